@@ -1,0 +1,145 @@
+# Bare `make` prints what there is to do. Needs Go and git; `deps` and `tools` fetch the rest.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # the steps of `test` are in order; each uses every processor by itself
+MAKEFLAGS += --no-builtin-rules
+
+# Programs built once and shared by all clones: Consul (by deps) and the development tools (by tools).
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/meridian
+BIN   := $(CACHE)/bin
+export PATH := $(BIN):$(PATH)
+
+# Commit and version are stamped by the linker, because GOFLAGS may turn Go's own stamping off, and because that
+# stamping fails where git distrusts the folder's owner.
+COMMIT  = $(shell git -c safe.directory='*' describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+VERSION = $(shell git -c safe.directory='*' describe --tags --exact-match 2>/dev/null)
+STAMP   = github.com/meridian-commerce/meridian/internal/version
+LDFLAGS = -X $(STAMP).Commit=$(COMMIT) -X $(STAMP).Version=$(VERSION)
+
+ARGS     ?=
+SEED     ?= 1
+OUT      ?= out
+PKG      ?= ./...
+FUZZTIME ?= 10s
+AGAINST  ?= origin/main
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit), FUZZTIME, AGAINST (breaking)"
+
+##
+## Run
+##
+
+.PHONY: sim
+sim: deps build ## Start three regions on this machine; Ctrl-C stops them
+	bin/meridian-sim up $(ARGS)
+
+.PHONY: drill
+drill: deps build ## Kill a region under load, then check that nothing was lost
+	bin/meridian-sim drill kill-region --seed $(SEED) --out $(OUT) $(ARGS)
+
+.PHONY: load
+load: build ## Put load on the running simulation
+	bin/meridian-sim load $(ARGS)
+
+.PHONY: build
+build: ## Build bin/meridian and bin/meridian-sim
+	@mkdir -p bin
+	go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/meridian ./cmd/meridian-sim
+
+##
+## Check
+##
+
+.PHONY: test
+test: deps tools fresh vet lint buf-lint unit ## Check everything, as continuous integration does
+	@echo "==> test: all clean"
+
+.PHONY: fresh
+fresh: tools ## Check that generated files are what their sources generate
+	@echo "==> fresh: generated files"
+	TOOLS_BIN='$(BIN)' go test -count=1 -run '^TestGenerated' ./internal/tidy
+
+.PHONY: vet
+vet: ## Run go vet
+	@echo "==> vet"
+	go vet ./...
+
+.PHONY: lint
+lint: tools ## Run golangci-lint
+	@echo "==> lint: golangci-lint"
+	golangci-lint run ./...
+
+.PHONY: buf-lint
+buf-lint: tools ## Lint the protobuf files and check their layout
+	@echo "==> buf-lint"
+	cd api && buf lint && buf format --diff --exit-code
+
+.PHONY: breaking
+breaking: tools ## Check that the API still serves callers built from AGAINST
+	cd api && buf breaking --against '../.git#ref=$(AGAINST),subdir=api'
+
+.PHONY: unit
+unit: ## Run every Go test under the race detector
+	@echo "==> unit: go test -race $(PKG)"
+	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 go test -race -timeout 20m $(PKG)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u | while read -r dir; do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go); do \
+	    echo "==> fuzz: $$dir $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
+	  done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks of PKG
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+##
+## Change
+##
+
+.PHONY: generate
+generate: tools ## Regenerate api/gen from the protobuf files
+	cd api && buf generate
+
+.PHONY: fmt
+fmt: tools ## Format Go and protobuf files
+	golangci-lint fmt
+	cd api && buf format --write
+
+.PHONY: tidy
+tidy: ## Tidy go.mod and tools/go.mod
+	go mod tidy
+	cd tools && go mod tidy
+
+##
+## Prepare
+##
+
+.PHONY: deps
+deps: ## Install what the simulation and the tests run: PostgreSQL, Redis, Consul
+	@echo "==> deps"
+	@tools/prepare
+
+# The name carries a checksum, so that another tools/go.mod builds anew and a touched one does not.
+TOOLS_STAMP := $(BIN)/.tools-$(shell cksum < tools/go.mod | tr ' ' '-')
+
+.PHONY: tools
+tools: $(TOOLS_STAMP) ## Build the pinned development tools into the cache
+
+$(TOOLS_STAMP):
+	@echo "==> tools: building into $(BIN); minutes the first time"
+	@mkdir -p $(BIN)
+	cd tools && CGO_ENABLED=0 GOBIN='$(BIN)' go install tool
+	@rm -f $(BIN)/.tools-* && touch $@
+
+.PHONY: clean
+clean: ## Remove bin and out; the cache stays
+	rm -rf bin out

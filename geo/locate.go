@@ -1,0 +1,114 @@
+package geo
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const flyClientIP = "Fly-Client-Ip"
+
+// countryHeaders name the caller's country, strongest first, when a trusted proxy sends them.
+var countryHeaders = [...]struct{ key, name string }{
+	{"Cf-Ipcountry", "CF-IPCountry"},
+	{"Cloudfront-Viewer-Country", "CloudFront-Viewer-Country"},
+}
+
+// Locator locates callers for one edge. It never changes.
+type Locator struct {
+	catalog   *regions.Catalog
+	edge      regions.Name
+	trusted   Proxies
+	countries Countries
+}
+
+// Caller is what is known of a request before it is located. Regions that the catalogue does not have count
+// as not given.
+type Caller struct {
+	Peer   netip.Addr   // the TCP peer
+	Header http.Header  // as received
+	Home   regions.Name // the home region of a verified access token, or ""
+	ID     regions.Name // the region inside an id that the request names, or ""
+	Pin    regions.Name // the region that the caller asked for, or ""
+}
+
+// NewLocator returns a locator for the edge of a region. countries may be nil: there is no database.
+func NewLocator(c *regions.Catalog, edge regions.Name, trusted Proxies, countries Countries) (*Locator, error) {
+	if _, ok := c.Lookup(edge); !ok {
+		return nil, fmt.Errorf("geo: the edge's region %q is not in the catalogue", edge)
+	}
+	return &Locator{catalog: c, edge: edge, trusted: trusted, countries: countries}, nil
+}
+
+// Locate decides where a caller is: verified home claim, region of an id, pin, geography header of a trusted
+// proxy, country of the client address, nearest edge, in this order. The country is found whatever the
+// region rests on.
+func (l *Locator) Locate(c Caller) Location {
+	loc := Location{Client: ClientAddress(c.Peer, c.Header, l.trusted), Region: l.edge, Source: SourceEdge}
+	source := l.country(c, &loc)
+	if region, ok := l.catalog.Prefers(loc.Country); ok {
+		loc.Region, loc.Source = region, source
+	}
+	for _, row := range [...]struct {
+		region regions.Name
+		source Source
+	}{{c.Home, SourceClaim}, {c.ID, SourceID}, {c.Pin, SourcePin}} {
+		if _, ok := l.catalog.Lookup(row.region); ok {
+			loc.Region, loc.Source = row.region, row.source
+			break
+		}
+	}
+	return loc
+}
+
+// country fills in the country and says which row told it.
+func (l *Locator) country(c Caller, loc *Location) Source {
+	if l.trusted.Contains(c.Peer) {
+		for _, h := range countryHeaders {
+			if values := c.Header[h.key]; len(values) == 1 {
+				if country, ok := knownCountry(values[0]); ok {
+					loc.Country, loc.CountryFrom = country, h.name
+					return SourceHeader
+				}
+			}
+		}
+		if addr, ok := parseNode(c.Header.Get(flyClientIP)); ok {
+			if country, ok := l.lookup(addr); ok {
+				loc.Country, loc.CountryFrom = country, "Fly-Client-IP"
+				return SourceHeader
+			}
+		}
+	}
+	if country, ok := l.lookup(loc.Client); ok {
+		loc.Country, loc.CountryFrom = country, "GeoIP"
+		return SourceGeoIP
+	}
+	return SourceEdge
+}
+
+func (l *Locator) lookup(addr netip.Addr) (string, bool) {
+	if l.countries == nil || !addr.IsValid() {
+		return "", false
+	}
+	country, ok := l.countries.Country(addr)
+	if !ok {
+		return "", false
+	}
+	return knownCountry(country)
+}
+
+// knownCountry normalizes a country code. XX means unknown, and T1 the Tor network.
+func knownCountry(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if len(s) != 2 {
+		return "", false
+	}
+	s = strings.ToUpper(s)
+	if s == "XX" || s[0] < 'A' || s[0] > 'Z' || s[1] < 'A' || s[1] > 'Z' {
+		return "", false
+	}
+	return s, true
+}

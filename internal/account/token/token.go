@@ -1,0 +1,157 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const (
+	issuer = "meridian"
+
+	maxLen   = 2048 // a token's length; ours have about 350 bytes
+	remember = 8192 // verified tokens that a Verifier remembers at least
+)
+
+// Claims is what a token says about the caller.
+type Claims struct {
+	Subject  string         // the user's id, usr_<code>_…
+	Home     regions.Name   // where the user's rows live
+	Currency money.Currency // that the user is shown prices in
+}
+
+// payload is the JWT's claim set.
+type payload struct {
+	jwt.RegisteredClaims
+	Home     regions.Name   `json:"home"`
+	Currency money.Currency `json:"cur"`
+}
+
+// Issuer signs tokens. It is safe for concurrent use.
+type Issuer struct {
+	signer key
+	now    clock.Clock
+}
+
+// NewIssuer returns an issuer that signs with the set's active key. Errors wrap ErrKeySet: the set has none.
+func NewIssuer(s KeySet, now clock.Clock) (*Issuer, error) {
+	signer, err := s.signer()
+	if err != nil {
+		return nil, err
+	}
+	return &Issuer{signer: signer, now: now}, nil
+}
+
+// Issue returns a token that is valid for ttl, in whole seconds, and when it expires. An error means that the
+// claims are not such that Verify would accept them.
+func (i *Issuer) Issue(c Claims, ttl time.Duration) (token string, expires time.Time, err error) {
+	if err := c.check(); err != nil {
+		return "", time.Time{}, fmt.Errorf("token: issue: %w", err)
+	}
+	now := i.now().Truncate(time.Second)
+	expires = now.Add(ttl.Truncate(time.Second))
+	if !expires.After(now) {
+		return "", time.Time{}, fmt.Errorf("token: issue: a life of %s is under a second", ttl)
+	}
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, payload{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: issuer, Subject: c.Subject, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+		},
+		Home: c.Home, Currency: c.Currency,
+	})
+	t.Header["kid"] = i.signer.kid
+	if token, err = t.SignedString(i.signer.private); err != nil {
+		return "", time.Time{}, fmt.Errorf("token: issue: %w", err)
+	}
+	if len(token) > maxLen {
+		return "", time.Time{}, fmt.Errorf("token: issue: %d bytes is more than the %d that Verify reads", len(token), maxLen)
+	}
+	return token, expires, nil
+}
+
+func (c Claims) check() error {
+	if c.Subject == "" || c.Home == "" {
+		return errors.New("sub and home are required")
+	}
+	_, err := money.ParseCurrency(string(c.Currency))
+	return err
+}
+
+// Verifier checks tokens. It remembers those that it found valid, so that a caller's next request costs a
+// look-up rather than a signature check. It is safe for concurrent use.
+type Verifier struct {
+	keys   KeySet
+	now    clock.Clock
+	parser *jwt.Parser
+	seen   *memory
+}
+
+// NewVerifier returns a verifier of tokens that any key of the set signed. It keeps no private key.
+func NewVerifier(s KeySet, now clock.Clock) (*Verifier, error) {
+	if len(s.keys) == 0 {
+		return nil, fmt.Errorf("%w: it lists no key", ErrKeySet)
+	}
+	return &Verifier{
+		keys: s.Public(),
+		now:  now,
+		parser: jwt.NewParser(
+			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
+			jwt.WithIssuer(issuer),
+			jwt.WithExpirationRequired(),
+			jwt.WithTimeFunc(now),
+			jwt.WithStrictDecoding(),
+		),
+		seen: newMemory(remember),
+	}, nil
+}
+
+// Verify returns the claims of a valid token. Errors are fault.Unauthenticated: TOKEN_EXPIRED for a token
+// that was valid once, and TOKEN_INVALID for everything else. Neither repeats the token.
+func (v *Verifier) Verify(token string) (Claims, error) {
+	if known, ok := v.seen.find(token); ok {
+		if !v.now().Before(known.expires) {
+			return Claims{}, expired(jwt.ErrTokenExpired)
+		}
+		return known.claims, nil
+	}
+	if len(token) > maxLen {
+		return Claims{}, invalid(fmt.Errorf("%d bytes is longer than any token", len(token)))
+	}
+	var p payload
+	if _, err := v.parser.ParseWithClaims(token, &p, v.publicKey); errors.Is(err, jwt.ErrTokenExpired) {
+		return Claims{}, expired(err)
+	} else if err != nil {
+		return Claims{}, invalid(err)
+	}
+	claims := Claims{Subject: p.Subject, Home: p.Home, Currency: p.Currency}
+	if err := claims.check(); err != nil {
+		return Claims{}, invalid(err)
+	}
+	v.seen.add(strings.Clone(token), verified{claims: claims, expires: p.ExpiresAt.Time})
+	return claims, nil
+}
+
+func (v *Verifier) publicKey(t *jwt.Token) (any, error) {
+	kid, _ := t.Header["kid"].(string)
+	k, ok := v.keys.find(kid)
+	if !ok {
+		return nil, fmt.Errorf("no key has the kid %.64q", kid)
+	}
+	return k.public, nil
+}
+
+func expired(cause error) error {
+	return fault.Wrap(cause, fault.Unauthenticated, "TOKEN_EXPIRED", "The access token has expired; sign in again.")
+}
+
+func invalid(cause error) error {
+	return fault.Wrap(cause, fault.Unauthenticated, "TOKEN_INVALID", "The access token is not one that this service issued; sign in again.")
+}

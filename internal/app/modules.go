@@ -1,0 +1,90 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1/cartv1connect"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1/catalogv1connect"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
+	"github.com/meridian-commerce/meridian/internal/account"
+	"github.com/meridian-commerce/meridian/internal/account/accountrpc"
+	"github.com/meridian-commerce/meridian/internal/account/accountsql"
+	"github.com/meridian-commerce/meridian/internal/account/password"
+	"github.com/meridian-commerce/meridian/internal/cache"
+	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/cart/cartrpc"
+	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogrpc"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/order/orderrpc"
+	"github.com/meridian-commerce/meridian/internal/order/ordersql"
+)
+
+// watchEvery is how often a watched order's version is read.
+const watchEvery = 200 * time.Millisecond
+
+// modules is the module graph: each name of -target and what it adds to a stack.
+func modules() map[string]func(ctx context.Context, s *stack) error {
+	return map[string]func(ctx context.Context, s *stack) error{
+		"account": accountModule,
+		"cart":    cartModule,
+		"catalog": catalogModule,
+		"order":   orderModule,
+		"payment": paymentModule,
+		"relay":   relayModule,
+	}
+}
+
+func moduleNames() []string { return slices.Sorted(maps.Keys(modules())) }
+
+func accountModule(_ context.Context, s *stack) error {
+	if err := s.config.Require("account.directory_key_file"); err != nil {
+		return err
+	}
+	directoryKey, err := readKey(s.config.Account.DirectoryKeyFile)
+	if err != nil {
+		return err
+	}
+	service, err := account.New(account.Config{
+		Store: accountsql.New(s.db), Hasher: password.New(), Issuer: s.keys.issuer, Catalog: s.catalog,
+		DirectoryKey: directoryKey, Clock: s.clock,
+	})
+	if err != nil {
+		return err
+	}
+	s.mux.Handle(accountv1connect.NewAccountServiceHandler(accountrpc.New(service, s.config.Region), s.handlers...))
+	return nil
+}
+
+func catalogModule(_ context.Context, s *stack) error {
+	store := catalogcache.New(catalogsql.New(s.db, s.clock), s.cache, func(ctx context.Context, status cache.Status) {
+		if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
+			info.ResponseHeader().Set("Cache-Status", status.Header("meridian-"+string(s.config.Region)))
+		}
+	})
+	s.mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store)), s.handlers...))
+	return nil
+}
+
+func cartModule(_ context.Context, s *stack) error {
+	service := cart.New(cartsql.New(s.db, s.clock), catalogsql.New(s.db, s.clock))
+	s.mux.Handle(cartv1connect.NewCartServiceHandler(cartrpc.New(service), s.handlers...))
+	return nil
+}
+
+func orderModule(_ context.Context, s *stack) error {
+	service := order.New(ordersql.New(s.db, s.clock), s.catalog, s.clock, watchEvery)
+	handler := orderrpc.New(service, s.draining)
+	s.mux.Handle(orderv1connect.NewOrderServiceHandler(handler, s.handlers...))
+	s.mux.Handle("GET /v1/orders/{id}/events", handler.Events())
+	return nil
+}

@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/exaring/otelpgx"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+
+	"github.com/meridian-commerce/meridian/internal/cache"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/telemetry"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// maxBody bounds a request's body: 1 MiB.
+const maxBody = 1 << 20
+
+// stack is what the modules of one instance share.
+type stack struct {
+	process
+	catalog  *regions.Catalog
+	clock    clock.Clock
+	db       *sqldb.DB
+	cache    *cache.Cache
+	keys     keyring
+	mux      *http.ServeMux
+	handlers []connect.HandlerOption
+}
+
+// RunStack runs a stack instance until ctx ends.
+func RunStack(ctx context.Context, c config.Config) error {
+	s := &stack{process: process{config: c, draining: make(chan struct{})}, clock: clock.System(), mux: http.NewServeMux()}
+	if err := s.build(ctx); err != nil {
+		return errors.Join(err, s.closers.close(context.WithoutCancel(ctx)))
+	}
+	return s.run(ctx)
+}
+
+func (s *stack) build(ctx context.Context) error {
+	c := s.config
+	if err := c.Require("region", "instance", "database.url", "auth.keys_file"); err != nil {
+		return err
+	}
+	var err error
+	if s.catalog, err = c.Catalog(); err != nil {
+		return err
+	}
+	if s.telemetry, err = startTelemetry(ctx, c, "meridian", &s.closers); err != nil {
+		return err
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	for _, name := range modulesOf(c.Target) {
+		module, known := modules()[name]
+		if !known {
+			return fmt.Errorf("app: target %q is none of %s", name, strings.Join(moduleNames(), ", "))
+		}
+		if err := module(ctx, s); err != nil {
+			return fmt.Errorf("app: module %s: %w", name, err)
+		}
+	}
+	return s.serveOn(ctx)
+}
+
+// open connects to the region's database gateway and Redis, neither of which has to be there yet.
+func (s *stack) open(ctx context.Context) error {
+	c := s.config
+	var err error
+	s.db, err = sqldb.Open(ctx, sqldb.Config{
+		URL: c.Database.URL, MaxConns: c.Database.MaxConns, StatementTimeout: c.Database.StatementTimeout, LockTimeout: c.Database.LockTimeout,
+		Tracer: otelpgx.NewTracer(otelpgx.WithTracerProvider(s.telemetry.Tracers), otelpgx.WithTrimSQLInSpanName(),
+			otelpgx.WithDisableQuerySpanNamePrefix(), otelpgx.WithDisableConnectionDetailsInAttributes()),
+	})
+	if err != nil {
+		return err
+	}
+	s.closers.addFunc(s.db.Close)
+	if err := sqldb.RegisterMetrics(s.db, s.telemetry.Metrics); err != nil {
+		return err
+	}
+	s.cache, err = cache.New(cache.Config{Address: c.Redis.Address, Logger: s.telemetry.Logger}, s.telemetry.Metrics)
+	if err != nil {
+		return err
+	}
+	s.closers.add(func(context.Context) error { return s.cache.Close() })
+	if s.keys, err = loadKeys(c, s.clock); err != nil {
+		return err
+	}
+	measured, err := telemetry.NewRPCMetrics(s.telemetry.Metrics)
+	if err != nil {
+		return err
+	}
+	s.handlers = []connect.HandlerOption{
+		connect.WithInterceptors(measured, rpc.Errors(s.telemetry.Logger)), connect.WithReadMaxBytes(maxBody),
+		connect.WithCompressMinBytes(1 << 10),
+	}
+	return nil
+}
+
+// serveOn binds the listeners, starts asking for health and registers in Consul.
+func (s *stack) serveOn(ctx context.Context) error {
+	c := s.config
+	h := newHealth(s.db.Ping, s.telemetry.Readiness)
+	s.background = append(s.background, h.run)
+	s.mux.Handle("GET "+ReadyPath, h)
+	s.mux.Handle("GET /.well-known/jwks.json", s.keys.jwks)
+	api, err := listen(c.Listen, s.handler())
+	if err := s.listen(c.Listen, api, err); err != nil {
+		return err
+	}
+	admin, err := listen(c.AdminListen, s.telemetry.AdminHandler(telemetry.Check{Name: "database", Run: h.ready}))
+	if err := s.listen(c.AdminListen, admin, err); err != nil {
+		return err
+	}
+	if c.Consul.Address == "" {
+		return nil
+	}
+	registration, err := discovery.Register(context.WithoutCancel(ctx), c.Consul.Address, discovery.Instance{
+		ID: c.Instance, Region: c.Region, Target: strings.Join(c.Target, ","), Advertise: c.Advertise,
+		ReadyURL: "http://" + net.JoinHostPort(splitHost(c.AdminListen)) + "/readyz", Logger: s.telemetry.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.leave = func(ctx context.Context) {
+		if err := registration.Deregister(ctx); err != nil {
+			s.telemetry.Logger.WarnContext(ctx, "could not leave Consul; its check will notice", "error", err)
+		}
+	}
+	return nil
+}
+
+// handler wraps the modules: trace, time and region of the answer, error statuses, who calls.
+func (s *stack) handler() http.Handler {
+	h := rpc.Authenticate(s.keys.verifier, s.mux)
+	h = http.MaxBytesHandler(rpc.Statuses(h), maxBody)
+	h = stamped(s.config.Region, h)
+	return otelhttp.NewHandler(h, "meridian",
+		otelhttp.WithTracerProvider(s.telemetry.Tracers), otelhttp.WithPropagators(s.telemetry.Propagator), otelhttp.WithMeterProvider(noMetrics),
+		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != ReadyPath }),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.URL.Path }))
+}
+
+func modulesOf(target []string) []string {
+	if slices.Contains(target, "all") {
+		return moduleNames()
+	}
+	return target
+}
+
+func splitHost(address string) (host, port string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" || host == "0.0.0.0" || host == "::" {
+		return "127.0.0.1", port
+	}
+	return host, port
+}

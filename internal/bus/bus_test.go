@@ -1,0 +1,291 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+func broker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func producer(t *testing.T, brokers []string) *bus.Producer {
+	t.Helper()
+	p, err := bus.NewProducer(brokers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// consume runs a consumer until the test ends.
+func consume(t *testing.T, brokers []string, group string, h bus.Handler) {
+	t.Helper()
+	c, err := bus.NewConsumer(brokers, group, h, discard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { c.Run(ctx); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+}
+
+func event(home regions.Name, order string, sequence int64) outbox.Event {
+	return outbox.Event{
+		ID: fmt.Sprintf("evt-%s-%d", order, sequence), Home: home, OrderID: order, Sequence: sequence, Type: outbox.OrderPlaced,
+		Payload: []byte{1, 2, 3}, Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		CreatedAt: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC),
+	}
+}
+
+// receive waits for the next event.
+func receive(t *testing.T, from <-chan outbox.Event) outbox.Event {
+	t.Helper()
+	select {
+	case e := <-from:
+		return e
+	case <-time.After(30 * time.Second):
+		t.Fatal("no event within 30 s")
+		return outbox.Event{}
+	}
+}
+
+func TestEventsArriveWholeAndInOrder(t *testing.T) {
+	t.Parallel()
+	b := broker(t).ListenAddrs()
+	got := make(chan outbox.Event, 100)
+	consume(t, b, "g", func(_ context.Context, e outbox.Event) error { got <- e; return nil })
+	want := map[string][]outbox.Event{}
+	var all []outbox.Event
+	for sequence := range int64(5) {
+		for order := range 4 {
+			e := event("eu-west-1", "ord"+strconv.Itoa(order), sequence+1)
+			want[e.OrderID], all = append(want[e.OrderID], e), append(all, e)
+		}
+	}
+	if err := producer(t, b).Publish(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	arrived := map[string][]outbox.Event{}
+	for range all {
+		e := receive(t, got)
+		arrived[e.OrderID] = append(arrived[e.OrderID], e)
+	}
+	if diff := cmp.Diff(want, arrived); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRecordIsACloudEvent(t *testing.T) {
+	t.Parallel()
+	b := broker(t).ListenAddrs()
+	if err := producer(t, b).Publish(t.Context(), []outbox.Event{event("eu-west-1", "ord", 7)}); err != nil {
+		t.Fatal(err)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(b...), kgo.ConsumeTopics("meridian.orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	records := client.PollFetches(t.Context()).Records()
+	if len(records) != 1 {
+		t.Fatalf("%d records", len(records))
+	}
+	got := map[string]string{"key": string(records[0].Key), "value": string(records[0].Value)}
+	for _, h := range records[0].Headers {
+		got[h.Key] = string(h.Value)
+	}
+	want := map[string]string{
+		"key": "ord", "value": "\x01\x02\x03", "content-type": "application/protobuf", "ce_specversion": "1.0", "ce_id": "evt-ord-7",
+		"ce_source": "/meridian/orders/eu-west-1", "ce_type": "meridian.order.placed.v1", "ce_subject": "ord",
+		"ce_time": "2026-03-01T12:00:00.123456Z", "ce_partitionkey": "ord", "ce_sequence": "7", "ce_homeregion": "eu-west-1",
+		"ce_traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFailedEventIsTriedAgainAndOthersGoOn(t *testing.T) {
+	t.Parallel()
+	b := broker(t).ListenAddrs()
+	got := make(chan outbox.Event, 10)
+	var mu sync.Mutex
+	tries := map[string]int{}
+	consume(t, b, "g", func(_ context.Context, e outbox.Event) error {
+		mu.Lock()
+		tries[e.OrderID]++
+		n := tries[e.OrderID]
+		mu.Unlock()
+		switch {
+		case e.OrderID == "flaky" && n < 3:
+			return errors.New("not now")
+		case e.OrderID == "broken":
+			return fault.New(fault.Invalid, "BROKEN", "never")
+		case e.Home == "us-east-1":
+			return errors.New("that region does not answer")
+		}
+		got <- e
+		return nil
+	})
+	if err := producer(t, b).Publish(t.Context(), []outbox.Event{
+		event("us-east-1", "lost", 1), event("eu-west-1", "broken", 1), event("eu-west-1", "flaky", 1), event("eu-west-1", "fine", 1),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	orders := []string{receive(t, got).OrderID, receive(t, got).OrderID}
+	slices.Sort(orders)
+	if diff := cmp.Diff([]string{"fine", "flaky"}, orders); diff != "" {
+		t.Error(diff)
+	}
+	// The next poll comes although the lost region still fails.
+	if err := producer(t, b).Publish(t.Context(), []outbox.Event{event("eu-west-1", "later", 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if e := receive(t, got); e.OrderID != "later" {
+		t.Errorf("got %s", e.OrderID)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if tries["flaky"] != 3 || tries["broken"] != 1 || tries["lost"] < 2 {
+		t.Errorf("tries: %v", tries)
+	}
+}
+
+func TestHandledEventsAreNotReadAgainByTheGroup(t *testing.T) {
+	t.Parallel()
+	b := broker(t).ListenAddrs()
+	p := producer(t, b)
+	seen := make(chan outbox.Event, 10)
+	run := func() (stop func()) {
+		c, err := bus.NewConsumer(b, "g", func(_ context.Context, e outbox.Event) error { seen <- e; return nil }, discard, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.Run(ctx); close(ended) }()
+		return func() { cancel(); <-ended }
+	}
+	publish := func(order string) {
+		if err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", order, 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := run()
+	publish("a")
+	receive(t, seen)
+	publish("a2") // its arrival in a later poll proves that the first one was committed
+	receive(t, seen)
+	stop()
+	stop = run()
+	defer stop()
+	publish("b")
+	for {
+		e := receive(t, seen)
+		if e.OrderID == "a" {
+			t.Error("the first event was handled again")
+		}
+		if e.OrderID == "b" {
+			return
+		}
+	}
+}
+
+// The bus is not there at first, then it is, then it comes back without its data: clients need no restart.
+func TestBusComesAndLosesItsData(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	b := []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	p := producer(t, b)
+	got := make(chan outbox.Event, 1000)
+	consume(t, b, "g", func(_ context.Context, e outbox.Event) error { got <- e; return nil })
+	if err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", "none", 1)}); err == nil {
+		t.Fatal("published without a broker")
+	}
+	for life := range 2 {
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; ; i++ { // as the relay does, until the effect is there
+			name := fmt.Sprintf("life%d-%d", life, i)
+			err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", name, 1)})
+			if err == nil && arrives(got, fmt.Sprintf("life%d", life)) {
+				break
+			}
+			if i == 60 {
+				t.Fatalf("life %d: no event came through; the last error is %v", life, err)
+			}
+		}
+		c.Close()
+	}
+}
+
+func arrives(from <-chan outbox.Event, prefix string) bool {
+	for timeout := time.After(time.Second); ; {
+		select {
+		case e := <-from:
+			if len(e.OrderID) > len(prefix) && e.OrderID[:len(prefix)] == prefix {
+				return true
+			}
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	if _, err := bus.NewProducer(nil); !errors.Is(err, bus.ErrConfig) {
+		t.Errorf("no brokers: %v", err)
+	}
+	if _, err := bus.NewConsumer([]string{"127.0.0.1:1"}, "", nil, discard, nil); !errors.Is(err, bus.ErrConfig) {
+		t.Errorf("no group: %v", err)
+	}
+}

@@ -1,0 +1,63 @@
+package bus
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// encode makes a record of an event. traceparent is that of its publishing.
+func encode(e outbox.Event, traceparent string) *kgo.Record {
+	r := &kgo.Record{Topic: Topic, Key: []byte(e.OrderID), Value: e.Payload}
+	for _, h := range [...][2]string{
+		{"content-type", "application/protobuf"},
+		{"ce_specversion", "1.0"},
+		{"ce_id", e.ID},
+		{"ce_source", "/meridian/orders/" + string(e.Home)},
+		{"ce_type", e.Type},
+		{"ce_subject", e.OrderID},
+		{"ce_time", e.CreatedAt.UTC().Format(time.RFC3339Nano)},
+		{"ce_partitionkey", e.OrderID},
+		{"ce_sequence", strconv.FormatInt(e.Sequence, 10)},
+		{"ce_homeregion", string(e.Home)},
+		{"ce_traceparent", traceparent},
+	} {
+		if h[1] != "" {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+		}
+	}
+	return r
+}
+
+// decode reads an event from a record; it does not know whether the event awaits an effect.
+func decode(r *kgo.Record) (outbox.Event, error) {
+	attributes := make(map[string]string, len(r.Headers))
+	for _, h := range r.Headers {
+		attributes[h.Key] = string(h.Value)
+	}
+	if v := attributes["ce_specversion"]; v != "1.0" {
+		return outbox.Event{}, fmt.Errorf("bus: record %s: CloudEvents version %.20q is not 1.0", at(r), v)
+	}
+	e := outbox.Event{
+		ID: attributes["ce_id"], Home: regions.Name(attributes["ce_homeregion"]), OrderID: string(r.Key),
+		Type: attributes["ce_type"], Payload: r.Value, Traceparent: attributes["ce_traceparent"],
+	}
+	var err error
+	if e.Sequence, err = strconv.ParseInt(attributes["ce_sequence"], 10, 64); err != nil {
+		return e, fmt.Errorf("bus: record %s: sequence: %w", at(r), err)
+	}
+	if e.CreatedAt, err = time.Parse(time.RFC3339Nano, attributes["ce_time"]); err != nil {
+		return e, fmt.Errorf("bus: record %s: time: %w", at(r), err)
+	}
+	if e.ID == "" || e.Home == "" || e.OrderID == "" || e.Type == "" {
+		return e, fmt.Errorf("bus: record %s: it lacks an id, a type, a home region or a key", at(r))
+	}
+	return e, nil
+}
+
+func at(r *kgo.Record) string { return fmt.Sprintf("%s/%d@%d", r.Topic, r.Partition, r.Offset) }

@@ -1,0 +1,67 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/telemetry"
+)
+
+// Producer implements outbox.Publisher. It is safe for concurrent use.
+type Producer struct {
+	client *kgo.Client
+	topic  topic
+}
+
+// NewProducer returns a Producer at once, whether a broker answers or not. Errors wrap ErrConfig.
+func NewProducer(brokers []string) (*Producer, error) {
+	client, err := connect(brokers,
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.DisableIdempotentWrite(), // duplicates are harmless, and a batch can be given up in time
+		kgo.ProduceRequestTimeout(publishTime),
+		kgo.RecordDeliveryTimeout(publishTime),
+		kgo.UnknownTopicRetries(1),
+		kgo.ProducerLinger(0),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return &Producer{client: client, topic: topic{client: client}}, nil
+}
+
+// Close gives up what is being published and closes the connections.
+func (p *Producer) Close() { p.client.Close() }
+
+// Publish implements outbox.Publisher. It takes at most about two seconds.
+func (p *Producer) Publish(ctx context.Context, events []outbox.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
+	if err := p.topic.ensure(ctx); err != nil {
+		return err
+	}
+	records := make([]*kgo.Record, len(events))
+	spans := make([]trace.Span, len(events))
+	for i, e := range events {
+		inner, span := otel.Tracer("meridian/bus").Start(telemetry.Extract(ctx, e.Traceparent), "publish "+e.Type,
+			trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("cloudevents.event_id", e.ID)))
+		defer span.End()
+		records[i], spans[i] = encode(e, telemetry.Inject(inner)), span
+	}
+	results := p.client.ProduceSync(ctx, records...)
+	err := results.FirstErr()
+	if err == nil {
+		return nil
+	}
+	p.topic.lost(err)
+	for _, span := range spans {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	return fmt.Errorf("bus: publish %d events: %w", len(events), err)
+}

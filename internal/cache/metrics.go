@@ -1,0 +1,44 @@
+package cache
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sony/gobreaker/v2"
+)
+
+type metrics struct {
+	fetches  *prometheus.CounterVec
+	errors   *prometheus.CounterVec
+	outdated prometheus.Counter
+}
+
+func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*metrics, error) {
+	m := &metrics{
+		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "meridian_cache_fetches_total",
+			Help: "Fetches that gave a value, by where it came from.",
+		}, []string{"outcome"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "meridian_cache_errors_total",
+			Help: "Redis commands that failed (look, fill, invalidate) and entries that could not be read or written (decode, encode).",
+		}, []string{"operation"}),
+		outdated: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "meridian_cache_outdated_fills_total",
+			Help: "Loaded values that were not kept: a newer version or an invalidation came first.",
+		}),
+	}
+	breaker := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "meridian_cache_breaker_state",
+		Help: "0 Redis is used, 1 it is probed, 2 it is bypassed.",
+	}, func() float64 { return float64(state()) }) // gobreaker's own numbers: closed, half-open, open
+	for _, outcome := range []Outcome{Hit, Miss, Bypass} {
+		m.fetches.WithLabelValues(string(outcome))
+	}
+	for _, c := range []prometheus.Collector{m.fetches, m.errors, m.outdated, breaker} {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("cache: register metrics: %w", err)
+		}
+	}
+	return m, nil
+}

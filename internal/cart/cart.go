@@ -1,0 +1,71 @@
+// Package cart keeps what a user means to buy: one row at home that changes as a whole, so that its version is
+// its etag and its history is that of a single register.
+package cart
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+// Limits of a cart.
+const (
+	MaxQuantity = 99
+	MaxItems    = 100
+)
+
+// Cart is a user's cart. The zero Cart is empty and was never written.
+type Cart struct {
+	Items   map[string]int64 // units by SKU
+	Version int64
+}
+
+// Item is one SKU of a cart.
+type Item struct {
+	SKU      string
+	Quantity int64
+}
+
+// Sorted returns the items by SKU.
+func (c Cart) Sorted() []Item {
+	out := make([]Item, 0, len(c.Items))
+	for _, sku := range slices.Sorted(maps.Keys(c.Items)) {
+		out = append(out, Item{sku, c.Items[sku]})
+	}
+	return out
+}
+
+// Etag names this state of the cart.
+func (c Cart) Etag() string { return "v" + strconv.FormatInt(c.Version, 10) }
+
+// Matches checks an etag that a caller sent along; an empty one matches. The error is fault.Aborted.
+func (c Cart) Matches(etag string) error {
+	if etag != "" && etag != c.Etag() {
+		return fault.New(fault.Aborted, "CART_CHANGED", "the cart changed since you read it; read it again").With("etag", c.Etag())
+	}
+	return nil
+}
+
+// With returns the cart with that many units of a SKU; 0 removes it. Setting what is already so returns the
+// same version. Errors are fault.Invalid.
+func (c Cart) With(sku string, quantity int64) (Cart, error) {
+	switch {
+	case quantity < 0 || quantity > MaxQuantity:
+		return c, fault.New(fault.Invalid, "QUANTITY_INVALID", "quantity is 0 to %d", MaxQuantity)
+	case c.Items[sku] == quantity:
+		return c, nil
+	case c.Items[sku] == 0 && len(c.Items) >= MaxItems:
+		return c, fault.New(fault.Invalid, "CART_FULL", "a cart holds at most %d different items", MaxItems)
+	}
+	items := maps.Clone(c.Items)
+	if items == nil {
+		items = map[string]int64{}
+	}
+	items[sku] = quantity
+	if quantity == 0 {
+		delete(items, sku)
+	}
+	return Cart{Items: items, Version: c.Version + 1}, nil
+}

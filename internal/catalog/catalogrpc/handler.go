@@ -1,0 +1,100 @@
+// Package catalogrpc serves the catalog over Connect.
+package catalogrpc
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	catalogv1 "github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1"
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/rpc"
+)
+
+// Handler implements catalogv1connect.CatalogServiceHandler.
+type Handler struct{ service *catalog.Service }
+
+// New returns a Handler.
+func New(s *catalog.Service) *Handler { return &Handler{s} }
+
+type listCursor struct {
+	After string `json:"a"`
+}
+
+type searchCursor struct {
+	Offset int `json:"o"`
+}
+
+// ListProducts implements the method.
+func (h *Handler) ListProducts(ctx context.Context, r *catalogv1.ListProductsRequest) (*catalogv1.ListProductsResponse, error) {
+	size, err := rpc.PageSize(r.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	var at listCursor
+	if err := rpc.ReadPageToken(r.GetPageToken(), &at); err != nil {
+		return nil, err
+	}
+	page, next, err := h.service.List(ctx, r.GetCategory(), at.After, size)
+	if err != nil {
+		return nil, err
+	}
+	out := &catalogv1.ListProductsResponse{Products: messages(page)}
+	if next != "" {
+		out.NextPageToken = rpc.PageToken(listCursor{next})
+	}
+	return out, nil
+}
+
+// GetProduct implements the method.
+func (h *Handler) GetProduct(ctx context.Context, r *catalogv1.GetProductRequest) (*catalogv1.GetProductResponse, error) {
+	p, err := h.service.Product(ctx, r.GetHandle())
+	if err != nil {
+		return nil, err
+	}
+	return &catalogv1.GetProductResponse{Product: message(p)}, nil
+}
+
+// SearchProducts implements the method.
+func (h *Handler) SearchProducts(ctx context.Context, r *catalogv1.SearchProductsRequest) (*catalogv1.SearchProductsResponse, error) {
+	size, err := rpc.PageSize(r.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	var at searchCursor
+	if err := rpc.ReadPageToken(r.GetPageToken(), &at); err != nil {
+		return nil, err
+	}
+	page, next, err := h.service.Search(ctx, r.GetQuery(), at.Offset, size)
+	if err != nil {
+		return nil, err
+	}
+	out := &catalogv1.SearchProductsResponse{Products: messages(page)}
+	if next != 0 {
+		out.NextPageToken = rpc.PageToken(searchCursor{next})
+	}
+	return out, nil
+}
+
+func messages(products []catalog.Product) []*catalogv1.Product {
+	out := make([]*catalogv1.Product, len(products))
+	for i, p := range products {
+		out[i] = message(p)
+	}
+	return out
+}
+
+func message(p catalog.Product) *catalogv1.Product {
+	out := &catalogv1.Product{
+		Handle: p.Handle, Title: p.Title, Description: p.Description, Vendor: p.Vendor, Category: p.Category, Type: p.Type,
+		Tags: p.Tags, Images: p.Images, Version: p.Version, UpdateTime: timestamppb.New(p.UpdatedAt),
+	}
+	for _, v := range p.Variants {
+		variant := &catalogv1.Variant{Sku: v.SKU, Title: v.Title, Barcode: v.Barcode, Grams: int32(v.Grams)}
+		for _, price := range v.Prices {
+			variant.Prices = append(variant.Prices, rpc.Money(price))
+		}
+		out.Variants = append(out.Variants, variant)
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package catalogsql
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+// putProduct affects one row when it changed anything. The version grows with each change.
+const putProduct = `INSERT INTO products (handle, title, description, vendor, category, type, tags, images, active, version, updated_at, search)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, to_tsvector('english', $11))
+	ON CONFLICT (handle) DO UPDATE SET title = excluded.title, description = excluded.description, vendor = excluded.vendor,
+		category = excluded.category, type = excluded.type, tags = excluded.tags, images = excluded.images,
+		active = excluded.active, version = products.version + 1, updated_at = excluded.updated_at, search = excluded.search
+	WHERE (products.title, products.description, products.vendor, products.category, products.type, products.tags, products.images, products.active)
+		IS DISTINCT FROM (excluded.title, excluded.description, excluded.vendor, excluded.category, excluded.type, excluded.tags, excluded.images, excluded.active)`
+
+const putVariant = `INSERT INTO variants (sku, handle, position, title, barcode, grams) VALUES ($1, $2, $3, $4, $5, $6)
+	ON CONFLICT (sku) DO UPDATE SET position = excluded.position, title = excluded.title, barcode = excluded.barcode, grams = excluded.grams
+	WHERE (variants.position, variants.title, variants.barcode, variants.grams)
+		IS DISTINCT FROM (excluded.position, excluded.title, excluded.barcode, excluded.grams)`
+
+const putPrice = `INSERT INTO prices (sku, currency, minor) VALUES ($1, $2, $3)
+	ON CONFLICT (sku, currency) DO UPDATE SET minor = excluded.minor WHERE prices.minor <> excluded.minor`
+
+const touchProducts = `UPDATE products SET version = version + 1, updated_at = $2 WHERE handle = ANY ($1)`
+
+// change is what a batch did to one product.
+type change struct{ product, parts bool }
+
+// Put implements catalog.Store.
+func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed int, err error) {
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := skusTaken(ctx, tx, products); err != nil {
+			return err
+		}
+		changes := make(map[string]*change, len(products))
+		batch := &pgx.Batch{}
+		for _, p := range products {
+			changes[p.Handle] = &change{}
+			s.queue(batch, p, changes[p.Handle])
+		}
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return err
+		}
+		changed = 0
+		var touched []string // their version must grow although their own row stayed as it was
+		for handle, c := range changes {
+			if c.product || c.parts {
+				changed++
+			}
+			if c.parts && !c.product {
+				touched = append(touched, handle)
+			}
+		}
+		_, err := tx.Exec(ctx, touchProducts, touched, s.clock())
+		return err
+	})
+	return changed, fail(err)
+}
+
+func skusTaken(ctx context.Context, tx pgx.Tx, products []catalog.Product) error {
+	owner := map[string]string{}
+	var skus []string
+	for _, p := range products {
+		for _, v := range p.Variants {
+			owner[v.SKU] = p.Handle
+			skus = append(skus, v.SKU)
+		}
+	}
+	rows, err := tx.Query(ctx, `SELECT sku, handle FROM variants WHERE sku = ANY ($1)`, skus)
+	if err != nil {
+		return err
+	}
+	var sku, handle string
+	_, err = pgx.ForEachRow(rows, []any{&sku, &handle}, func() error {
+		if owner[sku] != handle {
+			return fault.New(fault.Exists, "SKU_TAKEN", "SKU %q of product %q belongs to product %q", sku, owner[sku], handle)
+		}
+		return nil
+	})
+	return err
+}
+
+func (s *Store) queue(batch *pgx.Batch, p catalog.Product, c *change) {
+	note := func(happened *bool) func(pgconn.CommandTag) error {
+		return func(tag pgconn.CommandTag) error {
+			*happened = *happened || tag.RowsAffected() > 0
+			return nil
+		}
+	}
+	words := strings.Join([]string{p.Title, p.Vendor, p.Category, p.Type, strings.Join(p.Tags, " "), p.Description}, " ")
+	batch.Queue(putProduct, p.Handle, p.Title, p.Description, p.Vendor, p.Category, p.Type, orEmpty(p.Tags), orEmpty(p.Images),
+		p.Active, s.clock(), words).Exec(note(&c.product))
+	for i, v := range p.Variants {
+		batch.Queue(putVariant, v.SKU, p.Handle, i+1, v.Title, v.Barcode, v.Grams).Exec(note(&c.parts))
+		for _, price := range v.Prices {
+			batch.Queue(putPrice, v.SKU, price.Currency, price.Minor).Exec(note(&c.parts))
+		}
+	}
+}
+
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

@@ -1,0 +1,151 @@
+// Package catalogsql keeps the catalog in SQL, in GLOBAL tables.
+package catalogsql
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+)
+
+// Store implements catalog.Store.
+type Store struct {
+	db    *sqldb.DB
+	clock clock.Clock
+}
+
+// New returns a Store.
+func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
+
+const columns = `handle, title, description, vendor, category, type, tags, images, active, version, updated_at`
+
+// Page implements catalog.Store.
+func (s *Store) Page(ctx context.Context, category, after string, limit int) ([]catalog.Product, error) {
+	if category == "" {
+		return s.products(ctx, `SELECT `+columns+` FROM products WHERE active AND handle > $1 ORDER BY handle LIMIT $2`, after, limit)
+	}
+	return s.products(ctx, `SELECT `+columns+` FROM products
+		WHERE active AND handle > $1 AND (category = $3 OR left(category, length($3) + 3) = $3 || ' > ') ORDER BY handle LIMIT $2`, after, limit, category)
+}
+
+// Find implements catalog.Store.
+func (s *Store) Find(ctx context.Context, handle string) (catalog.Product, error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT `+columns+` FROM products WHERE handle = $1`, handle)
+	batch.Queue(variantsOf, []string{handle})
+	results := s.db.Pool().SendBatch(ctx, batch)
+	products, err := collect(results.Query())
+	if err == nil && len(products) == 0 {
+		err = catalog.ErrNotFound
+	}
+	if err == nil {
+		err = attach(products)(results.Query())
+	}
+	if closing := results.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return catalog.Product{}, fail(err)
+	}
+	return products[0], nil
+}
+
+// Search implements catalog.Store.
+func (s *Store) Search(ctx context.Context, query string, offset, limit int) ([]catalog.Product, error) {
+	return s.products(ctx, `SELECT `+columns+` FROM products
+		WHERE active AND search @@ plainto_tsquery('english', $1)
+		ORDER BY ts_rank(search, plainto_tsquery('english', $1)) DESC, handle LIMIT $3 OFFSET $2`, query, offset, limit)
+}
+
+func (s *Store) products(ctx context.Context, sql string, args ...any) ([]catalog.Product, error) {
+	products, err := collect(s.db.Query(ctx, sql, args...))
+	if err != nil || len(products) == 0 {
+		return nil, fail(err)
+	}
+	handles := make([]string, len(products))
+	for i, p := range products {
+		handles[i] = p.Handle
+	}
+	return products, fail(attach(products)(s.db.Query(ctx, variantsOf, handles)))
+}
+
+func collect(rows pgx.Rows, err error) ([]catalog.Product, error) {
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p catalog.Product, err error) {
+		err = row.Scan(&p.Handle, &p.Title, &p.Description, &p.Vendor, &p.Category, &p.Type, &p.Tags, &p.Images, &p.Active, &p.Version, &p.UpdatedAt)
+		return p, err
+	})
+}
+
+const variantsOf = `SELECT v.handle, v.sku, v.title, v.barcode, v.grams, p.currency, p.minor
+	FROM variants v LEFT JOIN prices p ON p.sku = v.sku WHERE v.handle = ANY ($1) ORDER BY v.handle, v.position, v.sku, p.currency`
+
+// attach gives products the variants that a variantsOf query returned.
+func attach(products []catalog.Product) func(pgx.Rows, error) error {
+	byHandle := make(map[string]*catalog.Product, len(products))
+	for i := range products {
+		byHandle[products[i].Handle] = &products[i]
+	}
+	return func(rows pgx.Rows, err error) error {
+		if err != nil {
+			return err
+		}
+		var handle string
+		var v catalog.Variant
+		var currency *money.Currency
+		var minor *int64
+		_, err = pgx.ForEachRow(rows, []any{&handle, &v.SKU, &v.Title, &v.Barcode, &v.Grams, &currency, &minor}, func() error {
+			p := byHandle[handle]
+			if n := len(p.Variants); n == 0 || p.Variants[n-1].SKU != v.SKU {
+				p.Variants = append(p.Variants, v)
+			}
+			if currency != nil {
+				last := &p.Variants[len(p.Variants)-1]
+				last.Prices = append(last.Prices, money.Money{Minor: *minor, Currency: *currency})
+			}
+			return nil
+		})
+		return err
+	}
+}
+
+func fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("catalog: %w", sqldb.Fault(err))
+}
+
+// Sold implements cart.SKUs: whether a SKU belongs to an active product.
+func (s *Store) Sold(ctx context.Context, sku string) (sold bool, err error) {
+	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM variants v JOIN products p ON p.handle = v.handle
+		WHERE v.sku = $1 AND p.active)`, sku).Scan(&sold)
+	return sold, fail(err)
+}
+
+// Offer is a SKU as an order line takes it.
+type Offer struct {
+	SKU, Title string
+	Minor      *int64 // nil: it has no price in the currency
+}
+
+// QueueOffers reads titles and prices of SKUs of active products into offers.
+func QueueOffers(batch *pgx.Batch, skus []string, currency money.Currency, offers map[string]Offer) {
+	batch.Queue(`SELECT v.sku, CASE WHEN v.title = '' THEN p.title ELSE p.title || ' · ' || v.title END, c.minor
+		FROM variants v JOIN products p ON p.handle = v.handle LEFT JOIN prices c ON c.sku = v.sku AND c.currency = $2
+		WHERE v.sku = ANY ($1) AND p.active`, skus, currency).Query(func(rows pgx.Rows) error {
+		var o Offer
+		_, err := pgx.ForEachRow(rows, []any{&o.SKU, &o.Title, &o.Minor}, func() error {
+			offers[o.SKU] = o
+			return nil
+		})
+		return err
+	})
+}

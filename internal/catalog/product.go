@@ -1,0 +1,45 @@
+// Package catalog keeps the products, variants and prices that every region sells: GLOBAL tables, read
+// without a WAN hop anywhere and written rarely.
+package catalog
+
+import (
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/money"
+)
+
+// Product is one thing for sale and its variants.
+type Product struct {
+	Handle      string // unique, stable, URL-safe
+	Title       string
+	Description string // may hold HTML
+	Vendor      string
+	Category    string // path from the general to the special: "Accessories > Backpack"
+	Type        string
+	Tags        []string
+	Images      []string
+	Active      bool // only active products are listed, found and sold
+	Variants    []Variant
+	Version     int64 // grows with every change
+	UpdatedAt   time.Time
+}
+
+// Variant is what can be bought: one SKU of a product.
+type Variant struct {
+	SKU     string // unique over all products
+	Title   string
+	Barcode string
+	Grams   int
+	Prices  []money.Money // one per currency
+	Stock   int           // units on import, to be split into regional allotments; not kept here
+}
+
+// Price returns the variant's price in a currency.
+func (v Variant) Price(c money.Currency) (money.Money, bool) {
+	for _, p := range v.Prices {
+		if p.Currency == c {
+			return p, true
+		}
+	}
+	return money.Money{}, false
+}

@@ -1,0 +1,72 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+// ErrNotFound is what a Store returns for a product that does not exist.
+var ErrNotFound = errors.New("catalog: not found")
+
+// Store keeps products. It is safe for concurrent use; errors are ErrNotFound and *fault.Error.
+type Store interface {
+	// Page returns up to limit active products after a handle, by handle; category "" means all.
+	Page(ctx context.Context, category, after string, limit int) ([]Product, error)
+	// Find returns a product, active or not.
+	Find(ctx context.Context, handle string) (Product, error)
+	// Search returns active products that hold every word of a query, best first.
+	Search(ctx context.Context, query string, offset, limit int) ([]Product, error)
+	// Put inserts or replaces products by handle in one transaction, and returns how many changed. A variant
+	// whose SKU belongs to another product is fault.Exists.
+	Put(ctx context.Context, products []Product) (changed int, err error)
+}
+
+const (
+	maxQuery  = 200
+	maxOffset = 1000
+)
+
+// Service is the catalog room's behavior. It is safe for concurrent use.
+type Service struct{ store Store }
+
+// New returns a Service.
+func New(s Store) *Service { return &Service{s} }
+
+// List returns one page of active products by handle, and the handle to continue after ("" at the end).
+func (s *Service) List(ctx context.Context, category, after string, size int) (page []Product, next string, err error) {
+	page, err = s.store.Page(ctx, category, after, size+1)
+	if err != nil || len(page) <= size {
+		return page, "", err
+	}
+	return page[:size], page[size-1].Handle, nil
+}
+
+// Product returns an active product. An unknown handle is fault.NotFound.
+func (s *Service) Product(ctx context.Context, handle string) (Product, error) {
+	p, err := s.store.Find(ctx, handle)
+	if errors.Is(err, ErrNotFound) || (err == nil && !p.Active) {
+		return Product{}, fault.New(fault.NotFound, "PRODUCT_NOT_FOUND", "there is no product %.80q", handle)
+	}
+	return p, err
+}
+
+// Search returns one page of the active products that hold every word of query, best first, and the offset to
+// continue at (0 at the end). Errors: fault.Invalid.
+func (s *Service) Search(ctx context.Context, query string, offset, size int) (page []Product, next int, err error) {
+	query = strings.TrimSpace(query)
+	switch {
+	case query == "" || utf8.RuneCountInString(query) > maxQuery:
+		return nil, 0, fault.New(fault.Invalid, "QUERY_LENGTH", "query has 1 to %d characters", maxQuery)
+	case offset < 0 || offset > maxOffset:
+		return nil, 0, fault.New(fault.Invalid, "PAGE_TOKEN_INVALID", "results end after %d; narrow the query", maxOffset)
+	}
+	page, err = s.store.Search(ctx, query, offset, size+1)
+	if err != nil || len(page) <= size {
+		return page, 0, err
+	}
+	return page[:size], offset + size, nil
+}

@@ -1,0 +1,190 @@
+package shopify
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/meridian-commerce/meridian/internal/catalog"
+)
+
+// Limits of a product, in characters where they are about text. Those that Shopify has are Shopify's.
+const (
+	maxText        = 255
+	maxCategory    = 512
+	maxImage       = 2048
+	maxDescription = 256 << 10
+	maxVariants    = 2048
+	maxImages      = 250
+	maxTags        = 250
+)
+
+// group is a product whose rows are being read.
+type group struct {
+	product  catalog.Product
+	line     int // of its first row
+	rejected bool
+	named    [3]bool        // which of the options the product has
+	options  map[string]int // line of each combination of option values
+}
+
+// handle checks and returns the row's handle.
+func (r row) handle() (string, error) {
+	handle := r.cell(handleColumn)
+	switch {
+	case handle == "":
+		return "", r.fault(handleColumn, ReasonMissing, "every row needs the handle of its product")
+	case len(handle) > maxText:
+		return "", r.fault(handleColumn, ReasonTooLong, "%s has more than %d characters", quote(handle), maxText)
+	case !validHandle(handle):
+		return "", r.fault(handleColumn, ReasonHandle,
+			"%s is not a handle: those are lower-case letters, digits, hyphens and underscores", quote(handle))
+	}
+	return handle, nil
+}
+
+// validHandle reports whether s is made as Shopify's handles are, and so needs no escaping in a URL.
+func validHandle(s string) bool {
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == "" && strings.Trim(s, "-_") != ""
+}
+
+// describe fills in all that a product's first row says about the product itself.
+func (g *group) describe(first row) error {
+	p := &g.product
+	for _, field := range []struct {
+		to    *string
+		from  column
+		limit int
+	}{
+		{&p.Title, titleColumn, maxText},
+		{&p.Vendor, vendorColumn, maxText},
+		{&p.Type, typeColumn, maxText},
+		{&p.Category, categoryColumn, maxCategory},
+	} {
+		var err error
+		if *field.to, err = first.text(field.from, field.limit); err != nil {
+			return err
+		}
+	}
+	if p.Title == "" {
+		return first.fault(titleColumn, ReasonMissing, "the first row of a product needs its title")
+	}
+	p.Category = strings.Join(list(p.Category, ">"), " > ")
+	var err error
+	if p.Description, err = first.description(); err != nil {
+		return err
+	}
+	if p.Tags, err = first.tags(); err != nil {
+		return err
+	}
+	if p.Active, err = first.active(); err != nil {
+		return err
+	}
+	for i, name := range []column{option1Name, option2Name, option3Name} {
+		g.named[i] = first.cell(name) != ""
+	}
+	return nil
+}
+
+// text returns a cell that is one line of text; line breaks and tabs in it become spaces.
+func (r row) text(c column, limit int) (string, error) {
+	s := r.cell(c)
+	if strings.ContainsAny(s, "\n\r\t") {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	if utf8.RuneCountInString(s) > limit {
+		return "", r.fault(c, ReasonTooLong, "%s has more than %d characters", quote(s), limit)
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", r.fault(c, ReasonText, "%s is not plain text in UTF-8", quote(s))
+	}
+	return s, nil
+}
+
+func (r row) description() (string, error) {
+	s := r.cell(bodyColumn)
+	if utf8.RuneCountInString(s) > maxDescription {
+		return "", r.fault(bodyColumn, ReasonTooLong, "the description has more than %d characters", maxDescription)
+	}
+	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return "", r.fault(bodyColumn, ReasonText, "the description is not text in UTF-8")
+	}
+	return s, nil
+}
+
+func (r row) tags() ([]string, error) {
+	all, err := r.text(tagsColumn, maxTags*(maxText+2))
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	for _, tag := range list(all, ",") {
+		switch {
+		case utf8.RuneCountInString(tag) > maxText:
+			return nil, r.fault(tagsColumn, ReasonTooLong, "the tag %s has more than %d characters", quote(tag), maxText)
+		case len(tags) == maxTags:
+			return nil, r.fault(tagsColumn, ReasonTooMany, "the product has more than %d tags", maxTags)
+		case !slices.Contains(tags, tag):
+			tags = append(tags, tag)
+		}
+	}
+	return tags, nil
+}
+
+// active reports whether the product is on sale: published, and neither a draft nor archived. Empty cells mean yes.
+func (r row) active() (bool, error) {
+	published := r.cell(publishedColumn)
+	switch strings.ToLower(published) {
+	case "", "true", "false":
+	default:
+		return false, r.fault(publishedColumn, ReasonFlag, "%s is neither TRUE nor FALSE", quote(published))
+	}
+	status := r.cell(statusColumn)
+	switch strings.ToLower(status) {
+	case "", "active", "draft", "archived":
+	default:
+		return false, r.fault(statusColumn, ReasonFlag, "%s is none of active, draft and archived", quote(status))
+	}
+	return !strings.EqualFold(published, "false") && (status == "" || strings.EqualFold(status, "active")), nil
+}
+
+// imageOnly reports whether the row has an image and nothing of a variant.
+func (r row) imageOnly() bool {
+	for _, c := range []column{
+		priceColumn, skuColumn, quantityColumn, gramsColumn, barcodeColumn, option1Value, option2Value, option3Value,
+	} {
+		if r.cell(c) != "" {
+			return false
+		}
+	}
+	return r.cell(imageColumn) != ""
+}
+
+// addImage adds the row's image, unless the product has it already.
+func (g *group) addImage(r row) error {
+	src, err := r.text(imageColumn, maxImage)
+	if err != nil || src == "" || slices.Contains(g.product.Images, src) {
+		return err
+	}
+	if address, err := url.Parse(src); err != nil || !slices.Contains([]string{"", "http", "https"}, address.Scheme) {
+		return r.fault(imageColumn, ReasonImage, "%s is neither a relative path nor an http or https address", quote(src))
+	}
+	if len(g.product.Images) == maxImages {
+		return r.fault(imageColumn, ReasonTooMany, "the product has more than %d images", maxImages)
+	}
+	g.product.Images = append(g.product.Images, src)
+	return nil
+}
+
+// list splits text at a separator and drops empty parts and outer spaces.
+func list(s, separator string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(s, separator) {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/catalog/seed"
+	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
+)
+
+func migrateCommand() *cobra.Command {
+	return configured(&cobra.Command{
+		Use: "migrate", Short: "Bring the database to the newest schema and to the catalogue's regions", Args: cobra.NoArgs,
+		Long: "Bring the database to the newest schema and to the catalogue's regions. It may be run again; it needs the owner of the tables.",
+	}, func(cmd *cobra.Command, _ []string, c config.Config) error {
+		if err := c.Require("database.url"); err != nil {
+			return err
+		}
+		regions, err := c.Catalog()
+		if err != nil {
+			return err
+		}
+		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+		return sqldb.Migrate(cmd.Context(), c.Database.URL, regions, c.Database.AppRole, log)
+	})
+}
+
+func seedCommand() *cobra.Command {
+	var units int
+	cmd := configured(&cobra.Command{
+		Use: "seed", Short: "Load the default product catalog", Args: cobra.NoArgs,
+		Long: "Load the default product catalog and allot its stock to the regions. It may be run again.",
+	}, func(cmd *cobra.Command, _ []string, c config.Config) error {
+		products, err := seed.Products()
+		if err != nil {
+			return err
+		}
+		if units > 0 {
+			for i := range products {
+				for j := range products[i].Variants {
+					products[i].Variants[j].Stock = units
+				}
+			}
+		}
+		return load(cmd, c, &list{products})
+	})
+	cmd.Flags().IntVar(&units, "units", 0, "units of each SKU in all regions together; 0: as the catalog says")
+	return cmd
+}
+
+// list is a catalog.Source of products at hand.
+type list struct{ rest []catalog.Product }
+
+func (l *list) Next() (catalog.Product, error) {
+	if len(l.rest) == 0 {
+		return catalog.Product{}, io.EOF
+	}
+	p := l.rest[0]
+	l.rest = l.rest[1:]
+	return p, nil
+}
+
+func catalogCommand() *cobra.Command {
+	parent := &cobra.Command{Use: "catalog", Short: "Work on the product catalog"}
+	parent.AddCommand(importCommand())
+	return parent
+}
+
+func importCommand() *cobra.Command {
+	var currency string
+	var rates map[string]string
+	cmd := configured(&cobra.Command{
+		Use: "import FILE", Short: "Load a product export of Shopify (CSV)", Args: cobra.ExactArgs(1),
+		Long: "Load a product export of Shopify (CSV). Products are matched by handle and variants by SKU, so it may be run again.\nA bad row is reported with its line number and the good ones load; the exit code is then 1.",
+	}, func(cmd *cobra.Command, args []string, c config.Config) error {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return fault.Wrap(err, fault.Invalid, "FILE_UNREADABLE", "cannot read %s", args[0])
+		}
+		defer func() { _ = f.Close() }() // only read
+		options, err := importOptions(currency, rates)
+		if err != nil {
+			return err
+		}
+		reader, err := shopify.NewReader(f, options)
+		if err != nil {
+			return err
+		}
+		return load(cmd, c, reader)
+	})
+	cmd.Flags().StringVar(&currency, "currency", "USD", "currency of the file's prices (ISO 4217)")
+	cmd.Flags().StringToStringVar(&rates, "rate", nil, "also price in these currencies, at so many units to one of the file's: EUR=0.92")
+	return cmd
+}
+
+// load imports a source and prints how it goes.
+func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
+	if err := c.Require("database.url"); err != nil {
+		return err
+	}
+	regions, err := c.Catalog()
+	if err != nil {
+		return err
+	}
+	db, err := sqldb.Open(cmd.Context(), sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: c.Database.StatementTimeout * 10})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), catalogsql.New(db, clock.System()), stocksql.New(db, regions), from)
+}
+
+func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store, stock catalog.Allotter, from catalog.Source) error {
+	done, err := catalog.Import(ctx, store, stock, from, func(done catalog.Imported, bad error) {
+		if bad != nil {
+			fmt.Fprintln(errOut, bad)
+			return
+		}
+		fmt.Fprintf(out, "%d products, %d of them new or changed, %d variants, %d bad rows\n", done.Products, done.Changed, done.Variants, done.Bad)
+	})
+	if err != nil {
+		return err
+	}
+	if done.Bad > 0 {
+		return fault.New(fault.FailedPrecondition, "ROWS_REFUSED", "%d rows were refused; %d products were loaded", done.Bad, done.Products)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package cli
+
+import (
+	"maps"
+	"math/big"
+	"slices"
+
+	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
+)
+
+// importOptions reads --currency and --rate. Rates are exact: 0.92 is 23/25.
+func importOptions(currency string, rates map[string]string) (shopify.Options, error) {
+	base, err := money.ParseCurrency(currency)
+	if err != nil {
+		return shopify.Options{}, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--currency is an ISO 4217 code such as EUR")
+	}
+	o := shopify.Options{Currency: base}
+	for _, name := range slices.Sorted(maps.Keys(rates)) {
+		to, err := money.ParseCurrency(name)
+		if err != nil {
+			return o, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--rate %s=… names no currency", name)
+		}
+		rate, ok := new(big.Rat).SetString(rates[name])
+		if !ok || rate.Sign() <= 0 {
+			return o, fault.New(fault.Invalid, "RATE_INVALID", "--rate %s=%s is not a positive number", name, rates[name])
+		}
+		minor := rate.Mul(rate, new(big.Rat).Quo(minorUnits(to), minorUnits(base)))
+		if !minor.Num().IsInt64() || !minor.Denom().IsInt64() {
+			return o, fault.New(fault.Invalid, "RATE_INVALID", "--rate %s=%s has too many digits", name, rates[name])
+		}
+		o.Rates = append(o.Rates, shopify.Rate{To: to, Numerator: minor.Num().Int64(), Denominator: minor.Denom().Int64()})
+	}
+	return o, nil
+}
+
+// minorUnits is how many minor units one unit of a currency has.
+func minorUnits(c money.Currency) *big.Rat {
+	return new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(c.Exponent())), nil))
+}

@@ -1,0 +1,88 @@
+// Package cli is the meridian command line. Commands read configuration, call one function of another room and
+// print; a failed command prints a sentence that helps and exits with 1, a misused one with 2.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/version"
+)
+
+// errUsage marks errors about the command line itself.
+var errUsage = errors.New("usage")
+
+// Run runs one command line and returns the exit code.
+func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(errOut, "meridian: "+explain(err))
+	if errors.Is(err, errUsage) || fault.Is(err, fault.Invalid) {
+		return 2
+	}
+	return 1
+}
+
+// explain prefers the sentence for people, and adds the cause.
+func explain(err error) string {
+	var known *fault.Error
+	if !errors.As(err, &known) {
+		return err.Error()
+	}
+	text := known.Message + " [" + known.Reason + "]"
+	if known.Err != nil {
+		text += "\n  cause: " + known.Err.Error()
+	}
+	return text
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "meridian",
+		Short:         "A multi-region commerce backend",
+		Long:          "Meridian is a commerce backend whose identical stacks run in several regions.\nSee `meridian-sim up` for three regions on one machine.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version.String(),
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), routeCommand(),
+		auditCommand(), keysCommand(), sandboxCommand(), versionCommand())
+	return root
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print version and commit", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), version.String())
+			return err
+		},
+	}
+}
+
+// configured makes a command that takes the configuration's flags.
+func configured(c *cobra.Command, run func(cmd *cobra.Command, args []string, c config.Config) error) *cobra.Command {
+	config.AddFlags(c.Flags())
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		loaded, err := config.Load(cmd.Flags(), os.Environ())
+		if err != nil {
+			return err
+		}
+		return run(cmd, args, loaded)
+	}
+	return c
+}

@@ -1,0 +1,250 @@
+// Package config reads a process's configuration: defaults, then a YAML file, then the environment, then flags,
+// each over the one before. Every key has one name in all of them: database.url in the file, MERIDIAN_DATABASE_URL
+// in the environment, --database.url as a flag. An unknown key is an error that names it.
+package config
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Config is what every Meridian process is told. docs/reference/configuration.md explains the keys.
+type Config struct {
+	Region       regions.Name `koanf:"region"`
+	Instance     string       `koanf:"instance"`
+	RegionsFile  string       `koanf:"regions_file"`
+	Listen       string       `koanf:"listen"`
+	AdminListen  string       `koanf:"admin_listen"`
+	Advertise    string       `koanf:"advertise"`
+	Target       []string     `koanf:"target"`
+	OTLPEndpoint string       `koanf:"otlp_endpoint"`
+
+	Log struct {
+		Level  string `koanf:"level"`
+		Format string `koanf:"format"`
+	} `koanf:"log"`
+	Shutdown struct {
+		Delay   time.Duration `koanf:"delay"`
+		Timeout time.Duration `koanf:"timeout"`
+	} `koanf:"shutdown"`
+	Consul struct {
+		Address string `koanf:"address"`
+	} `koanf:"consul"`
+	Database struct {
+		URL              string        `koanf:"url"`
+		MaxConns         int32         `koanf:"max_conns"`
+		StatementTimeout time.Duration `koanf:"statement_timeout"`
+		LockTimeout      time.Duration `koanf:"lock_timeout"`
+		AppRole          string        `koanf:"app_role"`
+	} `koanf:"database"`
+	Redis struct {
+		Address string `koanf:"address"`
+	} `koanf:"redis"`
+	Kafka struct {
+		Brokers []string `koanf:"brokers"`
+	} `koanf:"kafka"`
+	Auth struct {
+		KeysFile string        `koanf:"keys_file"`
+		TokenTTL time.Duration `koanf:"token_ttl"`
+	} `koanf:"auth"`
+	Account struct {
+		DirectoryKeyFile string `koanf:"directory_key_file"`
+	} `koanf:"account"`
+	Payment struct {
+		ProviderURL string `koanf:"provider_url"`
+	} `koanf:"payment"`
+	Order struct {
+		FulfillAfter time.Duration `koanf:"fulfill_after"`
+	} `koanf:"order"`
+	Edge struct {
+		Consul         map[string]string `koanf:"consul"`
+		TrustedProxies []string          `koanf:"trusted_proxies"`
+		GeoIPFile      string            `koanf:"geoip_file"`
+		PeerNAT        []string          `koanf:"peer_nat"`
+	} `koanf:"edge"`
+}
+
+// Key is one configuration key: its default and a sentence for --help.
+type Key struct {
+	Name    string
+	Default any // string, int, time.Duration or []string
+	Help    string
+}
+
+// Keys lists every key.
+func Keys() []Key {
+	return []Key{
+		{"region", "", "the region that this process runs in, as the region catalogue names it"},
+		{"instance", "", "this process's name, unique in its region; default: the host's name"},
+		{"regions_file", "", "region catalogue (YAML); default: the built-in one"},
+		{"listen", "127.0.0.1:8080", "address of the API"},
+		{"admin_listen", "127.0.0.1:9090", "address of /metrics, /healthz and /readyz"},
+		{"advertise", "", "host:port at which others reach the API; default: listen"},
+		{"target", []string{"all"}, "modules to run: all, or some of account, catalog, cart, order, payment, relay"},
+		{"otlp_endpoint", "", "OpenTelemetry collector (URL); empty: traces are not exported"},
+		{"log.level", "info", "debug, info, warn or error"},
+		{"log.format", "json", "json or text"},
+		{"shutdown.delay", 2 * time.Second, "on SIGTERM: how long to go on serving after leaving discovery"},
+		{"shutdown.timeout", 20 * time.Second, "on SIGTERM: how long running requests may take to end"},
+		{"consul.address", "", "this region's Consul agent (host:port); empty: not registered"},
+		{"database.url", "", "postgres:// URL of this region's database gateway"},
+		{"database.max_conns", 16, "most connections of this process"},
+		{"database.statement_timeout", 3 * time.Second, "most time for one SQL statement, COMMIT included"},
+		{"database.lock_timeout", 2 * time.Second, "most time to wait for one row lock"},
+		{"database.app_role", "", "migrate: role that is granted to read and write rows; empty: none"},
+		{"redis.address", "", "this region's Redis (host:port); empty: no cache"},
+		{"kafka.brokers", []string{}, "this region's Kafka brokers (host:port)"},
+		{"auth.keys_file", "", "Ed25519 key set that signs and verifies access tokens (meridian keys generate)"},
+		{"auth.token_ttl", 5 * time.Minute, "lifetime of an access token"},
+		{"account.directory_key_file", "", "secret key of the account directory (meridian keys generate)"},
+		{"payment.provider_url", "", "base URL of the payment provider"},
+		{"order.fulfill_after", time.Duration(0), "hand over and capture so long after confirmation; 0: never by itself"},
+		{"edge.consul", []string{}, "edge: each region's own Consul, as region=host:port"},
+		{"edge.trusted_proxies", []string{}, "edge: networks whose X-Forwarded-For and geo headers are believed (CIDR)"},
+		{"edge.geoip_file", "", "edge: MaxMind country database; empty: headers only"},
+		{"edge.peer_nat", []string{}, "edge: address translation toward peers, as real/24=translated/24"},
+	}
+}
+
+// AddFlags gives a command a flag for each key, and --config.
+func AddFlags(f *pflag.FlagSet) {
+	f.String("config", "", "configuration file (YAML)")
+	for _, k := range Keys() {
+		switch d := k.Default.(type) {
+		case string:
+			f.String(k.Name, d, k.Help)
+		case int:
+			f.Int(k.Name, d, k.Help)
+		case time.Duration:
+			f.Duration(k.Name, d, k.Help)
+		case []string:
+			f.StringSlice(k.Name, d, k.Help)
+		}
+	}
+}
+
+// Load reads the configuration. f are flags that AddFlags made; environ is as of os.Environ. Errors are
+// fault.Invalid (CONFIG_INVALID).
+func Load(f *pflag.FlagSet, environ []string) (Config, error) {
+	k := koanf.New(".")
+	var c Config
+	defaults := map[string]any{}
+	for _, key := range Keys() {
+		defaults[key.Name] = key.Default
+	}
+	if err := k.Load(confmap.Provider(defaults, "."), nil); err != nil {
+		return c, invalid(err, "defaults")
+	}
+	if path, err := f.GetString("config"); err == nil && path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return c, invalid(err, "file "+path)
+		}
+	}
+	env, err := fromEnvironment(environ)
+	if err != nil {
+		return c, err
+	}
+	if err := k.Load(confmap.Provider(env, "."), nil); err != nil {
+		return c, invalid(err, "environment")
+	}
+	if err := k.Load(posflag.ProviderWithFlag(f, ".", k, func(flag *pflag.Flag) (string, any) {
+		if _, ours := defaults[flag.Name]; !ours {
+			return "", nil // a flag of the command's own
+		}
+		return flag.Name, posflag.FlagVal(f, flag)
+	}), nil); err != nil {
+		return c, invalid(err, "flags")
+	}
+	err = k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		Result: &c, TagName: "koanf", WeaklyTypedInput: true, ErrorUnused: true,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(pairsToMap, mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(",")),
+	}})
+	if err != nil {
+		return c, invalid(err, "values")
+	}
+	c.complete()
+	return c, nil
+}
+
+func (c *Config) complete() {
+	if c.Instance == "" {
+		c.Instance, _ = os.Hostname() // an empty name is refused where it matters
+	}
+	if c.Advertise == "" {
+		c.Advertise = c.Listen
+	}
+}
+
+// Catalog loads the region catalogue and checks that the process's region is in it.
+func (c *Config) Catalog() (*regions.Catalog, error) {
+	catalog := regions.Default()
+	if c.RegionsFile != "" {
+		var err error
+		if catalog, err = regions.Load(c.RegionsFile); err != nil {
+			return nil, invalid(err, "regions_file")
+		}
+	}
+	if c.Region != "" {
+		if _, known := catalog.Lookup(c.Region); !known {
+			return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "region %q is not in the region catalogue, which has %v", c.Region, catalog.Names())
+		}
+	}
+	return catalog, nil
+}
+
+// Require checks that keys have a value.
+func (c *Config) Require(keys ...string) error {
+	values := map[string]string{
+		"region": string(c.Region), "instance": c.Instance, "database.url": c.Database.URL, "auth.keys_file": c.Auth.KeysFile,
+		"account.directory_key_file": c.Account.DirectoryKeyFile, "payment.provider_url": c.Payment.ProviderURL,
+		"kafka.brokers": strings.Join(c.Kafka.Brokers, ","),
+	}
+	for _, key := range keys {
+		if values[key] == "" {
+			return fault.New(fault.Invalid, "CONFIG_INVALID", "%s is not set: give --%s, %s or the key in the configuration file", key, key, envName(key))
+		}
+	}
+	return nil
+}
+
+func fromEnvironment(environ []string) (map[string]any, error) {
+	names := map[string]string{}
+	for _, k := range Keys() {
+		names[envName(k.Name)] = k.Name
+	}
+	out := map[string]any{}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, envPrefix) || name == "MERIDIAN_PLANT" || name == "MERIDIAN_REQUIRE_SERVERS" {
+			continue
+		}
+		key, known := names[name]
+		if !known {
+			return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "environment variable %s names no configuration key", name)
+		}
+		out[key] = value
+	}
+	return out, nil
+}
+
+const envPrefix = "MERIDIAN_"
+
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func invalid(err error, where string) error {
+	return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the configuration cannot be read (%s)", where)
+}

@@ -1,0 +1,94 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// ServiceName is what stacks register as.
+const ServiceName = "meridian"
+
+const (
+	metaRegion = "region"
+	metaTarget = "target"
+
+	blockFor     = 10 * time.Second // how long Consul holds a query open when nothing changes
+	queryTimeout = 2 * time.Second  // on top of it; also for queries that do not block
+)
+
+// registered is one instance as Consul lists it, with the address that it advertises.
+type registered struct {
+	id, addr, target string
+}
+
+// directory lists the instances of a region. index is that of the last answer, 0 for none: with it the call
+// blocks until something changed or a while passed. A directory is safe for concurrent use.
+type directory interface {
+	list(ctx context.Context, region regions.Name, index uint64) ([]registered, uint64, error)
+}
+
+// consulDirectory asks one Consul agent, for its own datacenter or another one.
+type consulDirectory struct {
+	client  *api.Client
+	crossDC bool // ask for the datacenter of the region's name, without blocking
+}
+
+func newConsulClient(addr string) (*api.Client, error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, fmt.Errorf("discovery: Consul's address: %w", err)
+	}
+	client, err := api.NewClient(&api.Config{
+		Address: addr,
+		Scheme:  "http",
+		HttpClient: &http.Client{Transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: queryTimeout}).DialContext,
+			MaxIdleConnsPerHost: 4,
+			IdleConnTimeout:     time.Minute,
+		}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("discovery: Consul client for %s: %w", addr, err)
+	}
+	return client, nil
+}
+
+func (d *consulDirectory) list(ctx context.Context, region regions.Name, index uint64) ([]registered, uint64, error) {
+	q, limit := &api.QueryOptions{AllowStale: true}, queryTimeout
+	switch {
+	case d.crossDC:
+		q.Datacenter = string(region)
+	case index > 0:
+		q.WaitIndex, q.WaitTime = index, blockFor
+		limit += blockFor + blockFor/16 // Consul adds up to a sixteenth of jitter
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	entries, meta, err := d.client.Health().Service(ServiceName, "", false, q.WithContext(ctx))
+	if err != nil {
+		return nil, 0, fmt.Errorf("discovery: list %s of %s: %w", ServiceName, region, err)
+	}
+	out := make([]registered, 0, len(entries))
+	for _, e := range entries {
+		if r := e.Service.Meta[metaRegion]; r != "" && r != string(region) {
+			continue // registered with the wrong region's agent
+		}
+		host := e.Service.Address
+		if host == "" {
+			host = e.Node.Address
+		}
+		out = append(out, registered{
+			id:     e.Service.ID,
+			addr:   net.JoinHostPort(host, strconv.Itoa(e.Service.Port)),
+			target: e.Service.Meta[metaTarget],
+		})
+	}
+	return out, meta.LastIndex, nil
+}

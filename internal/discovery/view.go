@@ -1,0 +1,177 @@
+// Package discovery keeps a view of the stack instances of every region, and registers them.
+//
+// Membership comes from Consul: blocking queries to each region's own, the local Consul's federated view when
+// that one does not answer, and what was known last when neither does. Health comes from this process's own
+// probes of every instance, because losing a control plane is not losing a region, and a region that does not
+// answer is lost whatever its control plane says. A snapshot is read without a lock.
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Config says what to watch.
+type Config struct {
+	Catalog *regions.Catalog
+	Region  regions.Name            // where this process runs
+	Consul  map[regions.Name]string // host:port of each region's own Consul, as reachable from here
+	NAT     NAT                     // how discovered addresses are reached from here
+	Logger  *slog.Logger            // nil: none
+}
+
+// View watches every region of a catalogue. Make one with NewView; it is safe for concurrent use.
+type View struct {
+	catalog *regions.Catalog
+	region  regions.Name
+	nat     NAT
+	log     *slog.Logger
+
+	own     map[regions.Name]directory // by region; may lack some
+	crossDC directory                  // the local Consul; nil without one
+	probe   Prober
+	closers []func()
+
+	snapshot atomic.Pointer[Snapshot]
+
+	mu      sync.Mutex // guards what follows, and the order of snapshots
+	states  map[regions.Name]*regionState
+	running context.Context // of Run; nil outside it
+	probes  sync.WaitGroup
+}
+
+// NewView returns a view that knows nothing yet; Run fills it.
+func NewView(cfg Config) (*View, error) {
+	if cfg.Catalog == nil {
+		return nil, errors.New("discovery: a view needs a region catalogue")
+	}
+	if _, ok := cfg.Catalog.Lookup(cfg.Region); !ok {
+		return nil, fmt.Errorf("discovery: region %q is not in the catalogue", cfg.Region)
+	}
+	v := newView(cfg)
+	for name, addr := range cfg.Consul {
+		if _, ok := cfg.Catalog.Lookup(name); !ok {
+			return nil, fmt.Errorf("discovery: Consul of %q: the region is not in the catalogue", name)
+		}
+		client, err := newConsulClient(addr)
+		if err != nil {
+			return nil, err
+		}
+		v.own[name] = &consulDirectory{client: client}
+		if name == cfg.Region {
+			v.crossDC = &consulDirectory{client: client, crossDC: true}
+		}
+	}
+	probe, closeIdle := newHTTPProber()
+	v.probe, v.closers = probe, append(v.closers, closeIdle)
+	return v, nil
+}
+
+func newView(cfg Config) *View {
+	v := &View{
+		catalog: cfg.Catalog, region: cfg.Region, nat: cfg.NAT, log: cfg.Logger,
+		own: map[regions.Name]directory{}, states: map[regions.Name]*regionState{},
+	}
+	if v.log == nil {
+		v.log = slog.New(slog.DiscardHandler)
+	}
+	for _, n := range cfg.Catalog.Names() {
+		v.states[n] = &regionState{name: n, source: SourceNone, instances: map[string]*tracked{}}
+	}
+	v.publish()
+	return v
+}
+
+// Snapshot returns the present view. It never blocks.
+func (v *View) Snapshot() *Snapshot { return v.snapshot.Load() }
+
+// Run watches and probes until ctx is done, and returns nil then. It is called once.
+func (v *View) Run(ctx context.Context) error {
+	v.mu.Lock()
+	if v.running != nil {
+		v.mu.Unlock()
+		return errors.New("discovery: Run was called before")
+	}
+	v.running = ctx
+	started := time.Now()
+	for _, s := range v.states {
+		s.since = started
+	}
+	v.mu.Unlock()
+	var watches sync.WaitGroup
+	for _, n := range v.catalog.Names() {
+		watches.Go(func() { v.watch(ctx, n) })
+	}
+	watches.Wait()
+	v.probes.Wait()
+	for _, closeIdle := range v.closers {
+		closeIdle()
+	}
+	return nil
+}
+
+// settleAfter is how long a region may stay unheard of before the view counts as loaded without it: an edge
+// must be able to start while a region is lost.
+const settleAfter = 10 * time.Second
+
+// Ready returns nil when every region was listed and each listed instance probed at least once, or a region
+// that cannot be listed has been asked for a while; and at least one instance is healthy. Once nil, a lost
+// Consul does not change that.
+func (v *View) Ready() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var missing []string
+	healthy := 0
+	for _, n := range v.catalog.Names() {
+		s := v.states[n]
+		if reason := s.unsettled(); reason != "" {
+			missing = append(missing, string(n)+" "+reason)
+		}
+		for _, t := range s.instances {
+			if t.check.healthy {
+				healthy++
+			}
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return fmt.Errorf("discovery: not loaded yet: %s", strings.Join(missing, ", "))
+	case healthy == 0:
+		return errors.New("discovery: no region has a healthy instance")
+	}
+	return nil
+}
+
+// publish makes a snapshot of the states. The caller holds mu (or nobody else knows v yet).
+func (v *View) publish() {
+	names := v.catalog.Names()
+	s := &Snapshot{regions: make([]Region, len(names)), index: make(map[regions.Name]int, len(names))}
+	for i, n := range names {
+		s.index[n], s.regions[i] = i, v.states[n].view()
+	}
+	v.snapshot.Store(s)
+}
+
+// view renders one region.
+func (s *regionState) view() Region {
+	r := Region{Name: s.name, Source: s.source, Members: make([]Member, 0, len(s.instances))}
+	for _, t := range s.instances {
+		r.Members = append(r.Members, Member{Endpoint: t.endpoint, Healthy: t.check.healthy, Up: t.up})
+	}
+	slices.SortFunc(r.Members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	for _, m := range r.Members {
+		if m.Healthy {
+			r.Healthy = append(r.Healthy, m)
+		}
+	}
+	return r
+}

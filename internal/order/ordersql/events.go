@@ -1,0 +1,52 @@
+package ordersql
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/plant"
+	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/internal/telemetry"
+)
+
+// queueEvent writes the event that announces o's newest change into the outbox. paymentID is for a confirmation.
+func queueEvent(ctx context.Context, batch *pgx.Batch, eventID string, o order.Order, paymentID string) error {
+	kind, payload := announce(o, paymentID)
+	encoded, err := proto.Marshal(payload)
+	if err != nil {
+		return fmt.Errorf("order: encode event: %w", err)
+	}
+	if o.State == order.PendingPayment && loseEvent() {
+		return nil
+	}
+	return outbox.Queue(batch, outbox.Event{
+		ID: eventID, Home: o.Home, OrderID: o.ID, Sequence: o.Version, Type: kind, Payload: encoded,
+		Traceparent: telemetry.Inject(ctx), CreatedAt: o.UpdatedAt, AwaitsEffect: o.State == order.PendingPayment,
+	})
+}
+
+func announce(o order.Order, paymentID string) (kind string, payload proto.Message) {
+	switch o.State {
+	case order.Confirmed:
+		return outbox.OrderConfirmed, &eventv1.OrderConfirmed{OrderId: o.ID, HomeRegion: string(o.Home), PaymentId: paymentID}
+	case order.Fulfilled:
+		return outbox.OrderFulfilled, &eventv1.OrderFulfilled{OrderId: o.ID, HomeRegion: string(o.Home)}
+	case order.Canceled:
+		return outbox.OrderCanceled, &eventv1.OrderCanceled{OrderId: o.ID, HomeRegion: string(o.Home), Reason: o.CancelReason}
+	}
+	return outbox.OrderPlaced, &eventv1.OrderPlaced{OrderId: o.ID, UserId: o.UserID, HomeRegion: string(o.Home), Total: rpc.Money(o.Total)}
+}
+
+var placedEvents atomic.Int64
+
+// loseEvent is a planted bug: false in every build without the tag `plant`.
+func loseEvent() bool {
+	return plant.Active("lost-outbox-row") && placedEvents.Add(1)%20 == 0
+}

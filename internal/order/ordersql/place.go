@@ -1,0 +1,191 @@
+// Package ordersql keeps orders in SQL. Every statement names the order's home region; placing takes four
+// local round trips and one quorum round trip at COMMIT.
+package ordersql
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/stock"
+	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
+)
+
+// Store implements order.Store and the payment room's Orders.
+type Store struct {
+	db    *sqldb.DB
+	clock clock.Clock
+}
+
+// New returns a Store.
+func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
+
+// claim makes the key this transaction's own, unless a live one is there.
+const claim = `INSERT INTO idempotency_keys (home_region, user_id, key, request_hash, response, created_at, expires_at)
+	VALUES ($1, $2, $3, $4, '', $5, $6)
+	ON CONFLICT (home_region, user_id, key) DO UPDATE SET request_hash = excluded.request_hash, response = '',
+		created_at = excluded.created_at, expires_at = excluded.expires_at
+	WHERE idempotency_keys.expires_at <= excluded.created_at`
+
+const placed = `SELECT request_hash, response FROM idempotency_keys
+	WHERE home_region = $1 AND user_id = $2 AND key = $3 AND expires_at > $4`
+
+// Place implements order.Store.
+func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, error) {
+	var o order.Order
+	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
+		claimed, c, err := claimAndLock(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		if !claimed {
+			o, err = replay(tx.QueryRow(ctx, placed, p.Home, p.UserID, p.Key, p.Now), p)
+			return err
+		}
+		if o, err = compose(ctx, tx, p, c); err != nil {
+			return err
+		}
+		return write(ctx, tx, p, o)
+	})
+	return o, err
+}
+
+// Placed implements order.Store.
+func (s *Store) Placed(ctx context.Context, p order.Placement) (order.Order, error) {
+	o, err := replay(s.db.QueryRow(ctx, placed, p.Home, p.UserID, p.Key, p.Now), p)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return o, order.ErrNotFound
+	}
+	return o, sqldb.Fault(err)
+}
+
+// claimAndLock claims the key and locks the cart in one round trip. A second request with the key waits here
+// for the first one's COMMIT.
+func claimAndLock(ctx context.Context, tx pgx.Tx, p order.Placement) (claimed bool, c cart.Cart, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(claim, p.Home, p.UserID, p.Key, p.RequestHash[:], p.Now, p.Now.Add(order.KeyLifetime)).
+		Exec(func(tag pgconn.CommandTag) error {
+			claimed = tag.RowsAffected() == 1
+			return nil
+		})
+	cartsql.QueueLock(batch, p.Home, p.UserID, &c)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == "55P03" {
+			return false, c, fault.Wrap(err, fault.Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT",
+				"a request with this Idempotency-Key, or another change of this cart, is still running; retry in a moment")
+		}
+		return false, c, err
+	}
+	return claimed, c, nil
+}
+
+// compose prices the cart and locks its stock in one round trip, and decides.
+func compose(ctx context.Context, tx pgx.Tx, p order.Placement, c cart.Cart) (order.Order, error) {
+	if err := c.Matches(p.CartEtag); err != nil {
+		return order.Order{}, err
+	}
+	found := map[string]catalogsql.Offer{}
+	if len(c.Items) > 0 {
+		batch := &pgx.Batch{}
+		wanted := quantities(c.Items)
+		skus := make([]string, len(wanted))
+		for i, q := range wanted {
+			skus[i] = q.SKU
+		}
+		catalogsql.QueueOffers(batch, skus, p.Currency, found)
+		stocksql.QueueLock(batch, p.Home, wanted)
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return order.Order{}, err
+		}
+	}
+	offers := make(map[string]order.Offer, len(found))
+	for sku, o := range found {
+		offers[sku] = order.Offer{Title: o.Title, Minor: o.Minor}
+	}
+	lines, total, err := order.Price(c.Items, offers, p.Currency)
+	if err != nil {
+		return order.Order{}, err
+	}
+	if p.ExpectedTotal.Currency != "" && p.ExpectedTotal != total {
+		return order.Order{}, fault.New(fault.Aborted, "TOTAL_CHANGED", "the total is %s now; read the cart and its prices again", total)
+	}
+	return order.Order{
+		ID: p.ID, Home: p.Home, UserID: p.UserID, State: order.PendingPayment, Lines: lines, Total: total,
+		Version: 1, CreatedAt: p.Now, UpdatedAt: p.Now,
+	}, nil
+}
+
+// write stores the order and everything that goes with it in one round trip.
+func write(ctx context.Context, tx pgx.Tx, p order.Placement, o order.Order) error {
+	response, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("order: encode response: %w", err)
+	}
+	batch := &pgx.Batch{}
+	stocksql.QueueReserve(batch, o.Home, quantitiesOf(o.Lines))
+	batch.Queue(`INSERT INTO orders (home_region, id, user_id, idempotency_key, state, cancel_reason, currency, total_minor, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8, $9, $9)`,
+		o.Home, o.ID, o.UserID, p.Key, o.State, o.Total.Currency, o.Total.Minor, o.Version, o.CreatedAt)
+	queueLines(batch, o)
+	cartsql.QueueClear(batch, o.Home, o.UserID)
+	batch.Queue(`UPDATE idempotency_keys SET response = $4 WHERE home_region = $1 AND user_id = $2 AND key = $3`, o.Home, o.UserID, p.Key, response)
+	if err := queueEvent(ctx, batch, p.EventID, o, ""); err != nil {
+		return err
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+func queueLines(batch *pgx.Batch, o order.Order) {
+	var skus, titles []string
+	var units, prices []int64
+	for _, l := range o.Lines {
+		skus, titles = append(skus, l.SKU), append(titles, l.Title)
+		units, prices = append(units, l.Quantity), append(prices, l.UnitPrice.Minor)
+	}
+	batch.Queue(`INSERT INTO order_lines (home_region, order_id, line, sku, title, quantity, unit_minor)
+		SELECT $1, $2, line, sku, title, quantity, minor
+		FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]) WITH ORDINALITY AS l (sku, title, quantity, minor, line)`,
+		o.Home, o.ID, skus, titles, units, prices)
+}
+
+func replay(row pgx.Row, p order.Placement) (o order.Order, err error) {
+	var hash, response []byte
+	if err := row.Scan(&hash, &response); err != nil {
+		return o, err
+	}
+	if string(hash) != string(p.RequestHash[:]) {
+		return o, fault.New(fault.Mismatch, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key was used with another request; use a fresh one")
+	}
+	if err := json.Unmarshal(response, &o); err != nil {
+		return o, fmt.Errorf("order: decode response: %w", err)
+	}
+	return o, nil
+}
+
+func quantities(items map[string]int64) []stock.Quantity {
+	out := make([]stock.Quantity, 0, len(items))
+	for sku, n := range items {
+		out = append(out, stock.Quantity{SKU: sku, Units: n})
+	}
+	return stock.Merge(out)
+}
+
+func quantitiesOf(lines []order.Line) []stock.Quantity {
+	out := make([]stock.Quantity, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, stock.Quantity{SKU: l.SKU, Units: l.Quantity})
+	}
+	return stock.Merge(out)
+}

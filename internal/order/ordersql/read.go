@@ -1,0 +1,115 @@
+package ordersql
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const (
+	columns = `id, user_id, state, cancel_reason, currency, total_minor, version, created_at, updated_at`
+	linesOf = `SELECT order_id, sku, title, quantity, unit_minor FROM order_lines WHERE home_region = $1 AND order_id = ANY ($2) ORDER BY order_id, line`
+)
+
+// batcher is a pool or a transaction.
+type batcher interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// Find implements order.Store.
+func (s *Store) Find(ctx context.Context, home regions.Name, orderID string) (order.Order, error) {
+	o, err := find(ctx, s.db.Pool(), home, orderID, false)
+	if errors.Is(err, order.ErrNotFound) {
+		return o, err
+	}
+	return o, sqldb.Fault(err)
+}
+
+func find(ctx context.Context, on batcher, home regions.Name, orderID string, lock bool) (order.Order, error) {
+	sql := `SELECT ` + columns + ` FROM orders WHERE home_region = $1 AND id = $2`
+	if lock {
+		sql += ` FOR UPDATE`
+	}
+	var orders []order.Order
+	batch := &pgx.Batch{}
+	batch.Queue(sql, home, orderID).Query(func(rows pgx.Rows) (err error) {
+		orders, err = collect(rows, home)
+		return err
+	})
+	batch.Queue(linesOf, home, []string{orderID}).Query(func(rows pgx.Rows) error { return attach(rows, orders) })
+	if err := on.SendBatch(ctx, batch).Close(); err != nil {
+		return order.Order{}, err
+	}
+	if len(orders) == 0 {
+		return order.Order{}, order.ErrNotFound
+	}
+	return orders[0], nil
+}
+
+// Version implements order.Store.
+func (s *Store) Version(ctx context.Context, home regions.Name, orderID string) (version int64, err error) {
+	err = s.db.QueryRow(ctx, `SELECT version FROM orders WHERE home_region = $1 AND id = $2`, home, orderID).Scan(&version)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, order.ErrNotFound
+	}
+	return version, sqldb.Fault(err)
+}
+
+// Page implements order.Store.
+func (s *Store) Page(ctx context.Context, home regions.Name, userID string, before order.Cursor, limit int) ([]order.Order, error) {
+	sql, args := `SELECT `+columns+` FROM orders WHERE home_region = $1 AND user_id = $2 ORDER BY created_at DESC, id DESC LIMIT $3`,
+		[]any{home, userID, limit}
+	if before.ID != "" {
+		sql = `SELECT ` + columns + ` FROM orders WHERE home_region = $1 AND user_id = $2 AND (created_at, id) < ($4, $5)
+			ORDER BY created_at DESC, id DESC LIMIT $3`
+		args = append(args, before.CreatedAt, before.ID)
+	}
+	rows, err := s.db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, sqldb.Fault(err)
+	}
+	orders, err := collect(rows, home)
+	if err != nil || len(orders) == 0 {
+		return nil, sqldb.Fault(err)
+	}
+	ids := make([]string, len(orders))
+	for i, o := range orders {
+		ids[i] = o.ID
+	}
+	rows, err = s.db.Query(ctx, linesOf, home, ids)
+	if err != nil {
+		return nil, sqldb.Fault(err)
+	}
+	return orders, sqldb.Fault(attach(rows, orders))
+}
+
+func collect(rows pgx.Rows, home regions.Name) ([]order.Order, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (order.Order, error) {
+		o := order.Order{Home: home}
+		err := row.Scan(&o.ID, &o.UserID, &o.State, &o.CancelReason, &o.Total.Currency, &o.Total.Minor, &o.Version, &o.CreatedAt, &o.UpdatedAt)
+		return o, err
+	})
+}
+
+// attach gives orders the lines that a linesOf query returned.
+func attach(rows pgx.Rows, orders []order.Order) error {
+	byID := make(map[string]*order.Order, len(orders))
+	for i := range orders {
+		byID[orders[i].ID] = &orders[i]
+	}
+	var orderID string
+	var l order.Line
+	_, err := pgx.ForEachRow(rows, []any{&orderID, &l.SKU, &l.Title, &l.Quantity, &l.UnitPrice.Minor}, func() error {
+		if o, ok := byID[orderID]; ok {
+			l.UnitPrice.Currency = o.Total.Currency
+			o.Lines = append(o.Lines, l)
+		}
+		return nil
+	})
+	return err
+}

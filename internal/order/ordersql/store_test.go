@@ -1,0 +1,331 @@
+package ordersql_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/order/ordersql"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+func TestMain(m *testing.M) { sqltest.Main(m) }
+
+const home regions.Name = "eu-west-1"
+
+// shop is a database with two SKUs, A at 10.00 and B at 2.50 EUR, 30 units of each in the world.
+type shop struct {
+	t      testing.TB
+	db     *sqldb.DB
+	store  *ordersql.Store
+	carts  *cartsql.Store
+	clock  clock.Clock
+	record *localitylint.Recorder
+}
+
+func open(t testing.TB) *shop {
+	t.Helper()
+	record := &localitylint.Recorder{}
+	s := &shop{t: t, db: sqltest.Open(t, record), clock: clock.System(), record: record}
+	s.store, s.carts = ordersql.New(s.db, s.clock), cartsql.New(s.db, s.clock)
+	products := catalogsql.New(s.db, s.clock)
+	_, err := products.Put(t.Context(), []catalog.Product{{
+		Handle: "tea", Title: "Tea", Active: true,
+		Variants: []catalog.Variant{
+			{SKU: "A", Title: "Large", Prices: []money.Money{{Minor: 1000, Currency: "EUR"}}},
+			{SKU: "B", Prices: []money.Money{{Minor: 250, Currency: "EUR"}}},
+		},
+	}})
+	if err == nil {
+		err = stocksql.New(s.db, regions.Default()).Allot(t.Context(), map[string]int64{"A": 30, "B": 30})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *shop) fill(user string, items map[string]int64) {
+	s.t.Helper()
+	for sku, n := range items {
+		if _, err := s.carts.Change(s.t.Context(), home, user, func(c cart.Cart) (cart.Cart, error) { return c.With(sku, n) }); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func (s *shop) placement(user, key string) order.Placement {
+	return order.Placement{
+		ID: id.New(id.Order, "eu1"), EventID: id.New(id.Event, "eu1"), Home: home, UserID: user, Currency: "EUR", Key: key,
+		RequestHash: sha256.Sum256([]byte("request")), Now: s.clock().Truncate(time.Microsecond),
+	}
+}
+
+type units struct{ OnHand, Reserved, Sold int64 }
+
+func (s *shop) stock(sku string) (u units) {
+	s.t.Helper()
+	err := s.db.QueryRow(s.t.Context(), `SELECT on_hand, reserved, sold FROM stock WHERE home_region = $1 AND sku = $2`, home, sku).
+		Scan(&u.OnHand, &u.Reserved, &u.Sold)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return u
+}
+
+func (s *shop) lint() {
+	s.t.Helper()
+	conn, err := s.db.Pool().Acquire(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Release()
+	found, err := s.record.Check(s.t.Context(), conn.Conn(), regions.Default())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, v := range found {
+		s.t.Errorf("touches %v: %s", v.Regions, v.SQL)
+	}
+	if n := len(s.record.Statements()); n < 10 {
+		s.t.Errorf("only %d statements were linted", n)
+	}
+}
+
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.fill("u", map[string]int64{"A": 2, "B": 1})
+	p := s.placement("u", "k1")
+	got, err := s.store.Place(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := order.Order{
+		ID: p.ID, Home: home, UserID: "u", State: order.PendingPayment, Version: 1, CreatedAt: p.Now, UpdatedAt: p.Now,
+		Total: money.Money{Minor: 2250, Currency: "EUR"},
+		Lines: []order.Line{
+			{SKU: "A", Title: "Tea · Large", Quantity: 2, UnitPrice: money.Money{Minor: 1000, Currency: "EUR"}},
+			{SKU: "B", Title: "Tea", Quantity: 1, UnitPrice: money.Money{Minor: 250, Currency: "EUR"}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	read, err := s.store.Find(t.Context(), home, p.ID)
+	if diff := cmp.Diff(want, read); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	if got := s.stock("A"); got != (units{8, 2, 0}) {
+		t.Errorf("stock of A is %+v", got)
+	}
+	if c, err := s.carts.Find(t.Context(), home, "u"); err != nil || len(c.Items) != 0 {
+		t.Errorf("the cart still holds %v (%v)", c.Items, err)
+	}
+	var events int
+	if err := s.db.QueryRow(t.Context(), `SELECT count(*) FROM outbox WHERE home_region = $1 AND order_id = $2 AND sequence = 1 AND awaits_effect`, home, p.ID).Scan(&events); err != nil || events != 1 {
+		t.Errorf("%d events (%v)", events, err)
+	}
+	s.lint()
+}
+
+func TestPlaceAgain(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.fill("u", map[string]int64{"A": 1})
+	first := s.placement("u", "k")
+	placed, err := s.store.Place(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fill("u", map[string]int64{"B": 5}) // what the cart holds now is not what the key stands for
+	again, err := s.store.Place(t.Context(), s.placement("u", "k"))
+	if diff := cmp.Diff(placed, again); err != nil || diff != "" {
+		t.Errorf("the repeated request: %v\n%s", err, diff)
+	}
+	other := s.placement("u", "k")
+	other.RequestHash = sha256.Sum256([]byte("another request"))
+	if _, err := s.store.Place(t.Context(), other); fault.Reason(err) != "IDEMPOTENCY_KEY_REUSED" {
+		t.Errorf("the key with another request: %v", err)
+	}
+	if _, err := s.store.Placed(t.Context(), s.placement("u", "unused")); !errors.Is(err, order.ErrNotFound) {
+		t.Errorf("an unused key: %v", err)
+	}
+	late := s.placement("u", "k")
+	late.Now = late.Now.Add(order.KeyLifetime + time.Second)
+	if o, err := s.store.Place(t.Context(), late); err != nil || o.ID == placed.ID {
+		t.Errorf("the key after its lifetime: %v, %v", o.ID, err)
+	}
+}
+
+func TestPlaceRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for reason, prepare := range map[string]func(user string, p *order.Placement){
+		"CART_EMPTY":    func(string, *order.Placement) {},
+		"OUT_OF_STOCK":  func(user string, _ *order.Placement) { s.fill(user, map[string]int64{"A": 11}) },
+		"SKU_NOT_SOLD":  func(user string, _ *order.Placement) { s.fill(user, map[string]int64{"gone": 1}) },
+		"PRICE_MISSING": func(user string, p *order.Placement) { s.fill(user, map[string]int64{"A": 1}); p.Currency = "USD" },
+		"CART_CHANGED":  func(user string, p *order.Placement) { s.fill(user, map[string]int64{"A": 1}); p.CartEtag = "v9" },
+		"TOTAL_CHANGED": func(user string, p *order.Placement) {
+			s.fill(user, map[string]int64{"A": 1})
+			p.ExpectedTotal = money.Money{Minor: 999, Currency: "EUR"}
+		},
+	} {
+		p := s.placement(reason, "k")
+		prepare(reason, &p)
+		_, err := s.store.Place(t.Context(), p)
+		// A SKU that nobody sells has no allotment either, and the lock notices that first.
+		if got := fault.Reason(err); got != reason && (reason != "SKU_NOT_SOLD" || got != "OUT_OF_STOCK") {
+			t.Errorf("%s: got %v", reason, err)
+		}
+		if _, err := s.store.Placed(t.Context(), p); !errors.Is(err, order.ErrNotFound) {
+			t.Errorf("%s: the refused request left its key behind: %v", reason, err)
+		}
+	}
+	if got := s.stock("A"); got != (units{10, 0, 0}) {
+		t.Errorf("refused orders changed the stock of A to %+v", got)
+	}
+}
+
+// Ten units, twenty callers who want one each, some of them twice with the same key: exactly ten orders.
+func TestPlaceConcurrently(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	const callers = 20
+	for i := range callers {
+		s.fill(fmt.Sprint("u", i), map[string]int64{"A": 1})
+	}
+	var wg sync.WaitGroup
+	ids := make([][2]string, callers)
+	for i := range callers {
+		for repeat := range 2 {
+			wg.Go(func() {
+				o, err := s.store.Place(t.Context(), s.placement(fmt.Sprint("u", i), "k"))
+				switch {
+				case err == nil:
+					ids[i][repeat] = o.ID
+				case fault.Reason(err) == "OUT_OF_STOCK", fault.Is(err, fault.Unavailable), fault.Is(err, fault.Aborted):
+				default:
+					t.Errorf("caller %d: %v", i, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	orders := map[string]bool{}
+	for i, pair := range ids {
+		if pair[0] != "" && pair[1] != "" && pair[0] != pair[1] {
+			t.Errorf("caller %d's key placed both %s and %s", i, pair[0], pair[1])
+		}
+		for _, one := range pair {
+			if one != "" {
+				orders[one] = true
+			}
+		}
+	}
+	if got := s.stock("A"); got.Reserved != int64(len(orders)) || got.OnHand != 10-got.Reserved {
+		t.Errorf("%d orders were acknowledged and the stock is %+v", len(orders), got)
+	}
+	if len(orders) == 0 {
+		t.Error("nobody could order anything")
+	}
+}
+
+func TestTransitions(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	in := func(f func(tx pgx.Tx) error) error { return s.db.InTx(t.Context(), f) }
+	place := func(user string) string {
+		s.fill(user, map[string]int64{"A": 2})
+		o, err := s.store.Place(t.Context(), s.placement(user, "k"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.ID
+	}
+	sold, dropped := place("a"), place("b")
+	steps := []struct {
+		name string
+		run  func(tx pgx.Tx) error
+		want string
+	}{
+		{"confirm", func(tx pgx.Tx) error { return s.store.Confirm(t.Context(), tx, home, sold, "pay") }, ""},
+		{"confirm twice", func(tx pgx.Tx) error { return s.store.Confirm(t.Context(), tx, home, sold, "pay") }, "ORDER_STATE"},
+		{"fulfill", func(tx pgx.Tx) error { return s.store.Fulfill(t.Context(), tx, home, sold) }, ""},
+		{"cancel what is fulfilled", func(tx pgx.Tx) error { return s.store.Cancel(t.Context(), tx, home, sold, "LATE") }, "ORDER_STATE"},
+		{"fulfill what is unpaid", func(tx pgx.Tx) error { return s.store.Fulfill(t.Context(), tx, home, dropped) }, "ORDER_STATE"},
+		{"cancel", func(tx pgx.Tx) error { return s.store.Cancel(t.Context(), tx, home, dropped, "PAYMENT_DECLINED") }, ""},
+	}
+	for _, step := range steps {
+		if err := in(step.run); fault.Reason(err) != step.want || (err != nil) != (step.want != "") {
+			t.Errorf("%s: %v", step.name, err)
+		}
+	}
+	if got := s.stock("A"); got != (units{8, 0, 2}) {
+		t.Errorf("stock of A is %+v", got)
+	}
+	o, err := s.store.Find(t.Context(), home, dropped)
+	if err != nil || o.State != order.Canceled || o.CancelReason != "PAYMENT_DECLINED" || o.Version != 2 {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	if v, err := s.store.Version(t.Context(), home, sold); err != nil || v != 3 {
+		t.Errorf("version %d, %v", v, err)
+	}
+	s.lint()
+}
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	var want []string
+	for i := range 5 {
+		s.fill("u", map[string]int64{"B": 1})
+		o, err := s.store.Place(t.Context(), s.placement("u", fmt.Sprint("k", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append([]string{o.ID}, want...)
+	}
+	var got []string
+	var at order.Cursor
+	for {
+		page, err := s.store.Page(t.Context(), home, "u", at, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, o := range page {
+			if len(o.Lines) != 1 {
+				t.Errorf("order %s has lines %v", o.ID, o.Lines)
+			}
+			got = append(got, o.ID)
+			at = order.Cursor{CreatedAt: o.CreatedAt, ID: o.ID}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	s.lint()
+}

@@ -1,0 +1,198 @@
+package order
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// ErrNotFound is what a Store returns for an order or a key that does not exist.
+var ErrNotFound = errors.New("order: not found")
+
+// Placement is everything that one placing transaction needs to know.
+type Placement struct {
+	ID            string
+	EventID       string
+	Home          regions.Name
+	UserID        string
+	Currency      money.Currency
+	Key           string            // idempotency key, scoped to the user
+	RequestHash   [sha256.Size]byte // of the request, to tell a repeated one from another
+	CartEtag      string            // empty: whatever the cart holds
+	ExpectedTotal money.Money       // zero: whatever it costs
+	Now           time.Time
+}
+
+// Store keeps orders at home. It is safe for concurrent use; errors are ErrNotFound and *fault.Error.
+type Store interface {
+	// Place places an order in one transaction, or returns the order that the key placed before. Errors as of
+	// Service.Place, and fault.Ambiguous.
+	Place(ctx context.Context, p Placement) (Order, error)
+	// Placed returns the order that a key placed, as it was then. Errors: ErrNotFound, fault.Mismatch.
+	Placed(ctx context.Context, p Placement) (Order, error)
+	// Find reads an order.
+	Find(ctx context.Context, home regions.Name, orderID string) (Order, error)
+	// Version reads an order's version; it is what a watcher polls.
+	Version(ctx context.Context, home regions.Name, orderID string) (int64, error)
+	// Page returns up to limit orders of a user that are older than before, newest first; the zero Cursor is
+	// the start.
+	Page(ctx context.Context, home regions.Name, userID string, before Cursor, limit int) ([]Order, error)
+}
+
+// Cursor is a place in a user's orders.
+type Cursor struct {
+	CreatedAt time.Time
+	ID        string
+}
+
+// KeyLifetime is how long an idempotency key is remembered.
+const KeyLifetime = 7 * 24 * time.Hour
+
+// Service is the order room's behavior. It is safe for concurrent use.
+type Service struct {
+	store   Store
+	catalog *regions.Catalog
+	clock   clock.Clock
+	poll    time.Duration
+}
+
+// New returns a Service. Watchers look for changes every poll.
+func New(s Store, c *regions.Catalog, clk clock.Clock, poll time.Duration) *Service {
+	return &Service{s, c, clk, poll}
+}
+
+// Request is a call of Place.
+type Request struct {
+	Home          regions.Name
+	UserID        string
+	Currency      money.Currency
+	Key           string
+	CartEtag      string
+	ExpectedTotal money.Money
+}
+
+// Place turns the user's cart into an order, once for each idempotency key: a repeated request gets the same
+// answer. Errors: fault.Invalid (IDEMPOTENCY_KEY_…), fault.Mismatch (IDEMPOTENCY_KEY_REUSED), fault.Aborted
+// (CART_CHANGED, TOTAL_CHANGED, IDEMPOTENCY_KEY_IN_FLIGHT), fault.FailedPrecondition (CART_EMPTY, OUT_OF_STOCK,
+// SKU_NOT_SOLD, PRICE_MISSING), fault.Unavailable, and fault.Ambiguous where the outcome could not be learned.
+func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
+	if err := checkKey(r.Key); err != nil {
+		return Order{}, err
+	}
+	code := s.catalog.Code(r.Home)
+	p := Placement{
+		ID: id.New(id.Order, code), EventID: id.New(id.Event, code), Home: r.Home, UserID: r.UserID, Currency: r.Currency,
+		Key: r.Key, CartEtag: r.CartEtag, ExpectedTotal: r.ExpectedTotal,
+		RequestHash: sha256.Sum256(fmt.Appendf(nil, "%q %d %q", r.CartEtag, r.ExpectedTotal.Minor, r.ExpectedTotal.Currency)),
+		Now:         s.clock().Truncate(time.Microsecond),
+	}
+	o, err := s.store.Place(ctx, p)
+	if fault.Is(err, fault.Ambiguous) {
+		return s.resolve(ctx, p, err)
+	}
+	return o, err
+}
+
+// resolve learns the outcome of an ambiguous commit from the idempotency key. Not finding it proves nothing:
+// the commit may still be under way.
+func (s *Service) resolve(ctx context.Context, p Placement, ambiguous error) (Order, error) {
+	for range 3 {
+		o, err := s.store.Placed(ctx, p)
+		if err == nil || fault.Is(err, fault.Mismatch) {
+			return o, err
+		}
+		if err := wait(ctx, s.poll); err != nil {
+			break
+		}
+	}
+	return Order{}, ambiguous
+}
+
+func checkKey(key string) error {
+	if key == "" {
+		return fault.New(fault.Invalid, "IDEMPOTENCY_KEY_MISSING", "send an Idempotency-Key header: a fresh unique value for each order, the same for each retry")
+	}
+	if len(key) > 255 {
+		return fault.New(fault.Invalid, "IDEMPOTENCY_KEY_INVALID", "Idempotency-Key has at most 255 characters")
+	}
+	for _, c := range []byte(key) {
+		if c < '!' || c > '~' {
+			return fault.New(fault.Invalid, "IDEMPOTENCY_KEY_INVALID", "Idempotency-Key is visible ASCII")
+		}
+	}
+	return nil
+}
+
+// Order returns one of a user's orders. Another user's is fault.NotFound, as is none.
+func (s *Service) Order(ctx context.Context, home regions.Name, userID, orderID string) (Order, error) {
+	missing := fault.New(fault.NotFound, "ORDER_NOT_FOUND", "you have no order %.80q", orderID)
+	if at, err := id.Home(s.catalog, id.Order, orderID); err != nil || at != home {
+		return Order{}, missing
+	}
+	o, err := s.store.Find(ctx, home, orderID)
+	if errors.Is(err, ErrNotFound) || (err == nil && o.UserID != userID) {
+		return Order{}, missing
+	}
+	return o, err
+}
+
+// List returns one page of a user's orders, newest first, and where to continue (zero at the end).
+func (s *Service) List(ctx context.Context, home regions.Name, userID string, before Cursor, size int) ([]Order, Cursor, error) {
+	page, err := s.store.Page(ctx, home, userID, before, size+1)
+	if err != nil || len(page) <= size {
+		return page, Cursor{}, err
+	}
+	last := page[size-1]
+	return page[:size], Cursor{CreatedAt: last.CreatedAt, ID: last.ID}, nil
+}
+
+// Watch sends an order now and after each change until it is final, ctx ends or send fails. A database that
+// does not answer for a while does not end it; changes in that time arrive as one.
+func (s *Service) Watch(ctx context.Context, home regions.Name, userID, orderID string, send func(Order) error) error {
+	o, err := s.Order(ctx, home, userID, orderID)
+	if err != nil {
+		return err
+	}
+	for {
+		if err := send(o); err != nil || o.State.Final() {
+			return err
+		}
+		if o, err = s.next(ctx, o); err != nil {
+			return err
+		}
+	}
+}
+
+// next waits for the state of an order that follows o. Its error is ctx's.
+func (s *Service) next(ctx context.Context, o Order) (Order, error) {
+	for {
+		if err := wait(ctx, s.poll); err != nil {
+			return o, err
+		}
+		if version, err := s.store.Version(ctx, o.Home, o.ID); err != nil || version == o.Version {
+			continue
+		}
+		if next, err := s.store.Find(ctx, o.Home, o.ID); err == nil {
+			return next, nil
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

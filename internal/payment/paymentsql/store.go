@@ -1,0 +1,88 @@
+// Package paymentsql keeps payments and the ledger in the SQL database. Every statement stays in one region.
+package paymentsql
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/payment"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Store implements payment.Store.
+type Store struct{ db *sqldb.DB }
+
+// New returns a Store.
+func New(db *sqldb.DB) *Store { return &Store{db} }
+
+// InTx implements payment.Store.
+func (s *Store) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error { return s.db.InTx(ctx, fn) }
+
+const claimSQL = `WITH due AS MATERIALIZED (
+		SELECT id, state FROM payments WHERE home_region = $1 AND due_at <= now()
+		ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+	UPDATE payments p SET state = CASE p.state WHEN $4 THEN $5 WHEN $6 THEN $7 ELSE p.state END,
+		due_at = now() + $3::interval, attempts = p.attempts + 1, updated_at = now()
+	FROM due WHERE p.home_region = $1 AND p.id = due.id
+	RETURNING p.id, p.order_id, p.state, due.state <> p.state, p.currency, p.amount_minor, p.provider_ref, p.attempts, p.traceparent`
+
+// Claim implements payment.Store. It is one statement, so no lock outlives it; nothing due costs one read.
+func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibility time.Duration) ([]payment.Claim, error) {
+	var due bool
+	if err := s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM payments WHERE home_region = $1 AND due_at <= now())`, string(home)).Scan(&due); err != nil || !due {
+		return nil, sqldb.Fault(err)
+	}
+	rows, err := s.db.Query(ctx, claimSQL, string(home), limit, visibility,
+		payment.Created, payment.Created.Working(), payment.Authorized, payment.Authorized.Working())
+	if err != nil {
+		return nil, sqldb.Fault(err)
+	}
+	claims, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (payment.Claim, error) {
+		var c payment.Claim
+		c.Home = home
+		err := row.Scan(&c.ID, &c.OrderID, &c.State, &c.Fresh, &c.Amount.Currency, &c.Amount.Minor, &c.ProviderRef, &c.Attempts, &c.Traceparent)
+		return c, err
+	})
+	return claims, sqldb.Fault(err)
+}
+
+// Postpone implements payment.Store.
+func (s *Store) Postpone(ctx context.Context, p payment.Payment, after time.Duration) error {
+	_, err := s.db.Exec(ctx, `UPDATE payments SET due_at = now() + $4::interval
+		WHERE home_region = $1 AND id = $2 AND state = $3 AND attempts = $5`, string(p.Home), p.ID, p.State, after, p.Attempts)
+	return sqldb.Fault(err)
+}
+
+// Insert implements payment.Store.
+func (s *Store) Insert(ctx context.Context, tx pgx.Tx, p payment.Payment) (bool, error) {
+	tag, err := tx.Exec(ctx, `INSERT INTO payments (home_region, id, order_id, state, currency, amount_minor, provider_ref, attempts, traceparent, due_at, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, now(), now(), now())
+		ON CONFLICT (home_region, order_id) DO NOTHING`,
+		string(p.Home), p.ID, p.OrderID, p.State, p.Amount.Currency, p.Amount.Minor, p.Traceparent)
+	return tag.RowsAffected() == 1, err
+}
+
+// Settle implements payment.Store.
+func (s *Store) Settle(ctx context.Context, tx pgx.Tx, p payment.Payment, from payment.State, due payment.Due) (bool, error) {
+	after := &due.After
+	if due.Never {
+		after = nil
+	}
+	tag, err := tx.Exec(ctx, `UPDATE payments SET state = $4, provider_ref = $5, attempts = 0, due_at = now() + $6::interval, updated_at = now()
+		WHERE home_region = $1 AND id = $2 AND state = $3`, string(p.Home), p.ID, from, p.State, p.ProviderRef, after)
+	return tag.RowsAffected() == 1, err
+}
+
+// Post implements payment.Store.
+func (s *Store) Post(ctx context.Context, tx pgx.Tx, home regions.Name, entries []payment.Entry) error {
+	for _, e := range entries {
+		if _, err := tx.Exec(ctx, `INSERT INTO ledger_entries (home_region, posting_id, account, payment_id, currency, amount_minor, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, now())`, string(home), e.PostingID, e.Account, e.PaymentID, e.Amount.Currency, e.Amount.Minor); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package payment
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/plant"
+)
+
+// ReasonDeclined is why an order is canceled whose payment the provider declined.
+const ReasonDeclined = "PAYMENT_DECLINED"
+
+// authorize has the amount reserved. The idempotency key is the payment's id.
+func (w *Worker) authorize(ctx context.Context, c Claim) error {
+	f, err := w.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch f.Standing {
+	case StandingAuthorized:
+		return w.authorized(ctx, c, f.Ref)
+	case StandingDeclined:
+		return w.declined(ctx, c)
+	case StandingCaptured, StandingVoided:
+		return contradiction(c, f)
+	case StandingNone:
+	}
+	out := w.Provider.Authorize(ctx, c.charge(), c.ID)
+	switch out.Decision {
+	case Approved:
+		return w.authorized(ctx, c, out.Ref)
+	case DeclinedByProvider:
+		return w.declined(ctx, c)
+	case Unknown:
+	}
+	return unknown(c, out)
+}
+
+// capture has the amount taken.
+func (w *Worker) capture(ctx context.Context, c Claim) error {
+	f, err := w.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch f.Standing {
+	case StandingCaptured:
+		return w.captured(ctx, c)
+	case StandingNone, StandingDeclined, StandingVoided:
+		return contradiction(c, f)
+	case StandingAuthorized:
+	}
+	out := w.Provider.Capture(ctx, c.charge(), c.ID+":capture")
+	if w.captures.Add(1)%10 == 1 && plant.Active(plant.DoubleCapture) {
+		w.Provider.Capture(ctx, c.charge(), c.ID+":capture:"+rand.Text())
+	}
+	if out.Decision != Approved {
+		return unknown(c, out)
+	}
+	return w.captured(ctx, c)
+}
+
+// void has the reservation given up.
+func (w *Worker) void(ctx context.Context, c Claim) error {
+	f, err := w.find(ctx, c)
+	if err != nil {
+		return err
+	}
+	switch f.Standing {
+	case StandingVoided:
+		return w.voided(ctx, c)
+	case StandingNone, StandingDeclined, StandingCaptured:
+		return contradiction(c, f)
+	case StandingAuthorized:
+	}
+	if out := w.Provider.Void(ctx, c.charge(), c.ID+":void"); out.Decision != Approved {
+		return unknown(c, out)
+	}
+	return w.voided(ctx, c)
+}
+
+// authorized confirms the order. An order that cannot be confirmed any more, because it was canceled, has its
+// reservation voided instead.
+func (w *Worker) authorized(ctx context.Context, c Claim, ref string) error {
+	c.ProviderRef = ref
+	due := Due{Never: w.FulfillAfter == 0, After: w.FulfillAfter}
+	err := w.settle(ctx, c, due, func(tx pgx.Tx) error {
+		return w.Orders.Confirm(ctx, tx, c.Home, c.OrderID, c.ID)
+	}, Authorized)
+	if fault.Is(err, fault.FailedPrecondition) {
+		w.Log.WarnContext(ctx, "order cannot be confirmed; its payment is voided", "order", c.OrderID, "payment", c.ID, "error", err)
+		return w.settle(ctx, c, Due{}, nil, Authorized, Voiding)
+	}
+	return err
+}
+
+// declined cancels the order, unless it is canceled already.
+func (w *Worker) declined(ctx context.Context, c Claim) error {
+	err := w.settle(ctx, c, Due{Never: true}, func(tx pgx.Tx) error {
+		return w.Orders.Cancel(ctx, tx, c.Home, c.OrderID, ReasonDeclined)
+	}, Declined)
+	if fault.Is(err, fault.FailedPrecondition) {
+		return w.settle(ctx, c, Due{Never: true}, nil, Declined)
+	}
+	return err
+}
+
+// captured fulfills the order and posts the sale.
+func (w *Worker) captured(ctx context.Context, c Claim) error {
+	return w.settle(ctx, c, Due{Never: true}, func(tx pgx.Tx) error {
+		if err := w.Orders.Fulfill(ctx, tx, c.Home, c.OrderID); err != nil {
+			return err
+		}
+		return w.Store.Post(ctx, tx, c.Home, c.posting())
+	}, Captured)
+}
+
+func (w *Worker) voided(ctx context.Context, c Claim) error {
+	return w.settle(ctx, c, Due{Never: true}, nil, Voided)
+}
+
+// settle moves the payment along path and does what follows from it, in one transaction. A payment that was
+// settled elsewhere in the meantime is left alone.
+func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx pgx.Tx) error, path ...State) error {
+	from, p := c.State, c.Payment
+	for _, next := range path {
+		if err := p.State.To(next); err != nil {
+			return err
+		}
+		p.State = next
+	}
+	var mine bool
+	err := w.Store.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if mine, err = w.Store.Settle(ctx, tx, p, from, due); err != nil || !mine || follow == nil {
+			return err
+		}
+		return follow(tx)
+	})
+	if err == nil && mine {
+		w.settled.WithLabelValues(string(p.Home), string(p.State)).Inc()
+	}
+	return err
+}
+
+func (p Payment) charge() Charge {
+	return Charge{PaymentID: p.ID, OrderID: p.OrderID, Amount: p.Amount}
+}
+
+func unknown(c Claim, out Outcome) error {
+	return fmt.Errorf("payment: outcome of %s is not known yet: %w", c.State, out.Err)
+}
+
+func contradiction(c Claim, f Finding) error {
+	return fmt.Errorf("payment: %s is %s here and %s at the provider", c.ID, c.State, f.Standing)
+}

@@ -1,0 +1,135 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meridian-commerce/meridian/internal/telemetry"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const (
+	visibility  = 15 * time.Second // of a claim: longer than asking the provider twice and settling
+	maxBackoff  = 30 * time.Second
+	concurrency = 8  // payments that one step works on at the same time
+	batch       = 16 // payments that one step claims
+)
+
+// ErrConfig is wrapped by errors about a Worker's configuration.
+var ErrConfig = errors.New("payment: bad configuration")
+
+// Config makes a Worker.
+type Config struct {
+	Store        Store
+	Orders       Orders
+	Provider     Provider
+	FulfillAfter time.Duration // from an order's confirmation to its fulfillment; 0: when a merchant says so
+	Log          *slog.Logger
+	Metrics      prometheus.Registerer // may be nil
+}
+
+// Worker moves due payments on. It is safe for concurrent use, and so are several workers of one region.
+type Worker struct {
+	Config
+	captures atomic.Int64 // asked of the provider by this process
+	settled  *prometheus.CounterVec
+	unknown  *prometheus.CounterVec
+}
+
+// NewWorker returns a Worker. Errors wrap ErrConfig.
+func NewWorker(c Config) (*Worker, error) {
+	if c.Store == nil || c.Orders == nil || c.Provider == nil || c.Log == nil || c.FulfillAfter < 0 {
+		return nil, fmt.Errorf("%w: a store, orders, a provider and a logger are needed, and a delay that is not negative", ErrConfig)
+	}
+	return &Worker{
+		Config: c,
+		settled: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
+			Name: "meridian_payment_settled_total", Help: "Payments that reached a state, by state.",
+		}, []string{"home", "state"}),
+		unknown: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
+			Name: "meridian_payment_unsettled_total", Help: "Tries after which a payment's step is still open, by the state it is in.",
+		}, []string{"home", "state"}),
+	}, nil
+}
+
+// Step claims a batch of the region's due payments, moves each on, and returns how many it claimed. A payment
+// that cannot be moved on is due again later; that is not an error of the step.
+func (w *Worker) Step(ctx context.Context, home regions.Name) (int, error) {
+	claims, err := w.Store.Claim(ctx, home, batch, visibility)
+	if err != nil {
+		return 0, err
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, concurrency)
+	for _, c := range claims {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			w.work(ctx, c)
+		})
+	}
+	wg.Wait()
+	return len(claims), nil
+}
+
+// work moves one payment on, or makes it due again.
+func (w *Worker) work(ctx context.Context, c Claim) {
+	ctx, span := otel.Tracer("meridian/payment").Start(telemetry.Extract(ctx, c.Traceparent), "payment "+string(c.State),
+		trace.WithAttributes(attribute.String("payment.id", c.ID), attribute.String("order.id", c.OrderID), attribute.Int("payment.attempt", c.Attempts)))
+	defer span.End()
+	err := w.advance(ctx, c)
+	if err == nil {
+		return
+	}
+	span.SetStatus(codes.Error, err.Error())
+	w.unknown.WithLabelValues(string(c.Home), string(c.State)).Inc()
+	after := backoff(c.Attempts)
+	w.Log.WarnContext(ctx, "payment step is open; it is tried again", "payment", c.ID, "order", c.OrderID, "state", c.State, "attempt", c.Attempts, "after", after, "error", err)
+	if err := w.Store.Postpone(ctx, c.Payment, after); err != nil && ctx.Err() == nil {
+		w.Log.WarnContext(ctx, "payment waits for its visibility time-out", "payment", c.ID, "error", err)
+	}
+}
+
+func (w *Worker) advance(ctx context.Context, c Claim) error {
+	switch c.State {
+	case Authorizing:
+		return w.authorize(ctx, c)
+	case Capturing:
+		return w.capture(ctx, c)
+	case Voiding:
+		return w.void(ctx, c)
+	case Created, Authorized, Captured, Declined, Voided:
+	}
+	return fmt.Errorf("payment: %s was due in state %s, in which nothing is owed", c.ID, c.State)
+}
+
+// find asks what became of a step that was begun before; a fresh one is unknown to the provider's next step.
+func (w *Worker) find(ctx context.Context, c Claim) (Finding, error) {
+	if c.Fresh {
+		return Finding{}, nil
+	}
+	f, err := w.Provider.Find(ctx, c.ID)
+	if err != nil {
+		return f, fmt.Errorf("payment: ask the provider what became of it: %w", err)
+	}
+	return f, nil
+}
+
+// backoff doubles from half a second to 30 s; a random half of it spreads what failed together.
+func backoff(attempts int) time.Duration {
+	d := min(250*time.Millisecond<<min(max(attempts, 1), 10), maxBackoff)
+	return d/2 + rand.N(d/2) // jitter needs no seed: no result depends on it
+}

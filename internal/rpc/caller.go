@@ -1,0 +1,74 @@
+// Package rpc is what every Connect handler shares: who calls, how errors become Connect errors, and page
+// tokens. It knows no domain.
+package rpc
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"connectrpc.com/connect"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Caller is who an access token speaks for.
+type Caller struct {
+	UserID   string
+	Home     regions.Name
+	Currency money.Currency
+}
+
+// Verifier checks an access token. Errors are fault.Unauthenticated. It is safe for concurrent use.
+type Verifier interface {
+	Verify(token string) (Caller, error)
+}
+
+type callerKey struct{}
+
+type claim struct {
+	caller Caller
+	err    error
+}
+
+// CallerOf returns the verified caller of a request, or fault.Unauthenticated.
+func CallerOf(ctx context.Context) (Caller, error) {
+	c, ok := ctx.Value(callerKey{}).(claim)
+	if !ok {
+		return Caller{}, fault.New(fault.Unauthenticated, "TOKEN_MISSING", "sign in and send the access token as Authorization: Bearer …")
+	}
+	return c.caller, c.err
+}
+
+// WithCaller returns a context whose requests come from c.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, claim{caller: c})
+}
+
+// Authenticate verifies the bearer token of each request, if it has one. Methods that need a caller ask
+// CallerOf, so that those that need none are not refused for a token that has expired.
+func Authenticate(v Verifier, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token, ok := Bearer(r.Header); ok {
+			caller, err := v.Verify(token)
+			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, claim{caller: caller, err: err}))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Bearer returns the bearer token of a request's headers (RFC 6750).
+func Bearer(h http.Header) (string, bool) {
+	scheme, token, ok := strings.Cut(h.Get("Authorization"), " ")
+	return token, ok && strings.EqualFold(scheme, "Bearer") && token != ""
+}
+
+// Header returns a request header of the call that a handler is answering.
+func Header(ctx context.Context, name string) string {
+	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
+		return info.RequestHeader().Get(name)
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"connectrpc.com/connect"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+// Domain is the domain of every ErrorInfo (AIP-193).
+const Domain = "meridian"
+
+var codes = map[fault.Kind]connect.Code{
+	fault.Internal:           connect.CodeInternal,
+	fault.Invalid:            connect.CodeInvalidArgument,
+	fault.NotFound:           connect.CodeNotFound,
+	fault.Exists:             connect.CodeAlreadyExists,
+	fault.Unauthenticated:    connect.CodeUnauthenticated,
+	fault.Denied:             connect.CodePermissionDenied,
+	fault.FailedPrecondition: connect.CodeFailedPrecondition,
+	fault.Aborted:            connect.CodeAborted,
+	fault.Mismatch:           connect.CodeInvalidArgument,
+	fault.Exhausted:          connect.CodeResourceExhausted,
+	fault.Unavailable:        connect.CodeUnavailable,
+	fault.Ambiguous:          connect.CodeUnknown,
+}
+
+// ToConnect maps an error to a Connect error: the kind becomes the code, reason and metadata an ErrorInfo,
+// advice to retry a RetryInfo and a Retry-After header. An error that is no *fault.Error is a defect and tells
+// the caller nothing of its text.
+func ToConnect(err error) *connect.Error {
+	var known *fault.Error
+	if !errors.As(err, &known) {
+		known = fault.Wrap(err, fault.Internal, "INTERNAL", "something went wrong here")
+	}
+	out := connect.NewError(codes[known.Kind], errors.New(known.Message))
+	addDetail(out, &errdetails.ErrorInfo{Reason: known.Reason, Domain: Domain, Metadata: known.Metadata})
+	if known.RetryAfter > 0 {
+		addDetail(out, &errdetails.RetryInfo{RetryDelay: durationpb.New(known.RetryAfter)})
+		seconds := max(1, int(known.RetryAfter.Seconds()+0.5))
+		out.Meta().Set("Retry-After", strconv.Itoa(seconds))
+	}
+	if known.Kind == fault.Mismatch {
+		out.Meta().Set(statusHeader, strconv.Itoa(http.StatusUnprocessableEntity))
+	}
+	return out
+}
+
+func addDetail(to *connect.Error, message proto.Message) {
+	if d, err := connect.NewErrorDetail(message); err == nil {
+		to.AddDetail(d)
+	}
+}
+
+// Errors maps what handlers return through ToConnect and logs the defects among it.
+func Errors(log *slog.Logger) connect.Interceptor { return errorMapper{log} }
+
+type errorMapper struct{ log *slog.Logger }
+
+func (m errorMapper) mapped(ctx context.Context, procedure string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var already *connect.Error
+	if errors.As(err, &already) {
+		return err
+	}
+	out := ToConnect(err)
+	if c := out.Code(); c == connect.CodeInternal || c == connect.CodeUnknown {
+		m.log.ErrorContext(ctx, "request failed", "procedure", procedure, "error", err)
+	} else {
+		m.log.DebugContext(ctx, "request refused", "procedure", procedure, "error", err)
+	}
+	return out
+}
+
+func (m errorMapper) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, r connect.AnyRequest) (connect.AnyResponse, error) {
+		res, err := next(ctx, r)
+		return res, m.mapped(ctx, r.Spec().Procedure, err)
+	}
+}
+
+func (m errorMapper) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+func (m errorMapper) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, c connect.StreamingHandlerConn) error {
+		return m.mapped(ctx, c.Spec().Procedure, next(ctx, c))
+	}
+}
+
+// statusHeader carries an HTTP status that Connect's codes have no number for, from ToConnect to Statuses.
+const statusHeader = "Meridian-Http-Status"
+
+// Statuses lets an error choose an HTTP status that Connect's table of codes lacks (422). Clients read the
+// code in the body, so the protocol is not affected.
+func Statuses(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(statusWriter{w}, r)
+	})
+}
+
+type statusWriter struct{ http.ResponseWriter }
+
+// WriteHeader replaces the status when an error asked for another.
+func (w statusWriter) WriteHeader(status int) {
+	if wanted, err := strconv.Atoi(w.Header().Get(statusHeader)); err == nil {
+		w.Header().Del(statusHeader)
+		status = wanted
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Flush implements http.Flusher, which streaming handlers look for.
+func (w statusWriter) Flush() {
+	if f, ok := w.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}

@@ -1,0 +1,16 @@
+package rpc
+
+import (
+	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
+	"github.com/meridian-commerce/meridian/internal/money"
+)
+
+// Money writes an amount as its message.
+func Money(m money.Money) *moneyv1.Money {
+	return &moneyv1.Money{MinorUnits: m.Minor, Currency: string(m.Currency)}
+}
+
+// ReadMoney reads an amount from its message; nil is the zero Money.
+func ReadMoney(m *moneyv1.Money) money.Money {
+	return money.Money{Minor: m.GetMinorUnits(), Currency: money.Currency(m.GetCurrency())}
+}

@@ -1,0 +1,42 @@
+package bus_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/meridian-commerce/meridian/internal/sim/bus"
+)
+
+func TestPublishesAndConsumesAtItsAddress(t *testing.T) {
+	t.Parallel()
+	const addr = "127.103.0.4:9092"
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	serving, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- bus.Run(serving, addr) }()
+
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup("test"), kgo.ConsumeTopics(bus.Topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(ctx, &kgo.Record{Topic: bus.Topic, Key: []byte("ord_1"), Value: []byte("created")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for len(values) == 0 && ctx.Err() == nil {
+		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) { values = append(values, string(r.Key)+" "+string(r.Value)) })
+	}
+	if len(values) != 1 || values[0] != "ord_1 created" {
+		t.Errorf("consumed %q", values)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}

@@ -1,0 +1,120 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+)
+
+// Violation is a broken promise.
+type Violation struct {
+	Invariant string   `json:"invariant"`
+	Detail    string   `json:"detail"`
+	IDs       []string `json:"ids"`
+}
+
+// The invariants that this package checks; the audit of the database checks more.
+const (
+	AcknowledgedOnce  = "acknowledged_order_exists_once"
+	UnknownAtMostOnce = "unknown_order_at_most_once"
+	FailedAbsent      = "failed_order_absent"
+	NoPhantom         = "order_was_requested"
+	ReplayIdentical   = "replay_identical"
+	CaptureOnce       = "capture_at_most_once"
+	CaptureHasOrder   = "capture_has_order"
+	FulfilledPaid     = "fulfilled_order_is_paid"
+	OrderSettles      = "acknowledged_order_settles"
+	CartLinearizable  = "cart_linearizable"
+	OrderLinearizable = "order_status_linearizable"
+)
+
+// Run checks every invariant of a finished and settled run.
+func Run(ops []history.Op, f Facts) []Violation {
+	placings := Placings(ops)
+	return slices.Concat(
+		acknowledged(placings, f), unacknowledged(placings, f), phantoms(ops, placings, f), replays(placings),
+		captures(f), paid(f), settled(placings, f), carts(ops, placings), statuses(ops),
+	)
+}
+
+// finding is one id's part in a violation.
+type finding struct{ id, what string }
+
+// shown bounds how many findings a violation's text spells out; its ids are complete.
+const shown = 5
+
+// violation makes one violation of all findings, or none.
+func violation(invariant string, found []finding) []Violation {
+	if len(found) == 0 {
+		return nil
+	}
+	v := Violation{Invariant: invariant}
+	var texts []string
+	for i, f := range found {
+		if i < shown {
+			texts = append(texts, f.id+" "+f.what)
+		}
+		if !slices.Contains(v.IDs, f.id) {
+			v.IDs = append(v.IDs, f.id)
+		}
+	}
+	v.Detail = strings.Join(texts, "; ")
+	if more := len(found) - shown; more > 0 {
+		v.Detail += fmt.Sprintf("; and %d more", more)
+	}
+	return []Violation{v}
+}
+
+// Placing is everything that was asked under one idempotency key.
+type Placing struct {
+	User, Key string
+	Outcome   history.Outcome
+	Order     string       // when acknowledged
+	Attempts  []history.Op // in order of invocation, without replays
+	Replays   []history.Op
+}
+
+// Placings groups the PlaceOrder requests of a history by user and key, in order of the first invocation.
+// A placing is acknowledged if any attempt was, refused if all were, and unknown otherwise.
+func Placings(ops []history.Op) []Placing {
+	type userKey struct{ user, key string }
+	index := map[userKey]int{}
+	var out []Placing
+	for _, op := range ops {
+		if op.Kind != history.PlaceOrder {
+			continue
+		}
+		k := userKey{op.User, op.Key}
+		i, ok := index[k]
+		if !ok {
+			i = len(out)
+			index[k] = i
+			out = append(out, Placing{User: op.User, Key: op.Key, Outcome: history.Fail})
+		}
+		p := &out[i]
+		if op.Replay {
+			p.Replays = append(p.Replays, op)
+			continue
+		}
+		p.Attempts = append(p.Attempts, op)
+		switch {
+		case op.Outcome == history.OK && p.Outcome != history.OK:
+			p.Outcome, p.Order = history.OK, op.Order
+		case op.Outcome == history.Info && p.Outcome == history.Fail:
+			p.Outcome = history.Info
+		}
+	}
+	return out
+}
+
+// answer returns the first acknowledged attempt.
+func (p Placing) answer() (history.Op, bool) {
+	for _, a := range p.Attempts {
+		if a.Outcome == history.OK {
+			return a, true
+		}
+	}
+	return history.Op{}, false
+}

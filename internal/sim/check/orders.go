@@ -1,0 +1,121 @@
+package check
+
+import (
+	"fmt"
+
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+)
+
+// acknowledged: an order that a caller was told of exists exactly once, by its id and by its key.
+func acknowledged(placings []Placing, f Facts) []Violation {
+	byID := map[string]int{}
+	for _, o := range f.Orders {
+		byID[o.ID]++
+	}
+	byKey := ordersByKey(f)
+	var found []finding
+	for _, p := range placings {
+		if p.Outcome != history.OK {
+			continue
+		}
+		if n := byID[p.Order]; n != 1 {
+			found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged and exists %d times", n)})
+		}
+		switch under := byKey[p.User+" "+p.Key]; {
+		case len(under) > 1:
+			for _, o := range under {
+				found = append(found, finding{o.ID, fmt.Sprintf("is one of %d orders under the key %s", len(under), p.Key)})
+			}
+		case len(under) == 1 && under[0].ID != p.Order:
+			found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged under the key %s, which %s has", p.Key, under[0].ID)})
+		case len(under) == 0 && byID[p.Order] > 0:
+			found = append(found, finding{p.Order, fmt.Sprintf("does not have the key %s that placed it", p.Key)})
+		}
+	}
+	return violation(AcknowledgedOnce, found)
+}
+
+// unacknowledged: an unknown outcome became at most one order, a refused one none.
+func unacknowledged(placings []Placing, f Facts) []Violation {
+	byKey := ordersByKey(f)
+	var unknown, failed []finding
+	for _, p := range placings {
+		under := byKey[p.User+" "+p.Key]
+		for _, o := range under {
+			switch {
+			case p.Outcome == history.Info && len(under) > 1:
+				unknown = append(unknown, finding{o.ID, fmt.Sprintf("is one of %d orders under the key %s, whose outcome is unknown", len(under), p.Key)})
+			case p.Outcome == history.Fail:
+				failed = append(failed, finding{o.ID, fmt.Sprintf("exists although every request under its key %s was refused", p.Key)})
+			}
+		}
+	}
+	return append(violation(UnknownAtMostOnce, unknown), violation(FailedAbsent, failed)...)
+}
+
+// phantoms: a caller has no order that it never asked for.
+func phantoms(ops []history.Op, placings []Placing, f Facts) []Violation {
+	users, keys := map[string]bool{}, map[string]bool{}
+	for _, op := range ops {
+		users[op.User] = op.User != ""
+	}
+	for _, p := range placings {
+		keys[p.User+" "+p.Key] = true
+	}
+	var found []finding
+	for _, o := range f.Orders {
+		if users[o.User] && !keys[o.User+" "+o.Key] {
+			found = append(found, finding{o.ID, fmt.Sprintf("exists under the key %q, which its user never sent", o.Key)})
+		}
+	}
+	return violation(NoPhantom, found)
+}
+
+// replays: whatever was acknowledged under a key was the same answer each time, and a replay of an
+// acknowledged key is not refused.
+func replays(placings []Placing) []Violation {
+	var found []finding
+	for _, p := range placings {
+		first, ok := p.answer()
+		if !ok {
+			continue
+		}
+		for _, op := range append(p.Attempts, p.Replays...) {
+			switch {
+			case op.Outcome == history.OK && op.Digest != first.Digest:
+				found = append(found, finding{p.Order, fmt.Sprintf("was answered as %s version %d first and as %s %s version %d for the same key", first.State, first.Version, op.Order, op.State, op.Version)})
+			case op.Replay && op.Outcome == history.Fail && !momentary(op):
+				found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged, but its replay was refused: %s %s", op.Code, op.Reason)})
+			}
+		}
+	}
+	return violation(ReplayIdentical, found)
+}
+
+// momentary reports whether a refusal says nothing about the request itself.
+func momentary(op history.Op) bool {
+	return op.Code == "unavailable" || op.Code == "resource_exhausted" || op.Code == "aborted"
+}
+
+// settled: after a while of quiet, no acknowledged order is still waiting for its payment.
+func settled(placings []Placing, f Facts) []Violation {
+	states := map[string]string{}
+	for _, o := range f.Orders {
+		states[o.ID] = o.State
+	}
+	var found []finding
+	for _, p := range placings {
+		if p.Outcome == history.OK && states[p.Order] == "pending_payment" {
+			found = append(found, finding{p.Order, "was acknowledged and is still pending_payment after the settling time"})
+		}
+	}
+	return violation(OrderSettles, found)
+}
+
+func ordersByKey(f Facts) map[string][]Order {
+	out := map[string][]Order{}
+	for _, o := range f.Orders {
+		out[o.User+" "+o.Key] = append(out[o.User+" "+o.Key], o)
+	}
+	return out
+}

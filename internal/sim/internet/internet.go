@@ -1,0 +1,200 @@
+// Package internet models what lies between shoppers and the edges: callers in real cities, the round trip
+// from each to each edge, and the anycast or latency-DNS layer that sends a city to the nearest edge that
+// answers its health checks. Distances are really waited for, on both directions of every connection and on
+// its handshake. Edges announce, withdraw and restore as a network would; what it did is on record.
+//
+// Everything here is safe for concurrent use.
+package internet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// ErrNoEdge says that no edge is announced, so that callers reach nothing.
+var ErrNoEdge = errors.New("internet: no edge is announced")
+
+// Edge is one entry into the system.
+type Edge struct {
+	Region regions.Name
+	Place  regions.Place
+	Addr   string // host:port
+}
+
+// Config is what an Internet is made of. Zero durations and counts mean the defaults.
+type Config struct {
+	Edges    []Edge
+	Cities   []City
+	Interval time.Duration // between two health checks of an edge; 1 s
+	Timeout  time.Duration // of a health check; 1 s
+	Fall     int           // failed checks in a row that withdraw an edge; 2
+	Rise     int           // good checks in a row that restore it; 2
+
+	// Probe asks an edge for its health; by default GET /.well-known/meridian/ready must answer 200.
+	Probe func(ctx context.Context, e Edge) error
+}
+
+// Change is one announcement or withdrawal of an edge.
+type Change struct {
+	At     time.Time
+	Region regions.Name
+	Up     bool
+}
+
+// Internet sends callers to edges. Run keeps its view of their health fresh.
+type Internet struct {
+	cfg    Config
+	cities map[string]*access
+
+	mu      sync.Mutex
+	edges   []*edge
+	changes []Change
+}
+
+// edge is an Edge and what the network knows of it; guarded by Internet.mu.
+type edge struct {
+	Edge
+	up     bool
+	streak int // checks in a row that disagree with up
+	conns  map[*conn]struct{}
+}
+
+// access is a city's way to the edges.
+type access struct {
+	City
+	order     []*edge // nearest first
+	transport *http.Transport
+}
+
+// EdgesOf returns the edges of a planned simulation.
+func EdgesOf(p *topology.Plan) []Edge {
+	var out []Edge
+	for _, r := range p.Regions {
+		place, _ := p.Catalog.Lookup(r.Name)
+		out = append(out, Edge{Region: r.Name, Place: place.Place, Addr: r.Edge})
+	}
+	return out
+}
+
+// New makes an Internet whose edges are all announced.
+func New(cfg Config) (*Internet, error) {
+	if len(cfg.Edges) == 0 || len(cfg.Cities) == 0 {
+		return nil, errors.New("internet: it takes at least one edge and one city")
+	}
+	cfg.Interval = cmp.Or(cfg.Interval, time.Second)
+	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
+	cfg.Fall, cfg.Rise = cmp.Or(cfg.Fall, 2), cmp.Or(cfg.Rise, 2)
+	if cfg.Probe == nil {
+		cfg.Probe = probe(cfg.Timeout)
+	}
+	n := &Internet{cfg: cfg, cities: map[string]*access{}}
+	for _, e := range cfg.Edges {
+		n.edges = append(n.edges, &edge{Edge: e, up: true, conns: map[*conn]struct{}{}})
+	}
+	for _, c := range cfg.Cities {
+		if _, twice := n.cities[c.Place.City]; twice {
+			return nil, fmt.Errorf("internet: city %s is listed twice", c.Place.City)
+		}
+		n.cities[c.Place.City] = n.access(c)
+	}
+	return n, nil
+}
+
+func (n *Internet) access(c City) *access {
+	a := &access{City: c, order: slices.Clone(n.edges)}
+	slices.SortStableFunc(a.order, func(x, y *edge) int {
+		return cmp.Compare(regions.EstimateRTT(c.Place, x.Place), regions.EstimateRTT(c.Place, y.Place))
+	})
+	a.transport = &http.Transport{
+		DialContext:         n.dialer(a),
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     90 * time.Second,
+	}
+	return a
+}
+
+// Nearest returns the region whose edge is nearest to a city when all are announced; "" for an unknown city.
+func (n *Internet) Nearest(city string) regions.Name {
+	if a, ok := n.cities[city]; ok {
+		return a.order[0].Region
+	}
+	return ""
+}
+
+// Entry returns the region where a city's requests enter now. The error is ErrNoEdge.
+func (n *Internet) Entry(city string) (regions.Name, error) {
+	a, ok := n.cities[city]
+	if !ok {
+		return "", fmt.Errorf("internet: no city is called %q", city)
+	}
+	e, err := n.entry(a)
+	if err != nil {
+		return "", err
+	}
+	return e.Region, nil
+}
+
+func (n *Internet) entry(a *access) (*edge, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range a.order {
+		if e.up {
+			return e, nil
+		}
+	}
+	return nil, ErrNoEdge
+}
+
+// RTT returns the modeled round trip between a city and a region's edge.
+func (n *Internet) RTT(city string, r regions.Name) time.Duration {
+	a, ok := n.cities[city]
+	if !ok {
+		return 0
+	}
+	for _, e := range a.order {
+		if e.Region == r {
+			return regions.EstimateRTT(a.Place, e.Place)
+		}
+	}
+	return 0
+}
+
+// Changes returns every withdrawal and restoration so far, oldest first.
+func (n *Internet) Changes() []Change {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.changes)
+}
+
+// Close drops every connection. Requests under way fail.
+func (n *Internet) Close() {
+	for _, a := range n.cities {
+		a.transport.CloseIdleConnections()
+	}
+	n.mu.Lock()
+	var open []*conn
+	for _, e := range n.edges {
+		open = append(open, keys(e.conns)...)
+	}
+	n.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
+	}
+}
+
+func keys(set map[*conn]struct{}) []*conn {
+	out := make([]*conn, 0, len(set))
+	for c := range set {
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+package internet
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// caller is one caller's access to the internet.
+type caller struct {
+	net     *Internet
+	access  *access
+	address netip.Addr
+}
+
+// Caller returns how a caller in a city, at an address, sends requests: they enter at the nearest announced
+// edge, over connections that callers of the same city share. The error says that there is no such city.
+func (n *Internet) Caller(city string, address netip.Addr) (http.RoundTripper, error) {
+	a, ok := n.cities[city]
+	if !ok {
+		return nil, fmt.Errorf("internet: no city is called %q", city)
+	}
+	return &caller{net: n, access: a, address: address}, nil
+}
+
+// RoundTrip implements http.RoundTripper. The URL's host is ignored; the internet, being the content
+// delivery network in front of the edges, states the caller's address and country.
+func (c *caller) RoundTrip(req *http.Request) (*http.Response, error) {
+	e, err := c.net.entry(c.access)
+	if err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, err
+	}
+	out := req.Clone(req.Context())
+	out.URL.Scheme, out.URL.Host = "http", e.Addr
+	out.Header.Set("X-Forwarded-For", c.address.String())
+	out.Header.Set("CF-IPCountry", c.access.Place.Country)
+	return c.access.transport.RoundTrip(out)
+}
+
+// dialer returns how connections from a city to an edge's address are made.
+func (n *Internet) dialer(a *access) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, addr string) (net.Conn, error) {
+		for _, e := range a.order {
+			if e.Addr == addr {
+				return n.connect(ctx, a, e)
+			}
+		}
+		return nil, fmt.Errorf("internet: %s is not an edge", addr)
+	}
+}
+
+func (n *Internet) connect(ctx context.Context, a *access, e *edge) (net.Conn, error) {
+	c, err := dial(ctx, e.Addr, regions.EstimateRTT(a.Place, e.Place), func(c *conn) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		delete(e.conns, c)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("internet: connect to %s: %w", e.Region, err)
+	}
+	n.mu.Lock()
+	up := e.up
+	select {
+	case <-c.done: // and was taken off the list already
+	default:
+		if up {
+			e.conns[c] = struct{}{}
+		}
+	}
+	n.mu.Unlock()
+	if !up {
+		c.reset()
+	}
+	return c, nil
+}

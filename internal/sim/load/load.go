@@ -1,0 +1,189 @@
+// Package load is an open-loop load of shoppers: arrivals come when a seeded Poisson schedule says, whether
+// or not earlier ones were served, and a latency counts from when its request was meant to start, so that a
+// stalled system cannot hide behind callers that wait for it. Shoppers sit in real cities, have accounts and
+// carts, and behave as people do: after a 503 or an unknown outcome they try again, orders under the same key.
+//
+// What they did and saw goes into a history.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Access is how shoppers reach the system; *internet.Internet is one.
+type Access interface {
+	// Caller returns how a caller in a city, at an address, sends requests.
+	Caller(city string, address netip.Addr) (http.RoundTripper, error)
+	// Nearest returns the region whose edge is nearest to a city when all are announced.
+	Nearest(city string) regions.Name
+}
+
+// Config says how much load, from where, through what.
+type Config struct {
+	Seed     uint64
+	Rate     float64 // arrivals per second; each makes 1.3 requests on average
+	Duration time.Duration
+	Shoppers int // accounts; about one per city at least
+	Hour     int // of the day, UTC, at which the load is said to begin
+	Cities   []internet.City
+	Access   Access
+	History  *history.History
+	Progress io.Writer // where set-up says how far it is; may be nil
+}
+
+// maxInFlight bounds the arrivals being served at once. One that finds no room is dropped and counted: the
+// generator was too slow, and its figures cannot be trusted.
+const maxInFlight = 2000
+
+// Load generates load. SetUp comes first, then Run, once each.
+type Load struct {
+	cfg      Config
+	schedule []Arrival
+	run      string // tells this load's accounts and keys from another's
+	store    *assortment
+	crowd    [][]*shopper // by city
+
+	arrived, dropped, diverted atomic.Int64
+	delay                      atomic.Int64 // largest, nanoseconds
+}
+
+// Result is what the generator itself has to answer for.
+type Result struct {
+	Began         time.Time
+	Arrivals      int
+	Dropped       int           // arrivals that found too many others in flight
+	Diverted      int           // arrivals that browsed, because every shopper of the city was checking out
+	MaxStartDelay time.Duration // how much later than scheduled an arrival set off at worst
+}
+
+// New draws the schedule. SetUp and Run do the rest.
+func New(cfg Config) (*Load, error) {
+	if cfg.Access == nil || cfg.History == nil {
+		return nil, errors.New("load: it takes an access to the system and a history")
+	}
+	if cfg.Shoppers < len(cfg.Cities) {
+		return nil, fmt.Errorf("load: %d shoppers are fewer than the %d cities", cfg.Shoppers, len(cfg.Cities))
+	}
+	schedule, err := Schedule(cfg.Seed, cfg.Cities, cfg.Hour, cfg.Rate, cfg.Duration)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = io.Discard
+	}
+	return &Load{cfg: cfg, schedule: schedule, run: fmt.Sprintf("%d-%x", cfg.Seed, time.Now().UnixMilli())}, nil
+}
+
+// Run plays the schedule from now on and returns when the last journey has ended, or early with the
+// context's error. Canceling the context cuts requests off; their outcomes count as unknown.
+func (l *Load) Run(ctx context.Context) (Result, error) {
+	began := time.Now()
+	room := make(chan struct{}, maxInFlight)
+	var journeys sync.WaitGroup
+	clock := time.NewTimer(0)
+	defer clock.Stop()
+	for i, a := range l.schedule {
+		intended := began.Add(a.After)
+		clock.Reset(time.Until(intended))
+		select {
+		case <-ctx.Done():
+			journeys.Wait()
+			return l.result(began), context.Cause(ctx)
+		case <-clock.C:
+		}
+		l.arrived.Add(1)
+		select {
+		case room <- struct{}{}:
+		default:
+			l.dropped.Add(1)
+			continue
+		}
+		l.delay.Store(max(l.delay.Load(), int64(time.Since(intended))))
+		journeys.Go(func() {
+			defer func() { <-room }()
+			l.serve(ctx, i, a, intended)
+		})
+	}
+	journeys.Wait()
+	return l.result(began), nil
+}
+
+func (l *Load) result(began time.Time) Result {
+	return Result{
+		Began: began, Arrivals: int(l.arrived.Load()), Dropped: int(l.dropped.Load()),
+		Diverted: int(l.diverted.Load()), MaxStartDelay: time.Duration(l.delay.Load()),
+	}
+}
+
+// Requests returns how many requests the mix makes per second at the configured rate, about.
+func (l *Load) Requests() float64 { return 1.3 * l.cfg.Rate }
+
+// serve plays one arrival's journey with a shopper of its city.
+func (l *Load) serve(ctx context.Context, number int, a Arrival, intended time.Time) {
+	rng := rand.New(rand.NewPCG(a.Seed, 0x6a6f75726e6579))
+	journey := a.Journey
+	s, release := l.pick(rng, a)
+	if s == nil {
+		l.diverted.Add(1)
+		journey = Browse
+		crowd := l.crowd[a.City]
+		s, release = crowd[rng.IntN(len(crowd))], func() {}
+	}
+	defer release()
+	defer s.refresh(ctx, rng)
+	t := trip{shopper: s, rng: rng, number: number, next: intended}
+	switch journey {
+	case Browse:
+		t.browse(ctx)
+	case ViewItem:
+		t.viewItem(ctx)
+	case Search:
+		t.search(ctx)
+	case ViewCart:
+		t.viewCart(ctx)
+	case EditCart:
+		t.setItem(ctx)
+	case Checkout:
+		t.checkout(ctx)
+	case ViewOrder:
+		t.viewOrder(ctx)
+	case WatchItem:
+		t.watch(ctx)
+	}
+}
+
+// pick draws a shopper who sits in the arrival's city. One that changes its cart must not be checking out at
+// the same time, as two checkouts of one cart would refuse each other; nil means that all of them are.
+func (l *Load) pick(rng *rand.Rand, a Arrival) (*shopper, func()) {
+	crowd := l.crowd[a.City]
+	offset := rng.IntN(len(crowd))
+	for i := range crowd {
+		s := crowd[(offset+i)%len(crowd)]
+		switch a.Journey {
+		case Checkout:
+			if s.carts.TryLock() {
+				return s, s.carts.Unlock
+			}
+		case EditCart:
+			if s.carts.TryRLock() {
+				return s, s.carts.RUnlock
+			}
+		default:
+			return s, func() {}
+		}
+	}
+	return nil, nil
+}

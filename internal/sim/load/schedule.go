@@ -1,0 +1,90 @@
+package load
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
+)
+
+// Journey is what one arrival does.
+type Journey int
+
+// The journeys.
+const (
+	Browse    Journey = iota // a page of products
+	ViewItem                 // one product
+	Search                   // products by words
+	ViewCart                 // the cart
+	EditCart                 // one item in the cart
+	Checkout                 // one or two items into the cart, then the order
+	ViewOrder                // an order of before
+	WatchItem                // an order's life, as a stream
+)
+
+// journeys lists the names and the weights of the mix: on average an arrival makes 1.3 requests.
+var journeys = [...]struct {
+	name   string
+	weight float64
+}{
+	Browse: {"browse", 30}, ViewItem: {"product", 26}, Search: {"search", 10}, ViewCart: {"view cart", 5},
+	EditCart: {"edit cart", 3}, Checkout: {"checkout", 20}, ViewOrder: {"order status", 5}, WatchItem: {"watch", 1},
+}
+
+// String names the journey.
+func (j Journey) String() string { return journeys[j].name }
+
+// Arrival is one caller who turns up, whether or not the one before was served.
+type Arrival struct {
+	After   time.Duration // since the load began
+	City    int           // index into the cities
+	Journey Journey
+	Seed    uint64 // of everything that the journey draws
+}
+
+// Schedule draws the arrivals of a Poisson process of so many arrivals per second over a duration. Cities
+// are drawn by their weight at the time of day at which the load is said to begin. The same arguments give
+// the same schedule.
+func Schedule(seed uint64, cities []internet.City, hour int, rate float64, length time.Duration) ([]Arrival, error) {
+	if rate <= 0 || length <= 0 || len(cities) == 0 || hour < 0 || hour > 23 {
+		return nil, fmt.Errorf("load: no schedule of %v arrivals/s from %d cities over %v from %d:00 UTC", rate, len(cities), length, hour)
+	}
+	rng := rand.New(rand.NewPCG(seed, 0x6172726976616c73))
+	begin := time.Date(2026, time.March, 4, hour, 0, 0, 0, time.UTC) // any Wednesday
+	byCity := make([]float64, len(cities))
+	for i, c := range cities {
+		byCity[i] = c.Weight(begin)
+	}
+	byJourney := make([]float64, len(journeys))
+	for i, j := range journeys {
+		byJourney[i] = j.weight
+	}
+	var out []Arrival
+	at := time.Duration(0)
+	for {
+		at += time.Duration(rng.ExpFloat64() / rate * float64(time.Second))
+		if at >= length {
+			return out, nil
+		}
+		out = append(out, Arrival{After: at, City: draw(rng, byCity), Journey: Journey(draw(rng, byJourney)), Seed: rng.Uint64()})
+	}
+}
+
+// HourOf draws the hour of the day, UTC, at which a seed's load is said to begin.
+func HourOf(seed uint64) int { return rand.New(rand.NewPCG(seed, 0x686f7572)).IntN(24) }
+
+// draw returns an index with a probability in proportion to its weight.
+func draw(rng *rand.Rand, weights []float64) int {
+	sum := 0.0
+	for _, w := range weights {
+		sum += w
+	}
+	x := rng.Float64() * sum
+	for i, w := range weights {
+		if x -= w; x < 0 {
+			return i
+		}
+	}
+	return len(weights) - 1
+}

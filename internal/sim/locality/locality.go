@@ -1,0 +1,199 @@
+// Package locality makes one PostgreSQL server cost what a CockroachDB cluster over several regions would:
+// a statement pays the round trip from its gateway to the farthest region whose rows it meets, a COMMIT the
+// replication to a quorum, a lost region stalls its rows until their leases move. It is a model for
+// simulations; the product never knows of it.
+//
+// A session names its gateway's region by the connection option -c meridian.gateway=REGION and signs in as a
+// role that does not own the tables; the owner pays nothing. What the model guarantees: costs are paid while
+// locks are held, as the real ones are; a statement at home takes some 50 µs more than without the model; the
+// model reads no table during the product's transactions. Known to be coarse: a statement that meets no row at
+// all travels free; readers do not wait for another transaction's replication beyond PostgreSQL's own locks; a
+// READ COMMITTED statement that has to re-check a row that changed under it pays for the farthest region.
+package locality
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// SettingsFile is the file in PostgreSQL's data directory that the model publishes its figures in. The
+// server's postgresql.conf must include it (include_if_exists).
+const SettingsFile = "locality.conf"
+
+const (
+	versionSetting = "meridian.locality_version"
+	reloadTimeout  = 5 * time.Second
+
+	leastStall, mostStall = 4 * time.Second, 7 * time.Second // how long leases take to expire (declared)
+)
+
+// ErrUnknownRegion says that a region is not in the catalog.
+var ErrUnknownRegion = errors.New("locality: unknown region")
+
+// ErrNotIncluded says that the server does not read SettingsFile.
+var ErrNotIncluded = errors.New("locality: the server does not read " + SettingsFile +
+	"; its postgresql.conf needs include_if_exists = '" + SettingsFile + "'")
+
+//go:embed model.sql
+var modelSQL string
+
+// Model is the locality model of one server. It is safe for concurrent use.
+type Model struct {
+	mu      sync.Mutex
+	conn    *pgx.Conn
+	world   *world
+	version int64
+	now     func() time.Time
+}
+
+// Install puts the model on every table of the public schema of conn's database: partitioned tables are
+// regional, all others GLOBAL. appRole is the role that will pay. conn signs in as a superuser, and belongs
+// to the Model from here on.
+func Install(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog, appRole string) (*Model, error) {
+	m := &Model{conn: conn, world: newWorld(catalog), now: time.Now}
+	if err := m.publish(ctx, m.world); err != nil {
+		return nil, err
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("locality: install: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // a no-op after COMMIT
+	if _, err := tx.Exec(ctx, modelSQL); err != nil {
+		return nil, fmt.Errorf("locality: install functions: %w", err)
+	}
+	if err := attachAll(ctx, tx, catalog, appRole); err != nil {
+		return nil, fmt.Errorf("locality: attach: %w", err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return nil, fmt.Errorf("locality: install: %w", err)
+	}
+	return m, nil
+}
+
+// DrawStall draws how long the leases of a lost region stall: 4 to 7 s.
+func DrawStall(r *rand.Rand) time.Duration {
+	return leastStall + time.Duration(r.Int64N(int64(mostStall-leastStall)))
+}
+
+// KillRegion takes a region out of the cluster: its leases stall for so long, then are with the nearest live
+// region. With half of the regions or fewer alive there is no quorum, and every statement on regional rows
+// and every write fails at once. It returns when the leases have moved, or will have.
+func (m *Model) KillRegion(ctx context.Context, name regions.Name, stall time.Duration) (time.Time, error) {
+	until := m.now().Add(stall)
+	return until, m.change(ctx, func(w *world) error { return w.kill(name, until) })
+}
+
+// HealRegion brings a region back; its leases return to it without a stall.
+func (m *Model) HealRegion(ctx context.Context, name regions.Name) error {
+	return m.change(ctx, func(w *world) error { return w.heal(name) })
+}
+
+// State returns every region's state in the catalog's order.
+func (m *Model) State() []RegionState {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]RegionState(nil), m.world.states...)
+}
+
+// EndSessions ends every session that came from an address, as the loss of that gateway would, and returns
+// how many there were.
+func (m *Model) EndSessions(ctx context.Context, gateway netip.Addr) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var n int
+	err := m.conn.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE client_addr = $1 AND pid <> pg_backend_pid()`, gateway).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("locality: end sessions of %s: %w", gateway, err)
+	}
+	return n, nil
+}
+
+// Close ends the model's own session; the model stays installed.
+func (m *Model) Close(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conn.Close(ctx)
+}
+
+func (m *Model) change(ctx context.Context, edit func(*world) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := m.world.clone()
+	if err := edit(next); err != nil {
+		return err
+	}
+	if err := m.publish(ctx, next); err != nil {
+		return err
+	}
+	m.world = next
+	return nil
+}
+
+// publish writes the settings file, has the server read it, and waits until this session sees it.
+func (m *Model) publish(ctx context.Context, w *world) error {
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	m.version++
+	var file string
+	if err := m.conn.QueryRow(ctx, `SELECT current_setting('data_directory') || '/' || $1`, SettingsFile).Scan(&file); err != nil {
+		return fmt.Errorf("locality: publish: %w", err)
+	}
+	if err := m.write(ctx, file, w.settings(m.version)); err != nil {
+		return fmt.Errorf("locality: publish: %w", err)
+	}
+	var included bool
+	if err := m.conn.QueryRow(ctx, `SELECT exists(SELECT FROM pg_file_settings WHERE sourcefile = $1)`, file).Scan(&included); err != nil {
+		return fmt.Errorf("locality: publish: %w", err)
+	}
+	if !included {
+		return ErrNotIncluded
+	}
+	return m.reload(ctx)
+}
+
+// reload has the server read its configuration, and returns when this session sees the new one.
+func (m *Model) reload(ctx context.Context) error {
+	if _, err := m.conn.Exec(ctx, `SELECT pg_reload_conf()`); err != nil {
+		return fmt.Errorf("locality: reload: %w", err)
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		var seen string
+		err := m.conn.QueryRow(ctx, `SELECT coalesce(current_setting($1, true), '')`, versionSetting).Scan(&seen)
+		switch {
+		case err == nil && seen == fmt.Sprint(m.version):
+			return nil
+		case err != nil && ctx.Err() == nil:
+			return fmt.Errorf("locality: reload: %w", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("locality: the server did not take up its new settings: %w", ctx.Err())
+		}
+	}
+}
+
+// write has the server write its own file: the simulator may run as another user. COPY takes no parameters,
+// so the lines travel as one quoted literal.
+func (m *Model) write(ctx context.Context, file string, lines []string) error {
+	quoted := make([]string, len(lines))
+	for i, line := range lines {
+		quoted[i] = quote(line)
+	}
+	_, err := m.conn.Exec(ctx, fmt.Sprintf("COPY (SELECT unnest(ARRAY[%s])) TO %s", join(quoted), quote(file)))
+	return err
+}

@@ -1,0 +1,100 @@
+-- The locality model, inside PostgreSQL. The Go side works out what every journey costs and publishes it as
+-- settings (configuration file, reloaded), one pair for each gateway region, a cell for each home region:
+--   meridian.visit_eu_west_1  = '70 0 175@1764000000.5'     round trip in ms, @ end of a lease stall; or lost
+--   meridian.commit_eu_west_1 = '70/70/ 70/0/ 175/175/ …'   quorum ms / distance ms / end of a stall; or lost
+-- Settings rather than a table: no statement of the product reads a row for the model's sake, so the model
+-- takes part in no serialization conflict, and a change is seen by transactions that began before it.
+CREATE SCHEMA sim;
+
+CREATE FUNCTION sim.cell(kind text, i int) RETURNS text LANGUAGE sql VOLATILE AS $$
+  SELECT split_part(current_setting('meridian.' || kind || '_' || replace(current_setting('meridian.gateway'), '-', '_')), ' ', i)
+$$;
+
+-- Pays for one statement's visit to the rows of home region number i. The policy of each regional table asks
+-- it as an uncorrelated subquery, so it runs once for a statement and region, and only when a row is met.
+CREATE FUNCTION sim.visit(i int) RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1 AS $$
+DECLARE
+  cell text := split_part(current_setting('meridian.visit_' || replace(current_setting('meridian.gateway'), '-', '_')), ' ', i);
+BEGIN
+  IF cell <> '0' THEN
+    PERFORM sim.travel(cell);
+  END IF;
+  RETURN true;
+END $$;
+
+-- Waits for a stalled lease, then pays what the farthest region of this statement costs more than those
+-- already paid for: a statement goes to its regions in parallel.
+CREATE FUNCTION sim.travel(cell text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  stamp text := extract(epoch FROM statement_timestamp())::text;
+  due   double precision;
+  paid  double precision := sim.traveled();
+BEGIN
+  IF cell = 'lost' THEN
+    PERFORM sim.refuse();
+  END IF;
+  PERFORM sim.await(split_part(cell, '@', 2));
+  due := split_part(cell, '@', 1)::double precision;
+  IF due > paid THEN
+    PERFORM sim.pay(due - paid);
+    PERFORM set_config('meridian.visited', stamp || ' ' || due, false);
+  END IF;
+END $$;
+
+-- The distance in ms that the current statement has already paid.
+CREATE FUNCTION sim.traveled() RETURNS double precision LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  seen text := current_setting('meridian.visited', true);
+BEGIN
+  IF split_part(seen, ' ', 1) = extract(epoch FROM statement_timestamp())::text THEN
+    RETURN split_part(seen, ' ', 2)::double precision;
+  END IF;
+  RETURN 0;
+END $$;
+
+-- Takes ms, and adds them to what the session has paid so far (meridian.charged_ms), stalls aside.
+CREATE FUNCTION sim.pay(ms double precision) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM pg_sleep(ms / 1000);
+  PERFORM set_config('meridian.charged_ms',
+    (coalesce(nullif(current_setting('meridian.charged_ms', true), ''), '0')::double precision + ms)::text, false);
+END $$;
+
+CREATE FUNCTION sim.await(stall_end text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  rest double precision;
+BEGIN
+  IF stall_end <> '' THEN
+    rest := stall_end::double precision - extract(epoch FROM clock_timestamp());
+    IF rest > 0 THEN
+      PERFORM pg_sleep(rest);
+    END IF;
+  END IF;
+END $$;
+
+CREATE FUNCTION sim.refuse() RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RAISE EXCEPTION 'replica unavailable: too many regions are lost for a quorum' USING ERRCODE = '58C00';
+END $$;
+
+-- Deferred to COMMIT, with the number of the region that was written (one more than there are: a GLOBAL
+-- table). Pays gateway → leaseholder → quorum for the dearest of the transaction's regions; the first leg is
+-- free where the statement that commits has just traveled it (a transaction of one statement).
+CREATE FUNCTION sim.replicate() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  cell text := sim.cell('commit', TG_ARGV[0]::int);
+  paid double precision := coalesce(nullif(current_setting('meridian.replicated', true), ''), '0')::double precision;
+  due  double precision;
+BEGIN
+  IF cell = 'lost' THEN
+    PERFORM sim.refuse();
+  END IF;
+  due := split_part(cell, '/', 1)::double precision
+       + greatest(0, split_part(cell, '/', 2)::double precision - sim.traveled());
+  IF due > paid THEN
+    PERFORM sim.await(split_part(cell, '/', 3));
+    PERFORM sim.pay(due - paid);
+    PERFORM set_config('meridian.replicated', due::text, true);
+  END IF;
+  RETURN NULL;
+END $$;

@@ -1,0 +1,171 @@
+package locality
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// RegionState is what the model holds of one region.
+type RegionState struct {
+	Name        regions.Name `json:"name"`
+	Alive       bool         `json:"alive"`
+	Leaseholder regions.Name `json:"leaseholder"` // where the leases of the region's rows are, or go after the stall
+	StallUntil  time.Time    `json:"stall_until"` // until then statements on the region's rows wait; zero: no stall
+}
+
+// world is the state of the modeled cluster, and the arithmetic on it.
+type world struct {
+	catalog *regions.Catalog
+	states  []RegionState // in the catalog's order
+}
+
+func newWorld(c *regions.Catalog) *world {
+	w := &world{catalog: c}
+	for _, n := range c.Names() {
+		w.states = append(w.states, RegionState{Name: n, Alive: true, Leaseholder: n})
+	}
+	return w
+}
+
+func (w *world) clone() *world {
+	return &world{catalog: w.catalog, states: append([]RegionState(nil), w.states...)}
+}
+
+func (w *world) index(n regions.Name) (int, error) {
+	for i, s := range w.states {
+		if s.Name == n {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("%w %q", ErrUnknownRegion, n)
+}
+
+// kill takes a region away: the leases that it held stall until the given time, then are with each home's
+// nearest live region.
+func (w *world) kill(n regions.Name, until time.Time) error {
+	i, err := w.index(n)
+	if err != nil {
+		return err
+	}
+	w.states[i].Alive = false
+	for j := range w.states {
+		if s := &w.states[j]; s.Leaseholder == n {
+			s.Leaseholder, s.StallUntil = w.nearestLive(s.Name), until
+		}
+	}
+	return nil
+}
+
+// heal brings a region back, and leases to their homes, without a stall: a lease moves by transfer, not by expiry.
+func (w *world) heal(n regions.Name) error {
+	i, err := w.index(n)
+	if err != nil {
+		return err
+	}
+	w.states[i].Alive = true
+	for j := range w.states {
+		s := &w.states[j]
+		if holder := w.nearestLive(s.Name); holder == s.Name || !w.alive(s.Leaseholder) {
+			s.Leaseholder, s.StallUntil = holder, time.Time{}
+		}
+	}
+	return nil
+}
+
+func (w *world) alive(n regions.Name) bool {
+	i, err := w.index(n)
+	return err == nil && w.states[i].Alive
+}
+
+// nearestLive returns n itself while it lives, and n as well when no region does.
+func (w *world) nearestLive(n regions.Name) regions.Name {
+	for _, near := range w.catalog.Nearest(n) {
+		if w.alive(near) {
+			return near
+		}
+	}
+	return n
+}
+
+// quorum reports whether more than half of the regions live.
+func (w *world) quorum() bool {
+	live := 0
+	for _, s := range w.states {
+		if s.Alive {
+			live++
+		}
+	}
+	return 2*live > len(w.states)
+}
+
+// replication returns the round trip from a leaseholder to its nearest other live region.
+func (w *world) replication(holder regions.Name) time.Duration {
+	for _, near := range w.catalog.Nearest(holder) {
+		if near != holder && w.alive(near) {
+			return w.catalog.RTT(holder, near)
+		}
+	}
+	return 0
+}
+
+// commitWait is what a write to a GLOBAL table costs: the largest round trip between live regions, so that
+// every region can read it locally once it is acknowledged.
+func (w *world) commitWait() time.Duration {
+	var most time.Duration
+	for _, a := range w.states {
+		for _, b := range w.states {
+			if a.Alive && b.Alive {
+				most = max(most, w.catalog.RTT(a.Name, b.Name))
+			}
+		}
+	}
+	return most
+}
+
+// settings renders what the SQL side reads, as lines of a PostgreSQL configuration file.
+func (w *world) settings(version int64) []string {
+	lines := []string{fmt.Sprintf("%s = '%d'", versionSetting, version)}
+	for _, gateway := range w.states {
+		var visits, commits []string
+		for _, home := range w.states {
+			visit, commit := w.cells(gateway.Name, home)
+			visits, commits = append(visits, visit), append(commits, commit)
+		}
+		commits = append(commits, w.globalCell())
+		suffix := strings.ReplaceAll(string(gateway.Name), "-", "_")
+		lines = append(lines,
+			fmt.Sprintf("meridian.visit_%s = '%s'", suffix, strings.Join(visits, " ")),
+			fmt.Sprintf("meridian.commit_%s = '%s'", suffix, strings.Join(commits, " ")))
+	}
+	return lines
+}
+
+func (w *world) cells(gateway regions.Name, home RegionState) (visit, commit string) {
+	if !w.quorum() {
+		return "lost", "lost"
+	}
+	distance := millis(w.catalog.RTT(gateway, home.Leaseholder))
+	until := ""
+	visit = distance
+	if !home.StallUntil.IsZero() {
+		until = fmt.Sprintf("%.3f", float64(home.StallUntil.UnixMilli())/1000)
+		visit += "@" + until
+	}
+	return visit, fmt.Sprintf("%s/%s/%s", millis(w.replication(home.Leaseholder)), distance, until)
+}
+
+func (w *world) globalCell() string {
+	if !w.quorum() {
+		return "lost"
+	}
+	return millis(w.commitWait()) + "/0/"
+}
+
+func millis(d time.Duration) string {
+	ms := float64(d) / float64(time.Millisecond)
+	return strings.TrimSuffix(fmt.Sprintf("%g", math.Round(ms*1000)/1000), ".0")
+}

@@ -1,0 +1,92 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/meridian-commerce/meridian/internal/sim/check"
+)
+
+// The targets.
+const (
+	catalogReadLimit   = 3.0   // ms, p50 inside the edge
+	orderQuorumFactor  = 1.15  // of the declared quorum round trip, p50 inside the edge
+	overWANLimit       = 10.0  // ms beyond the declared round trip, p50
+	othersLimit        = 0.999 // success ratio over any ten seconds
+	readsAfterEntryMS  = 1000.0
+	ordersAfterEntryMS = 8000.0
+)
+
+func objectives(e Evidence, r Report) []Objective {
+	var out []Objective
+	atMost := func(name, measures string, limit float64, actual *float64) {
+		out = append(out, Objective{
+			Name: name, Unit: "ms", Limit: *rounded(limit), Actual: actual, Met: actual != nil && *actual <= *rounded(limit), Measures: measures,
+		})
+	}
+	for _, name := range e.Catalog.Names() {
+		before := r.Regions[name].Before
+		atMost(fmt.Sprintf("catalog_read_home_p50.%s", name), "p50 of catalog reads at home, before the fault, inside the edge", catalogReadLimit, before.CatalogReadP50)
+		atMost(fmt.Sprintf("place_order_home_p50.%s", name), "p50 of PlaceOrder at home, before the fault, inside the edge; 1.15 × the declared quorum round trip",
+			orderQuorumFactor*millis(e.Catalog.QuorumRTT(name)), before.PlaceOrderP50)
+	}
+	atMost("remote_read_over_wan_p50", "p50 of cart and order reads homed in another region than the entry, beyond the declared round trip between the two", overWANLimit, r.Remote.ReadOverWANP50)
+	atMost("remote_order_over_wan_p50", "p50 of PlaceOrder homed in another region than the entry, beyond the declared round trip between the two and home's quorum round trip", overWANLimit, r.Remote.OrderOverWANP50)
+	others := r.Others.MinWindowSuccessRatio
+	out = append(out, Objective{
+		Name: "others_min_success_ratio", Unit: "ratio", Limit: othersLimit, AtLeast: true, Actual: others, Met: others != nil && *others >= othersLimit,
+		Measures: "lowest success ratio over any ten seconds from the fault on, of callers who neither live in the lost region nor enter there",
+	})
+	atMost("reads_recovered_after_entry", "catalog reads of the lost region's callers, from the withdrawal of its entry to their recovery", readsAfterEntryMS, less(r.Recovery.ReadsTotalMS, r.Recovery.EntryMS))
+	atMost("orders_recovered_after_entry", "orders of the lost region's callers, from the withdrawal of its entry to their recovery", ordersAfterEntryMS, less(r.Recovery.OrdersTotalMS, r.Recovery.EntryMS))
+	return out
+}
+
+func less(a, b *float64) *float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	return rounded(max(0, *a-*b))
+}
+
+// The guards against a run that proves nothing.
+const (
+	guardFaultBit      = "fault_bit"
+	guardEnoughOrders  = "enough_orders_acknowledged"
+	guardNoneDropped   = "no_dropped_arrivals"
+	ordersPerSecond    = 0.05 // of the arrival rate; the mix asks for four times as many
+	orderAcknowledging = 20   // at the very least
+)
+
+// guards returns the violations of a run that was vacuous.
+func guards(r Report) []check.Violation {
+	var out []check.Violation
+	for _, f := range r.Faults {
+		if !f.Bit {
+			out = append(out, check.Violation{Invariant: guardFaultBit, IDs: []string{string(f.Region)},
+				Detail: fmt.Sprintf("%s of %s killed %d processes, and no request of its callers failed within %v: the run proves nothing", f.Kind, f.Region, len(f.Processes), biteWindow)})
+		}
+	}
+	want := max(orderAcknowledging, int(ordersPerSecond*r.Load.Rate*r.Load.DurationS))
+	if r.Orders.Acknowledged < want {
+		out = append(out, check.Violation{Invariant: guardEnoughOrders, IDs: []string{},
+			Detail: fmt.Sprintf("%d orders were acknowledged, want at least %d", r.Orders.Acknowledged, want)})
+	}
+	if r.Load.DroppedArrivals > 0 {
+		out = append(out, check.Violation{Invariant: guardNoneDropped, IDs: []string{},
+			Detail: fmt.Sprintf("the generator dropped %d of %d arrivals: it was slower than its schedule", r.Load.DroppedArrivals, r.Load.Arrivals)})
+	}
+	return out
+}
+
+// Passed reports whether the run holds: no violation, and if strict, every objective met.
+func (r Report) Passed(strict bool) bool {
+	if len(r.Violations) > 0 {
+		return false
+	}
+	for _, o := range r.Objectives {
+		if strict && !o.Met {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,267 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meridian-commerce/meridian/internal/sim/check"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
+	"github.com/meridian-commerce/meridian/internal/sim/load"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+var epoch = time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC)
+
+func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
+
+// drilled makes the evidence of a run of 100 s in which eu-west-1 is lost from 30 s to 70 s, its entry is
+// withdrawn after 1.5 s, its callers' reads work again after 2 s and their orders after 6 s.
+func drilled() Evidence {
+	e := Evidence{
+		Scenario: "kill-region", Seed: 7, Commit: "0123abc", Command: "meridian-sim drill kill-region --seed 7", Catalog: regions.Default(),
+		Load:    load.Config{Rate: 10, Duration: 100 * time.Second, Shoppers: 30, Hour: 12},
+		Result:  load.Result{Began: epoch, Arrivals: 1000, MaxStartDelay: 1200 * time.Microsecond},
+		Changes: []internet.Change{{At: at(31.5), Region: "eu-west-1"}, {At: at(76), Region: "eu-west-1", Up: true}},
+		Lost:    Loss{Kind: "kill-region", Region: "eu-west-1", At: at(30), Healed: at(70), LeasesMoveAt: at(35.5), Processes: []string{"eu-west-1-edge"}},
+		Placed:  600,
+	}
+	for i := range 200 {
+		t := float64(i) / 2
+		for _, home := range regions.Default().Names() {
+			op := history.Op{
+				Client: i, User: "usr", City: "Somewhere", Home: home, Nearest: home, Entry: home, Served: home, Attempt: 1,
+				Intended: at(t), Invoked: at(t), Edge: 1200 * time.Microsecond, Outcome: history.OK,
+			}
+			lost := home == "eu-west-1" && t >= 30
+			read := op
+			read.Kind, read.Returned = history.Product, at(t+0.02)
+			if lost && t < 32 {
+				read.Outcome, read.Code, read.Edge = history.Info, history.Transport, 0
+			}
+			order := op
+			order.Kind, order.Key, order.Order = history.PlaceOrder, fmt.Sprint(home, i), fmt.Sprint("ord-", home, i)
+			order.Returned, order.Edge = at(t+0.1), 74*time.Millisecond
+			if lost && t < 36 {
+				order.Outcome, order.Code, order.Order = history.Fail, "unavailable", ""
+			}
+			away := op
+			away.Kind, away.Nearest, away.Entry, away.Returned = history.GetCart, "us-east-1", "us-east-1", at(t+0.1)
+			away.Edge = regions.Default().RTT("us-east-1", home) + 3*time.Millisecond
+			e.Ops = append(e.Ops, read, order, away)
+		}
+	}
+	return e
+}
+
+func TestRecoveryIsSplit(t *testing.T) {
+	t.Parallel()
+	ms := func(f float64) *float64 { return &f }
+	for _, tt := range []struct {
+		name   string
+		change func(*Evidence)
+		want   Recovery
+	}{
+		{"as it went", func(*Evidence) {}, Recovery{ms(1500), ms(500), ms(4000), ms(2000), ms(6000)}},
+		{"one failure of a sparse caller puts it off", func(e *Evidence) { failAt(e, 38) }, Recovery{ms(1500), ms(7000), ms(0), ms(8500), ms(6000)}},
+		{"a slow answer is no recovery", func(e *Evidence) {
+			for i := range e.Ops {
+				if op := &e.Ops[i]; op.Home == "eu-west-1" && op.Kind == history.PlaceOrder && op.Intended.Equal(at(37)) {
+					op.Returned = at(40)
+				}
+			}
+		}, Recovery{ms(1500), ms(500), ms(5500), ms(2000), ms(7500)}},
+		{"never", func(e *Evidence) {
+			for s := 32.0; s < 100; s += 5 {
+				failAt(e, s)
+			}
+		}, Recovery{ms(1500), nil, nil, nil, ms(6000)}},
+		{"not withdrawn", func(e *Evidence) { e.Changes = nil }, Recovery{nil, nil, ms(4000), ms(2000), ms(6000)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := drilled()
+			tt.change(&e)
+			if diff := cmp.Diff(tt.want, Build(e).Recovery); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// failAt lets the catalog read of eu-west-1's callers fail that was sent at a second.
+func failAt(e *Evidence, second float64) {
+	for i := range e.Ops {
+		if op := &e.Ops[i]; op.Home == "eu-west-1" && op.Kind == history.Product && op.Intended.Equal(at(second)) {
+			op.Outcome = history.Fail
+		}
+	}
+}
+
+func TestOneFailureOfAnotherRegionsCallerIsSeen(t *testing.T) {
+	t.Parallel()
+	e := drilled()
+	r := Build(e)
+	if got := *r.Others.MinWindowSuccessRatio; got != 1 || r.Others.Failed != 0 {
+		t.Fatalf("a clean run: others' worst window is %v with %d failures", got, r.Others.Failed)
+	}
+	i := slices.IndexFunc(e.Ops, func(op history.Op) bool { return op.Home == "us-east-1" && op.Intended.Equal(at(60)) })
+	e.Ops[i].Outcome = history.Info
+	r = Build(e)
+	if got := *r.Others.MinWindowSuccessRatio; got >= 0.999 || len(r.Others.Failures) != 1 {
+		t.Errorf("with one failure: others' worst window is %v, failures %+v", got, r.Others.Failures)
+	}
+	for _, o := range r.Objectives {
+		if o.Name == "others_min_success_ratio" && o.Met {
+			t.Error("the objective is met all the same")
+		}
+	}
+}
+
+func TestGuardsAgainstVacuousRuns(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*Evidence)
+		want   []string
+	}{
+		"a real run":      {func(*Evidence) {}, nil},
+		"nothing killed":  {func(e *Evidence) { e.Lost.Processes = nil }, []string{guardFaultBit}},
+		"nobody noticed":  {func(e *Evidence) { e.Lost.At, e.Lost.Healed = at(70), at(80) }, []string{guardFaultBit}},
+		"hardly an order": {func(e *Evidence) { e.Ops = e.Ops[:100] }, []string{guardFaultBit, guardEnoughOrders}},
+		"slow generator":  {func(e *Evidence) { e.Result.Dropped = 1 }, []string{guardNoneDropped}},
+		"broken promise": {func(e *Evidence) {
+			e.Violations = []check.Violation{{Invariant: check.CaptureOnce, IDs: []string{"ord"}}}
+		}, []string{check.CaptureOnce}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := drilled()
+			tt.change(&e)
+			r := Build(e)
+			var got []string
+			for _, v := range r.Violations {
+				got = append(got, v.Invariant)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("violations (-want +got):\n%s", diff)
+			}
+			if r.Passed(false) != (len(tt.want) == 0) {
+				t.Errorf("passed: %v", r.Passed(false))
+			}
+		})
+	}
+}
+
+func TestRefusalsForTheShopsReasonsAreNoLossOfService(t *testing.T) {
+	t.Parallel()
+	op := history.Op{Outcome: history.Fail, Reason: history.OutOfStock}
+	if !succeeded(op) {
+		t.Error("out of stock counts as a failure")
+	}
+	op.Reason = "DATABASE_UNREACHABLE"
+	if succeeded(op) {
+		t.Error("an unreachable database counts as a success")
+	}
+}
+
+// TestGolden pins the schema. UPDATE_GOLDEN=1 rewrites the file.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	r := Build(drilled())
+	r.Machine = Machine{CPUs: 2, OS: "linux", Arch: "amd64", Go: "go1.26"}
+	r.Timeline = r.Timeline[:3]
+	got, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "report.json")
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.WriteFile(golden, append(got, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(bytes.TrimSpace(want)), string(got)); diff != "" {
+		t.Errorf("report.json changed (-want +got):\n%s", diff)
+	}
+}
+
+// TestEveryFieldIsDocumented compares the schema's documentation with the fields that a report has.
+func TestEveryFieldIsDocumented(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "reference", "report-schema.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(Build(drilled()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r map[string]any
+	if err := json.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, value := range v {
+				if !strings.Contains(name, "-") && !bytes.Contains(doc, []byte("`"+name+"`")) {
+					t.Errorf("%s is not documented", name)
+				}
+				walk(value)
+			}
+		case []any:
+			if len(v) > 0 {
+				walk(v[0])
+			}
+		}
+	}
+	walk(r)
+}
+
+func TestFilesAreWritten(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "new", "out")
+	e := drilled()
+	e.Violations = []check.Violation{{Invariant: check.CaptureOnce, Detail: "ord_eu1_<x> was captured 2 times", IDs: []string{"ord_eu1_<x>"}}}
+	r := Build(e)
+	if err := Write(dir, r); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, HTMLFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"ord_eu1_&lt;x&gt;", "eu-west-1", "polyline", "capture_at_most_once", "withdrawn", "seed 7"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, external := range []string{"http://", "https://", "src="} {
+		if strings.Contains(string(page), external) {
+			t.Errorf("the page refers to %q: it must be self-contained", external)
+		}
+	}
+	var out bytes.Buffer
+	if err := Print(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"capture_at_most_once", "ord_eu1_<x>", "replay: meridian-sim drill kill-region --seed 7", "entry 1.50 s"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the summary lacks %q:\n%s", want, out.String())
+		}
+	}
+}

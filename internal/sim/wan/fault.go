@@ -1,0 +1,120 @@
+package wan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Kind is what can be wrong with a link.
+type Kind string
+
+// The faults of a link.
+const (
+	Blackhole Kind = "blackhole" // what is sent is lost; connections stay open and new ones open
+	Cut       Kind = "cut"       // connections are closed and new ones refused, in both directions
+	Slow      Kind = "slow"      // what is sent takes longer
+)
+
+// Fault is what is wrong with a link.
+type Fault struct {
+	Kind  Kind          `json:"kind"`
+	Extra time.Duration `json:"extra"` // of Slow: how much longer, on this way
+}
+
+const faultToxic = "fault_" // and the stream
+
+// Break puts a fault on one direction between two regions, in place of one that it had.
+func (n *Network) Break(l Link, f Fault) error {
+	switch {
+	case f.Kind != Blackhole && f.Kind != Cut && f.Kind != Slow:
+		return fmt.Errorf("wan: unknown fault %q", f.Kind)
+	case f.Kind == Slow && f.Extra <= 0:
+		return fmt.Errorf("wan: slow by %s is no fault", f.Extra)
+	}
+	if err := n.Restore(l); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.faults[l] = f
+	return n.each(l, func(p *pipe, stream string) error {
+		switch f.Kind {
+		case Blackhole:
+			return p.add(faultToxic+stream, "timeout", stream, map[string]int64{"timeout": 0})
+		case Slow:
+			return p.add(faultToxic+stream, "latency", stream, map[string]int64{"latency": millis(f.Extra)})
+		default:
+			p.proxy.Stop()
+			p.cut = true
+			return nil
+		}
+	})
+}
+
+// Restore takes the fault off one direction between two regions. Connections that lost data are closed.
+func (n *Network) Restore(l Link) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.faults, l)
+	back := n.faults[Link{l.To, l.From}]
+	return n.each(l, func(p *pipe, stream string) error {
+		if p.cut && back.Kind != Cut {
+			if err := p.proxy.Start(); err != nil {
+				return fmt.Errorf("wan: restore: %w", err)
+			}
+			p.cut = false
+		}
+		return p.remove(faultToxic + stream)
+	})
+}
+
+// Isolate breaks every link to and from a region.
+func (n *Network) Isolate(name regions.Name, f Fault) error {
+	return n.around(name, func(l Link) error { return n.Break(l, f) })
+}
+
+// Rejoin restores every link to and from a region.
+func (n *Network) Rejoin(name regions.Name) error { return n.around(name, n.Restore) }
+
+// Faults returns what is wrong now.
+func (n *Network) Faults() map[Link]Fault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.faults)
+}
+
+func (n *Network) around(name regions.Name, do func(Link) error) error {
+	if _, ok := n.plan.Lookup(name); !ok {
+		return fmt.Errorf("%w: %s", ErrUnknownLink, name)
+	}
+	var errs []error
+	for _, other := range n.plan.Regions {
+		if other.Name != name {
+			errs = append(errs, do(Link{name, other.Name}), do(Link{other.Name, name}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// each runs do for every pipe with a stream that the link carries. n.mu is held.
+func (n *Network) each(l Link, do func(p *pipe, stream string) error) error {
+	found := false
+	for _, p := range n.pipes {
+		stream, ok := p.stream(l)
+		if !ok {
+			continue
+		}
+		found = true
+		if err := do(p, stream); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: %s and %s", ErrUnknownLink, l.From, l.To)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package wan_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+	"github.com/meridian-commerce/meridian/internal/sim/wan"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const us, eu = regions.Name("us-east-1"), regions.Name("eu-west-1")
+
+// world is a WAN with an echo server in the place of every Consul.
+type world struct {
+	plan    *topology.Plan
+	network *wan.Network
+}
+
+func open(t *testing.T, offset int) *world {
+	t.Helper()
+	plan, err := topology.New(regions.Default(), offset, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range plan.Regions {
+		echo(t, r.Consul)
+	}
+	network, err := wan.Open(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(network.Close)
+	return &world{plan: plan, network: network}
+}
+
+func echo(t *testing.T, addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, conn); _ = conn.Close() }()
+		}
+	}()
+}
+
+func (w *world) dial(t *testing.T, from, to regions.Name) net.Conn {
+	t.Helper()
+	a, _ := w.plan.Lookup(from)
+	b, _ := w.plan.Lookup(to)
+	conn, err := net.Dial("tcp", w.plan.Across(a, b, b.Consul))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// ask returns how long an echo took, or its error.
+func ask(conn net.Conn, patience time.Duration) (time.Duration, error) {
+	begun := time.Now()
+	if err := conn.SetDeadline(begun.Add(patience)); err != nil {
+		return 0, err
+	}
+	if _, err := conn.Write([]byte("hello\n")); err != nil {
+		return 0, err
+	}
+	_, err := bufio.NewReader(conn).ReadString('\n')
+	return time.Since(begun), err
+}
+
+func TestRoundTripIsTheDeclaredOne(t *testing.T) {
+	t.Parallel()
+	w := open(t, 110)
+	for _, from := range w.plan.Regions {
+		for _, to := range w.plan.Regions {
+			conn := w.dial(t, from.Name, to.Name)
+			rtt, least := w.plan.Catalog.RTT(from.Name, to.Name), time.Hour
+			for range 5 {
+				took, err := ask(conn, 10*time.Second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				least = min(least, took)
+			}
+			t.Logf("%s to %s: %s, declared %s", from.Name, to.Name, least, rtt)
+			if least < rtt-rtt%time.Millisecond || least > rtt+20*time.Millisecond {
+				t.Errorf("%s to %s: %s, declared %s", from.Name, to.Name, least, rtt)
+			}
+		}
+	}
+}
+
+func TestBlackholeIsOneWayAndHeals(t *testing.T) {
+	t.Parallel()
+	w := open(t, 111)
+	before := w.dial(t, eu, us)
+	if _, err := ask(before, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.network.Break(wan.Link{From: us, To: eu}, wan.Fault{Kind: wan.Blackhole}); err != nil {
+		t.Fatal(err)
+	}
+	var timeout net.Error
+	for what, conn := range map[string]net.Conn{"an open connection": before, "a new connection": w.dial(t, eu, us), "the other way": w.dial(t, us, eu)} {
+		if _, err := ask(conn, 300*time.Millisecond); !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("%s, answers or questions lost: %v", what, err)
+		}
+	}
+	if got := w.network.Faults(); len(got) != 1 {
+		t.Errorf("Faults() = %v", got)
+	}
+	if err := w.network.Restore(wan.Link{From: us, To: eu}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(w.dial(t, eu, us), 10*time.Second); err != nil {
+		t.Errorf("after healing: %v", err)
+	}
+}
+
+func TestCutClosesAndRefuses(t *testing.T) {
+	t.Parallel()
+	w := open(t, 112)
+	conn := w.dial(t, eu, us)
+	if _, err := ask(conn, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.network.Isolate(us, wan.Fault{Kind: wan.Cut}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(conn, 10*time.Second); err == nil {
+		t.Error("an open connection survives")
+	}
+	a, _ := w.plan.Lookup(eu)
+	b, _ := w.plan.Lookup(us)
+	if c, err := net.Dial("tcp", w.plan.Across(a, b, b.Consul)); err == nil {
+		_ = c.Close()
+		t.Error("a new connection opens")
+	}
+	if err := w.network.Rejoin(us); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []wan.Link{{From: eu, To: us}, {From: us, To: eu}} {
+		if _, err := ask(w.dial(t, l.From, l.To), 10*time.Second); err != nil {
+			t.Errorf("after rejoining, %s to %s: %v", l.From, l.To, err)
+		}
+	}
+}
+
+func TestSlowAddsToOneWay(t *testing.T) {
+	t.Parallel()
+	w := open(t, 113)
+	if err := w.network.Break(wan.Link{From: eu, To: us}, wan.Fault{Kind: wan.Slow, Extra: 100 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	if took, err := ask(w.dial(t, eu, us), 10*time.Second); err != nil || took < 170*time.Millisecond {
+		t.Errorf("slow by 100 ms one way: %s, %v", took, err)
+	}
+	if err := w.network.Break(wan.Link{From: eu, To: us}, wan.Fault{Kind: wan.Slow}); err == nil {
+		t.Error("slow by nothing is accepted")
+	}
+	if err := w.network.Break(wan.Link{From: eu, To: "mars-1"}, wan.Fault{Kind: wan.Cut}); !errors.Is(err, wan.ErrUnknownLink) {
+		t.Errorf("an unknown link: %v", err)
+	}
+}

@@ -1,0 +1,164 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+// ErrConfig is wrapped by errors about a database configuration.
+var ErrConfig = errors.New("sqldb: bad configuration")
+
+// Config says how to reach the database.
+type Config struct {
+	URL              string        // postgres://…
+	MaxConns         int32         // of this process; 0 means 16. Keep the sum over all processes under 4 × the database's vCPU
+	StatementTimeout time.Duration // of one statement, COMMIT included, enforced by the server; 0 means 3 s
+	LockTimeout      time.Duration // of waiting for one row lock; 0 means 2 s
+	Tracer           pgx.QueryTracer
+}
+
+// Querier runs one statement, in a transaction or outside of one. It is safe for concurrent use only where
+// it is a DB.
+type Querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (int64, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// DB is a pool of connections to one gateway. It is safe for concurrent use.
+type DB struct {
+	pool   *pgxpool.Pool
+	engine atomic.Value // Engine, once the server told
+	sleep  func(ctx context.Context, d time.Duration) error
+}
+
+// Open connects lazily: it fails on a bad configuration, not on an absent server. The engine is asked of the
+// server when it is first needed for a transaction.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	pc, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("%w: database.url: %w", ErrConfig, err)
+	}
+	pc.MaxConns = or(c.MaxConns, 16)
+	pc.MinIdleConns = 2
+	pc.MaxConnLifetime = 30 * time.Minute
+	pc.MaxConnLifetimeJitter = 5 * time.Minute
+	pc.HealthCheckPeriod = 5 * time.Second
+	pc.ConnConfig.ConnectTimeout = 2 * time.Second
+	pc.ConnConfig.Tracer = c.Tracer
+	set := pc.ConnConfig.RuntimeParams
+	set["statement_timeout"] = millis(or(c.StatementTimeout, 3*time.Second))
+	set["lock_timeout"] = millis(or(c.LockTimeout, 2*time.Second))
+	set["idle_in_transaction_session_timeout"] = millis(10 * time.Second)
+	set["timezone"] = "UTC"
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return &DB{pool: pool, sleep: sleep}, nil
+}
+
+// Close waits for running statements and closes every connection.
+func (d *DB) Close() { d.pool.Close() }
+
+// Pool is the pool itself, for what runs outside of requests: migrations, checks, statistics.
+func (d *DB) Pool() *pgxpool.Pool { return d.pool }
+
+// Ping reports whether the gateway answers. Errors are fault.Unavailable.
+func (d *DB) Ping(ctx context.Context) error {
+	if err := d.pool.Ping(ctx); err != nil {
+		return Fault(err)
+	}
+	return nil
+}
+
+// Exec runs one statement and returns how many rows it affected. Use it outside of a transaction only for a
+// statement that may be repeated.
+func (d *DB) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := d.pool.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
+
+// Query runs one reading statement.
+func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return d.pool.Query(ctx, sql, args...)
+}
+
+// QueryRow runs one reading statement that returns at most one row.
+func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return d.pool.QueryRow(ctx, sql, args...)
+}
+
+// Engine tells which engine the server is; it asks once.
+func (d *DB) Engine(ctx context.Context) (Engine, error) {
+	if known, ok := d.engine.Load().(Engine); ok {
+		return known, nil
+	}
+	engine, err := engineOf(ctx, d.pool)
+	if err == nil {
+		d.engine.Store(engine)
+	}
+	return engine, err
+}
+
+func engineOf(ctx context.Context, q interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}) (Engine, error) {
+	var version string
+	if err := q.QueryRow(ctx, "SELECT version()").Scan(&version); err != nil {
+		return "", Fault(err)
+	}
+	if strings.HasPrefix(version, "CockroachDB") {
+		return CockroachDB, nil
+	}
+	return PostgreSQL, nil
+}
+
+// Fault turns an error of a single statement, or of a transaction that did not reach COMMIT, into a
+// *fault.Error: nothing was changed, whatever the error. pgx.ErrNoRows and *fault.Error pass through.
+func Fault(err error) error {
+	var known *fault.Error
+	switch {
+	case err == nil || errors.Is(err, pgx.ErrNoRows) || errors.As(err, &known):
+		return err
+	case errors.Is(err, context.Canceled):
+		return fault.Wrap(err, fault.Unavailable, "CANCELED", "the caller went away before the database answered")
+	}
+	switch code := sqlState(err); {
+	case code == "57014" || errors.Is(err, context.DeadlineExceeded):
+		return fault.Wrap(err, fault.Unavailable, "DATABASE_SLOW",
+			"the database did not answer in time; nothing was changed, please retry").After(time.Second)
+	case code == "55P03":
+		return fault.Wrap(err, fault.Unavailable, "DATABASE_CONTENDED",
+			"too many requests want the same rows; nothing was changed, please retry").After(time.Second)
+	case code == "58C00":
+		return fault.Wrap(err, fault.Unavailable, "NO_QUORUM",
+			"too many regions are lost to write safely; nothing was changed").After(5 * time.Second)
+	case code == "40001" || code == "40P01":
+		return fault.Wrap(err, fault.Unavailable, "DATABASE_CONTENDED",
+			"the transaction lost against others too often; nothing was changed, please retry").After(time.Second)
+	case code == "" || unreachable(code):
+		return fault.Wrap(err, fault.Unavailable, "DATABASE_UNREACHABLE",
+			"the database cannot be reached; nothing was changed, please retry").After(time.Second)
+	}
+	return fault.Wrap(err, fault.Internal, "DATABASE_ERROR", "the database refused a statement")
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }

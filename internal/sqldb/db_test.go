@@ -1,0 +1,189 @@
+package sqldb_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+func TestMain(m *testing.M) { sqltest.Main(m) }
+
+const insertStock = `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold) VALUES ($1, $2, $3, $3, 0, 0)`
+
+func TestInTxRunsAgainUntilSerializable(t *testing.T) {
+	t.Parallel()
+	db := sqltest.Open(t, nil)
+	ctx := t.Context()
+	if _, err := db.Exec(ctx, insertStock, "eu-west-1", "a", 100); err != nil {
+		t.Fatal(err)
+	}
+	// Read, think, write: without whole-transaction retries most of these fail, without isolation units get lost.
+	const takers = 8
+	var wg sync.WaitGroup
+	errs := make([]error, takers)
+	for i := range takers {
+		wg.Go(func() {
+			errs[i] = db.InTx(ctx, func(tx pgx.Tx) error {
+				var n int
+				if err := tx.QueryRow(ctx, `SELECT on_hand FROM stock WHERE home_region = $1 AND sku = $2`, "eu-west-1", "a").Scan(&n); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, `UPDATE stock SET on_hand = $3::bigint, reserved = 100 - $3::bigint WHERE home_region = $1 AND sku = $2`, "eu-west-1", "a", n-1)
+				return err
+			})
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := db.QueryRow(ctx, `SELECT on_hand FROM stock WHERE home_region = $1 AND sku = $2`, "eu-west-1", "a").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if n != 100-takers {
+		t.Errorf("%d units on hand after %d takers of one each from 100", n, takers)
+	}
+}
+
+func TestInTxErrors(t *testing.T) {
+	t.Parallel()
+	db := sqltest.Open(t, nil)
+	ctx := t.Context()
+	mine := errors.New("mine")
+	if err := db.InTx(ctx, func(pgx.Tx) error { return mine }); !errors.Is(err, mine) {
+		t.Errorf("fn's own error became %v", err)
+	}
+	calls := 0
+	err := db.InTx(ctx, func(tx pgx.Tx) error {
+		calls++
+		_, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pg_backend_pid())`)
+		return err
+	})
+	if !fault.Is(err, fault.Unavailable) || calls != 2 {
+		t.Errorf("a connection lost before COMMIT, after %d calls: %v; want unavailable after 2", calls, err)
+	}
+	err = db.InTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 20`)
+		if err == nil {
+			_, err = tx.Exec(ctx, `SELECT pg_sleep(5)`)
+		}
+		return err
+	})
+	if fault.Reason(err) != "DATABASE_SLOW" {
+		t.Errorf("a slow statement: %v", err)
+	}
+}
+
+// A deferred trigger that ends its own session loses the connection in the middle of COMMIT.
+func TestCommitLostIsAmbiguous(t *testing.T) {
+	t.Parallel()
+	db := sqltest.Open(t, nil)
+	ctx := t.Context()
+	for _, ddl := range []string{
+		`CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END $$`,
+		`CREATE CONSTRAINT TRIGGER die AFTER INSERT ON stock DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die()`,
+	} {
+		if _, err := db.Exec(ctx, ddl); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := 0
+	err := db.InTx(ctx, func(tx pgx.Tx) error {
+		calls++
+		_, err := tx.Exec(ctx, insertStock, "eu-west-1", "b", 1)
+		return err
+	})
+	if !fault.Is(err, fault.Ambiguous) || calls != 1 {
+		t.Errorf("after %d calls: %v; want ambiguous after one", calls, err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: "postgres://nobody@127.200.0.1:1/none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.InTx(t.Context(), func(pgx.Tx) error { return nil }); fault.Reason(err) != "DATABASE_UNREACHABLE" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := sqldb.Open(t.Context(), sqldb.Config{URL: "::"}); !errors.Is(err, sqldb.ErrConfig) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMigrateTwiceAndAddARegion(t *testing.T) {
+	t.Parallel()
+	url := sqltest.URL(t)
+	four, err := regions.Parse(append(regions.DefaultYAML()[:0:0], fourRegions()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := sqldb.Migrate(t.Context(), url, four, "", discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(t.Context(), insertStock, "sa-east-1", "a", 1); err != nil {
+		t.Errorf("a row of the added region: %v", err)
+	}
+	if _, err := db.Exec(t.Context(), insertStock, "mars-1", "a", 1); err == nil {
+		t.Error("a row of an unknown region was accepted")
+	}
+}
+
+func TestLocalityLintCatchesAStatementWithoutItsRegion(t *testing.T) {
+	t.Parallel()
+	recorder := &localitylint.Recorder{}
+	db := sqltest.Open(t, recorder)
+	ctx := t.Context()
+	run := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := db.Exec(ctx, sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(insertStock, "eu-west-1", "a", 1)
+	run(`SELECT sku FROM stock WHERE home_region = $1 AND sku = $2`, "eu-west-1", "a")
+	run(`UPDATE stock SET on_hand = on_hand WHERE home_region = $1`, "eu-west-1")
+	run(`SELECT handle FROM products`)
+	if got := check(t, ctx, db, recorder); len(got) != 0 {
+		t.Errorf("clean statements were reported: %v", got)
+	}
+	bad := `SELECT sku FROM stock WHERE sku = $1`
+	run(bad, "a")
+	got := check(t, ctx, db, recorder)
+	if len(got) != 1 || got[0].SQL != bad || len(got[0].Regions) != 3 {
+		t.Errorf("got %v, want the statement without its region", got)
+	}
+}
+
+func check(t *testing.T, ctx context.Context, db *sqldb.DB, r *localitylint.Recorder) []localitylint.Violation {
+	t.Helper()
+	conn, err := db.Pool().Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	got, err := r.Check(ctx, conn.Conn(), regions.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}

@@ -1,0 +1,65 @@
+package sqldb
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing/fstest"
+	"text/template"
+
+	"github.com/meridian-commerce/meridian/migrations"
+)
+
+// Render returns the migrations as the engine reads them, by file name.
+func Render(engine Engine) (fs.FS, error) {
+	names, err := fs.Glob(migrations.Files, "*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("sqldb: list migrations: %w", err)
+	}
+	out := fstest.MapFS{}
+	for _, name := range names {
+		text, err := migrations.Files.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("sqldb: read migration: %w", err)
+		}
+		rendered, err := renderOne(engine, name, string(text))
+		if err != nil {
+			return nil, err
+		}
+		out[name] = &fstest.MapFile{Data: []byte(rendered)}
+	}
+	return out, nil
+}
+
+func renderOne(engine Engine, name, text string) (string, error) {
+	t, err := template.New(name).Option("missingkey=error").Funcs(clauses(engine)).Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("sqldb: migration template: %w", err)
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, nil); err != nil {
+		return "", fmt.Errorf("sqldb: render migration: %w", err)
+	}
+	return b.String(), nil
+}
+
+// clauses gives each template word its meaning. On PostgreSQL the partitions of a regional table are made by
+// syncRegions, which also makes those of a region that is added later.
+func clauses(engine Engine) template.FuncMap {
+	if engine == CockroachDB {
+		return template.FuncMap{
+			"region_type": func() string { return "crdb_internal_region" },
+			"global":      func() string { return " LOCALITY GLOBAL" },
+			"regional":    func() string { return " LOCALITY REGIONAL BY ROW AS home_region" },
+			"regional_ttl": func(column string) string {
+				return fmt.Sprintf(" WITH (ttl_expiration_expression = '%s', ttl_job_cron = '@hourly') LOCALITY REGIONAL BY ROW AS home_region", column)
+			},
+		}
+	}
+	return template.FuncMap{
+		"region_type":  func() string { return "TEXT" },
+		"global":       func() string { return "" },
+		"regional":     func() string { return " PARTITION BY LIST (home_region)" },
+		"regional_ttl": func(string) string { return " PARTITION BY LIST (home_region)" }, // the sweeper deletes
+	}
+}

@@ -1,0 +1,210 @@
+// Package sqltest gives tests a real PostgreSQL: one server for each test binary, on a Unix socket in a
+// temporary folder, with a migrated template database that every test clones. Nothing of it outlives the tests.
+package sqltest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// RequireServers is the environment variable under which an absent server binary fails a test instead of
+// skipping it; `make test` sets it.
+const RequireServers = "MERIDIAN_REQUIRE_SERVERS"
+
+const template = "meridian_template"
+
+type server struct {
+	socket string
+	err    error
+}
+
+var (
+	start  = sync.OnceValue(launch)
+	serial atomic.Int64
+)
+
+// URL returns a connection URL of a fresh database with the newest schema for the default regions. The test is
+// skipped where PostgreSQL is not installed.
+func URL(t testing.TB) string {
+	t.Helper()
+	if _, err := bin("postgres"); err != nil {
+		if os.Getenv(RequireServers) != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	s := start()
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	name := fmt.Sprintf("test_%d", serial.Add(1))
+	if err := s.exec("CREATE DATABASE " + name + " TEMPLATE " + template); err != nil {
+		t.Fatal(err)
+	}
+	return s.url(name)
+}
+
+// Open returns a pool on a fresh database; it is closed when the test ends.
+func Open(t testing.TB, tracer pgx.QueryTracer) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: URL(t), MaxConns: 8, Tracer: tracer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+// Main runs a package's tests and stops the server after them; call it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	for _, stop := range stops.all() {
+		stop()
+	}
+	os.Exit(code)
+}
+
+func (s server) url(database string) string {
+	return fmt.Sprintf("postgres://postgres@/%s?host=%s", database, s.socket)
+}
+
+func (s server) exec(sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.url("postgres"))
+	if err != nil {
+		return fmt.Errorf("sqltest: connect: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("sqltest: %s: %w", sql, err)
+	}
+	return nil
+}
+
+func launch() server {
+	folder, err := os.MkdirTemp("", "meridian-sql-")
+	if err != nil {
+		return server{err: err}
+	}
+	s := server{socket: folder}
+	stops.add(func() { _ = os.RemoveAll(folder) })
+	who, err := unprivileged(folder)
+	if err != nil {
+		return server{err: err}
+	}
+	data := filepath.Join(folder, "data")
+	initdb, err := bin("initdb")
+	if err != nil {
+		return server{err: err}
+	}
+	if out, err := command(who, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-N").CombinedOutput(); err != nil {
+		return server{err: fmt.Errorf("sqltest: initdb: %w: %s", err, out)}
+	}
+	if s.err = s.serve(who, data); s.err == nil {
+		s.err = s.migrate()
+	}
+	return s
+}
+
+func (s server) serve(who *syscall.Credential, data string) error {
+	postgres, err := bin("postgres")
+	if err != nil {
+		return err
+	}
+	var log bytes.Buffer
+	cmd := command(who, postgres, "-D", data, "-k", s.socket, "-c", "listen_addresses=", "-c", "fsync=off",
+		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "max_connections=200")
+	cmd.Stdout, cmd.Stderr = &log, &log
+	started := make(chan error, 1)
+	ended := make(chan struct{})
+	go func() { // the parent-death signal is tied to the thread that starts the child, so that thread must live on
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(ended)
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("sqltest: start postgres: %w", err)
+	}
+	stops.add(func() { _ = cmd.Process.Signal(syscall.SIGQUIT); <-ended })
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if err = s.exec("SELECT 1"); err == nil {
+			return nil
+		}
+		select {
+		case <-ended:
+			return fmt.Errorf("sqltest: postgres ended: %s", log.String())
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("sqltest: postgres does not answer: %w", err)
+		}
+	}
+}
+
+func (s server) migrate() error {
+	if err := s.exec("CREATE DATABASE " + template); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return sqldb.Migrate(ctx, s.url(template), regions.Default(), "", slog.New(slog.DiscardHandler))
+}
+
+// command prepares a child that dies with this process.
+func command(who *syscall.Credential, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
+	return cmd
+}
+
+// unprivileged gives the folder to the postgres account when the test runs as root, as which PostgreSQL refuses to run.
+func unprivileged(folder string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	who, err := account("postgres")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chown(folder, int(who.Uid), int(who.Gid)); err != nil {
+		return nil, fmt.Errorf("sqltest: %w", err)
+	}
+	return who, nil
+}
+
+// bin finds a PostgreSQL program on PATH or where Debian keeps the newest one.
+func bin(name string) (string, error) {
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if err == nil && len(found) > 0 {
+		slices.Sort(found)
+		return found[len(found)-1], nil
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	return "", fmt.Errorf("sqltest: PostgreSQL's %s is not installed; run `make deps`", strings.TrimSpace(name))
+}

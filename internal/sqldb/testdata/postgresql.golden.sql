@@ -1,0 +1,240 @@
+-- 00001_account_directory.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Who has an account, by HMAC of the e-mail address: index keys may leave the region, addresses may not.
+CREATE TABLE account_directory (
+  email_hmac  BYTEA NOT NULL PRIMARY KEY,
+  user_id     TEXT NOT NULL,
+  home_region TEXT NOT NULL,
+  created_at  TIMESTAMPTZ NOT NULL
+);
+-- 00002_users.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE users (
+  home_region  TEXT NOT NULL,
+  id           TEXT NOT NULL,
+  email        TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  country      TEXT NOT NULL,
+  currency     TEXT NOT NULL,
+  created_at   TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, id)
+) PARTITION BY LIST (home_region);
+-- 00003_credentials.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE credentials (
+  home_region   TEXT NOT NULL,
+  user_id       TEXT NOT NULL,
+  password_hash TEXT NOT NULL,
+  updated_at    TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, user_id),
+  FOREIGN KEY (home_region, user_id) REFERENCES users (home_region, id)
+) PARTITION BY LIST (home_region);
+-- 00004_products.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE products (
+  handle      TEXT NOT NULL PRIMARY KEY,
+  title       TEXT NOT NULL,
+  description TEXT NOT NULL,
+  vendor      TEXT NOT NULL,
+  category    TEXT NOT NULL,
+  type        TEXT NOT NULL,
+  tags        TEXT[] NOT NULL,
+  images      TEXT[] NOT NULL,
+  active      BOOLEAN NOT NULL,
+  version     BIGINT NOT NULL,
+  updated_at  TIMESTAMPTZ NOT NULL,
+  search      TSVECTOR NOT NULL
+);
+-- 00005_products_by_search.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX products_by_search ON products USING GIN (search);
+-- 00006_products_by_category.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX products_by_category ON products (category, handle);
+-- 00007_variants.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE variants (
+  sku      TEXT NOT NULL PRIMARY KEY,
+  handle   TEXT NOT NULL REFERENCES products (handle),
+  position INT NOT NULL,
+  title    TEXT NOT NULL,
+  barcode  TEXT NOT NULL,
+  grams    INT NOT NULL
+);
+-- 00008_variants_by_handle.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX variants_by_handle ON variants (handle, position);
+-- 00009_prices.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE prices (
+  sku      TEXT NOT NULL REFERENCES variants (sku),
+  currency TEXT NOT NULL,
+  minor    BIGINT NOT NULL CHECK (minor >= 0),
+  PRIMARY KEY (sku, currency)
+);
+-- 00010_carts.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- One row a user: the cart changes as a whole, and its version is its etag.
+CREATE TABLE carts (
+  home_region TEXT NOT NULL,
+  user_id     TEXT NOT NULL,
+  version     BIGINT NOT NULL,
+  items       JSONB NOT NULL,
+  updated_at  TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, user_id)
+) PARTITION BY LIST (home_region);
+-- 00011_stock.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- A region's allotment of each SKU. Units are conserved: on_hand + reserved + sold = allotted.
+CREATE TABLE stock (
+  home_region TEXT NOT NULL,
+  sku         TEXT NOT NULL,
+  allotted    BIGINT NOT NULL,
+  on_hand     BIGINT NOT NULL CHECK (on_hand >= 0),
+  reserved    BIGINT NOT NULL CHECK (reserved >= 0),
+  sold        BIGINT NOT NULL CHECK (sold >= 0),
+  PRIMARY KEY (home_region, sku),
+  CHECK (on_hand + reserved + sold = allotted)
+) PARTITION BY LIST (home_region);
+-- 00012_orders.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE orders (
+  home_region     TEXT NOT NULL,
+  id              TEXT NOT NULL,
+  user_id         TEXT NOT NULL,
+  idempotency_key TEXT NOT NULL,
+  state           TEXT NOT NULL CHECK (state IN ('pending_payment', 'confirmed', 'fulfilled', 'canceled')),
+  cancel_reason   TEXT NOT NULL,
+  currency        TEXT NOT NULL,
+  total_minor     BIGINT NOT NULL CHECK (total_minor >= 0),
+  version         BIGINT NOT NULL,
+  created_at      TIMESTAMPTZ NOT NULL,
+  updated_at      TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, id)
+) PARTITION BY LIST (home_region);
+-- 00013_orders_by_user.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX orders_by_user ON orders (home_region, user_id, created_at DESC, id DESC);
+-- 00014_order_lines.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE order_lines (
+  home_region TEXT NOT NULL,
+  order_id    TEXT NOT NULL,
+  line        INT NOT NULL,
+  sku         TEXT NOT NULL,
+  title       TEXT NOT NULL,
+  quantity    BIGINT NOT NULL CHECK (quantity > 0),
+  unit_minor  BIGINT NOT NULL CHECK (unit_minor >= 0),
+  PRIMARY KEY (home_region, order_id, line),
+  FOREIGN KEY (home_region, order_id) REFERENCES orders (home_region, id)
+) PARTITION BY LIST (home_region);
+-- 00015_payments.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE payments (
+  home_region  TEXT NOT NULL,
+  id           TEXT NOT NULL,
+  order_id     TEXT NOT NULL,
+  state        TEXT NOT NULL CHECK (state IN ('created', 'authorizing', 'authorized', 'capturing', 'captured', 'declined', 'voiding', 'voided')),
+  currency     TEXT NOT NULL,
+  amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+  provider_ref TEXT NOT NULL,
+  attempts     INT NOT NULL,
+  traceparent  TEXT NOT NULL, -- W3C trace context of the order's placing, or empty
+  due_at       TIMESTAMPTZ, -- when a worker should look at it next, NULL once nothing is owed
+  created_at   TIMESTAMPTZ NOT NULL,
+  updated_at   TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, id),
+  UNIQUE (home_region, order_id),
+  FOREIGN KEY (home_region, order_id) REFERENCES orders (home_region, id)
+) PARTITION BY LIST (home_region);
+-- 00016_payments_due.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX payments_due ON payments (home_region, due_at) WHERE due_at IS NOT NULL;
+-- 00017_ledger_entries.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Double entry, append only: the entries of one posting sum to zero.
+CREATE TABLE ledger_entries (
+  home_region  TEXT NOT NULL,
+  posting_id   TEXT NOT NULL,
+  account      TEXT NOT NULL,
+  payment_id   TEXT NOT NULL,
+  currency     TEXT NOT NULL,
+  amount_minor BIGINT NOT NULL,
+  created_at   TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, posting_id, account),
+  FOREIGN KEY (home_region, payment_id) REFERENCES payments (home_region, id)
+) PARTITION BY LIST (home_region);
+-- 00018_idempotency_keys.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE TABLE idempotency_keys (
+  home_region  TEXT NOT NULL,
+  user_id      TEXT NOT NULL,
+  key          TEXT NOT NULL,
+  request_hash BYTEA NOT NULL,
+  response     BYTEA NOT NULL,
+  created_at   TIMESTAMPTZ NOT NULL,
+  expires_at   TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, user_id, key)
+) PARTITION BY LIST (home_region);
+-- 00019_outbox.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- One event for each change of an order, written in the change's own transaction.
+CREATE TABLE outbox (
+  home_region    TEXT NOT NULL,
+  order_id       TEXT NOT NULL,
+  sequence       BIGINT NOT NULL, -- the order's version that the event announces
+  id             TEXT NOT NULL,
+  type           TEXT NOT NULL,
+  payload        BYTEA NOT NULL,
+  traceparent    TEXT NOT NULL,
+  created_at     TIMESTAMPTZ NOT NULL,
+  published_at   TIMESTAMPTZ,
+  due_at         TIMESTAMPTZ, -- when to publish it (again), NULL once published, and its effect, if it must have one, done
+  awaits_effect  BOOLEAN NOT NULL,
+  PRIMARY KEY (home_region, order_id, sequence)
+) PARTITION BY LIST (home_region);
+-- 00020_outbox_due.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX outbox_due ON outbox (home_region, due_at) WHERE due_at IS NOT NULL;
+-- 00021_inbox.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Which events had their effect, by consumer: the row is written in the effect's own transaction.
+CREATE TABLE inbox (
+  home_region TEXT NOT NULL,
+  consumer    TEXT NOT NULL,
+  event_id    TEXT NOT NULL,
+  created_at  TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, consumer, event_id)
+) PARTITION BY LIST (home_region);
+-- 00022_leases.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Which instance does a region's background work. A lease saves work, and correctness never rests on it.
+CREATE TABLE leases (
+  home_region TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  holder      TEXT NOT NULL,
+  expires_at  TIMESTAMPTZ NOT NULL,
+  PRIMARY KEY (home_region, name)
+) PARTITION BY LIST (home_region);

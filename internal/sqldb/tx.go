@@ -1,0 +1,165 @@
+package sqldb
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/cockroach-go/v2/crdb"
+	"github.com/cockroachdb/cockroach-go/v2/crdb/crdbpgxv5"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+const (
+	maxAttempts   = 20
+	commitTimeout = 10 * time.Second
+)
+
+var serializable = pgx.TxOptions{IsoLevel: pgx.Serializable}
+
+// InTx runs fn in a SERIALIZABLE transaction and commits it. When the database aborts the transaction (40001,
+// 40P01), or the connection is lost before COMMIT was sent, all of fn runs again, so fn must have no effect
+// outside of tx. Errors: what fn returned; fault.Unavailable when nothing was changed; fault.Ambiguous (reason
+// COMMIT_AMBIGUOUS) when the outcome of COMMIT is unknown: read back by an idempotency key, do not repeat.
+//
+// A caller that goes away does not interrupt a COMMIT that was sent.
+func (d *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	engine, err := d.Engine(ctx)
+	if err != nil {
+		return err
+	}
+	if engine == CockroachDB {
+		return d.inCockroachTx(ctx, fn)
+	}
+	return d.inPostgresTx(ctx, fn)
+}
+
+func (d *DB) inCockroachTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	err := crdbpgx.ExecuteTx(ctx, d.pool, serializable, fn)
+	var ambiguous *crdb.AmbiguousCommitError
+	if errors.As(err, &ambiguous) {
+		return errAmbiguous(err)
+	}
+	return Fault(err)
+}
+
+// inPostgresTx exists because crdbpgx.ExecuteTx takes an error of COMMIT for a commit that happened, which is
+// true of CockroachDB's protocol after RELEASE SAVEPOINT and false of PostgreSQL's.
+func (d *DB) inPostgresTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	reconnected := false
+	for attempt := 1; ; attempt++ {
+		err := d.attempt(ctx, fn)
+		switch {
+		case err == nil || fault.Is(err, fault.Ambiguous):
+			return err
+		case retryable(err) && attempt < maxAttempts:
+		case lostBeforeCommit(err) && !reconnected && ctx.Err() == nil:
+			reconnected = true
+		default:
+			return Fault(err)
+		}
+		trace.SpanFromContext(ctx).AddEvent("sql.retry")
+		if err := d.sleep(ctx, backoff(attempt)); err != nil {
+			return Fault(err)
+		}
+	}
+}
+
+func (d *DB) attempt(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	tx, err := d.pool.BeginTx(ctx, serializable)
+	if err != nil {
+		return err
+	}
+	if err := fn(tx); err != nil {
+		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = tx.Rollback(rollback) // fn's error is the one that matters; a failed rollback closes the connection
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		_ = tx.Rollback(context.WithoutCancel(ctx))
+		return err
+	}
+	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	return classifyCommit(tx.Commit(commit))
+}
+
+// classifyCommit keeps the errors after which the transaction certainly did not commit and turns all others
+// into fault.Ambiguous.
+func classifyCommit(err error) error {
+	switch code := sqlState(err); {
+	case err == nil, errors.Is(err, pgx.ErrTxCommitRollback):
+		return err
+	case pgconn.SafeToRetry(err): // not one byte of COMMIT was sent
+		return err
+	case code == "", code == "40003", unreachable(code):
+		return errAmbiguous(err)
+	}
+	return err
+}
+
+func errAmbiguous(err error) error {
+	return fault.Wrap(err, fault.Ambiguous, "COMMIT_AMBIGUOUS",
+		"the connection was lost while the change was being committed; retry with the same idempotency key to learn the outcome")
+}
+
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// unreachable reports whether a SQLSTATE means that the session ended: connection exceptions, server shutdown.
+func unreachable(code string) bool {
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "53300"
+}
+
+func retryable(err error) bool {
+	code := sqlState(err)
+	return code == "40001" || code == "40P01" || errors.Is(err, pgx.ErrTxCommitRollback)
+}
+
+// lostBeforeCommit reports whether the session ended although COMMIT was not sent: attempt turns every loss
+// during COMMIT into fault.Ambiguous. Errors of other rooms pass through fn and are not the database's.
+func lostBeforeCommit(err error) bool {
+	var known *fault.Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	code := sqlState(err)
+	var connect *pgconn.ConnectError
+	return unreachable(code) || pgconn.SafeToRetry(err) || errors.As(err, &connect) || isNetwork(err)
+}
+
+// backoff is full jitter: a random share of 2 ms · 2^attempt, at most 250 ms.
+func backoff(attempt int) time.Duration {
+	ceiling := min(2*time.Millisecond<<min(attempt, 10), 250*time.Millisecond)
+	return time.Duration(rand.Int64N(int64(ceiling))) // jitter needs no seed: no result depends on it
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func isNetwork(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}

@@ -1,0 +1,97 @@
+// Package stocksql keeps allotments in SQL. What a transaction does with them is
+// queued on its batch, so that an order pays few round trips; each statement names the one region that it touches.
+package stocksql
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/stock"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Store allots new SKUs.
+type Store struct {
+	db      *sqldb.DB
+	catalog *regions.Catalog
+}
+
+// New returns a Store.
+func New(db *sqldb.DB, c *regions.Catalog) *Store { return &Store{db, c} }
+
+// Allot gives each SKU that has no allotment yet its share of units in every region, a transaction a region.
+// It may be repeated.
+func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
+	names := s.catalog.Names()
+	for _, home := range names {
+		skus, shares := make([]string, 0, len(units)), make([]int64, 0, len(units))
+		for sku, n := range units {
+			skus, shares = append(skus, sku), append(shares, stock.Split(sku, n, names)[home])
+		}
+		err := s.db.InTx(ctx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
+				SELECT $1, sku, units, units, 0, 0 FROM unnest($2::text[], $3::bigint[]) AS new (sku, units)
+				ON CONFLICT (home_region, sku) DO NOTHING`, home, skus, shares)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const lock = `SELECT sku, on_hand FROM stock WHERE home_region = $1 AND sku = ANY ($2) ORDER BY sku FOR UPDATE`
+
+// QueueLock locks the rows of merged quantities in their order and fails with OUT_OF_STOCK when one has too few
+// units on hand. QueueReserve must follow in the same transaction.
+func QueueLock(batch *pgx.Batch, home regions.Name, wanted []stock.Quantity) {
+	skus, _ := columns(wanted)
+	batch.Queue(lock, home, skus).Query(func(rows pgx.Rows) error {
+		onHand := make(map[string]int64, len(wanted))
+		var sku string
+		var n int64
+		if _, err := pgx.ForEachRow(rows, []any{&sku, &n}, func() error {
+			onHand[sku] = n
+			return nil
+		}); err != nil {
+			return err
+		}
+		for _, q := range wanted {
+			if onHand[q.SKU] < q.Units {
+				return stock.ErrOutOfStock(q.SKU, q.Units, onHand[q.SKU])
+			}
+		}
+		return nil
+	})
+}
+
+// QueueReserve moves units from on hand to reserved.
+func QueueReserve(batch *pgx.Batch, home regions.Name, q []stock.Quantity) {
+	skus, units := columns(q)
+	batch.Queue(`UPDATE stock s SET on_hand = s.on_hand - q.units, reserved = s.reserved + q.units
+		FROM unnest($2::text[], $3::bigint[]) AS q (sku, units) WHERE s.home_region = $1 AND s.sku = q.sku`, home, skus, units)
+}
+
+// QueueRelease moves units from reserved back to on hand.
+func QueueRelease(batch *pgx.Batch, home regions.Name, q []stock.Quantity) {
+	skus, units := columns(q)
+	batch.Queue(`UPDATE stock s SET on_hand = s.on_hand + q.units, reserved = s.reserved - q.units
+		FROM unnest($2::text[], $3::bigint[]) AS q (sku, units) WHERE s.home_region = $1 AND s.sku = q.sku`, home, skus, units)
+}
+
+// QueueSell moves units from reserved to sold.
+func QueueSell(batch *pgx.Batch, home regions.Name, q []stock.Quantity) {
+	skus, units := columns(q)
+	batch.Queue(`UPDATE stock s SET reserved = s.reserved - q.units, sold = s.sold + q.units
+		FROM unnest($2::text[], $3::bigint[]) AS q (sku, units) WHERE s.home_region = $1 AND s.sku = q.sku`, home, skus, units)
+}
+
+func columns(q []stock.Quantity) (skus []string, units []int64) {
+	for _, one := range q {
+		skus, units = append(skus, one.SKU), append(units, one.Units)
+	}
+	return skus, units
+}

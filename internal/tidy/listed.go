@@ -1,0 +1,83 @@
+package tidy
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// vocabulary is a set of names that the product's code defines and one document lists.
+type vocabulary struct {
+	noun     string
+	document string
+	inTable  *regexp.Regexp // finds a name as its first group
+	inCode   *regexp.Regexp
+	defines  func(path string) bool // whether a file's names count
+}
+
+// onTerminal matches the rooms whose errors people read on a terminal, as sentences.
+var onTerminal = regexp.MustCompile(`^(cmd|internal/(sim|cli|config|app))/`)
+
+const (
+	reasonsTable = "docs/reference/errors.md"
+	keysTable    = "docs/reference/configuration.md"
+)
+
+// Reasons holds the reasons of errors in the services' code and the table of the documentation to each other.
+func Reasons(files []File) []Finding {
+	return vocabulary{
+		noun: "reason", document: reasonsTable,
+		defines: func(p string) bool { return !onTerminal.MatchString(p) },
+		inTable: regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\|"),
+		inCode:  regexp.MustCompile(`fault\.(?:New|Wrap)\([^"]{0,120}?"([A-Z][A-Z0-9_]+)"`),
+	}.check(files)
+}
+
+// ConfigurationKeys holds the keys of the configuration and the tables of the documentation to each other.
+func ConfigurationKeys(files []File) []Finding {
+	return vocabulary{
+		noun: "key", document: keysTable,
+		defines: func(p string) bool { return strings.HasPrefix(p, "internal/config/") },
+		inTable: regexp.MustCompile("(?m)^\\| `([a-z][a-z_.]+)` \\|"),
+		inCode:  regexp.MustCompile(`(?m)^\t\t\{"([a-z][a-z_.]+)", `),
+	}.check(files)
+}
+
+func (v vocabulary) check(files []File) []Finding {
+	i := slices.IndexFunc(files, func(f File) bool { return f.Path == v.document })
+	if i < 0 {
+		return []Finding{{v.document, 0, "is missing"}}
+	}
+	listed := names(files[i].Content, v.inTable)
+	used := map[string]bool{}
+	var out []Finding
+	for _, f := range files {
+		if !f.inModule() || f.isTest() || !v.defines(f.Path) {
+			continue
+		}
+		for name, line := range names(f.Content, v.inCode) {
+			if listed[name] == 0 && !used[name] {
+				out = append(out, Finding{f.Path, line, v.noun + " " + name + " has no row in " + v.document})
+			}
+			used[name] = true
+		}
+	}
+	for name, line := range listed {
+		if !used[name] {
+			out = append(out, Finding{v.document, line, v.noun + " " + name + " is defined nowhere"})
+		}
+	}
+	return out
+}
+
+// names returns what the first group of re matches, each with the line of its first match.
+func names(text []byte, re *regexp.Regexp) map[string]int {
+	out := map[string]int{}
+	for _, m := range re.FindAllSubmatchIndex(text, -1) {
+		if name := string(text[m[2]:m[3]]); out[name] == 0 {
+			out[name] = bytes.Count(text[:m[2]], []byte("\n")) + 1
+		}
+	}
+	return out
+}

@@ -1,0 +1,171 @@
+package tidy
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRepositoryKeepsItsRules(t *testing.T) {
+	t.Parallel()
+	files := repository(t)
+	for name, rule := range Rules() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, finding := range rule(files) {
+				t.Error(finding)
+			}
+		})
+	}
+}
+
+// TestGeneratedFilesAreFresh generates into a temporary folder what `make generate` writes, and compares.
+// `make` names the folder of the pinned tools in TOOLS_BIN; otherwise they are looked for where it puts them.
+func TestGeneratedFilesAreFresh(t *testing.T) {
+	t.Parallel()
+	buf := toolPath(t, "buf")
+	root, out := repositoryRoot(t), t.TempDir()
+	cmd := exec.CommandContext(t.Context(), buf, "generate", "--output", out)
+	cmd.Dir = filepath.Join(root, "api")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("buf generate: %v\n%s", err, text)
+	}
+	want, got := folder(t, filepath.Join(out, "gen")), folder(t, filepath.Join(root, "api", "gen"))
+	if len(want) == 0 {
+		t.Fatal("buf generated nothing")
+	}
+	if diff := staleFiles(want, got); len(diff) > 0 {
+		t.Errorf("api/gen is stale, run `make generate`:\n%s", strings.Join(diff, "\n"))
+	}
+}
+
+func TestStaleFiles(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{"same.go": "1", "changed.go": "1", "missing.go": "1"}
+	got := map[string]string{"same.go": "1", "changed.go": "2", "extra.go": "1"}
+	if diff := cmp.Diff([]string{"changed.go", "extra.go", "missing.go"}, staleFiles(want, got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// staleFiles returns the names of the files that differ or are in one folder only, sorted.
+func staleFiles(want, got map[string]string) []string {
+	var out []string
+	for name, text := range want {
+		if other, ok := got[name]; !ok || other != text {
+			out = append(out, name)
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func toolPath(t *testing.T, name string) string {
+	t.Helper()
+	dir := os.Getenv("TOOLS_BIN")
+	required := dir != ""
+	if !required {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			t.Skip("no cache folder: ", err)
+		}
+		dir = filepath.Join(cache, "meridian", "bin")
+	}
+	file := filepath.Join(dir, name)
+	if _, err := os.Stat(file); err != nil {
+		if required {
+			t.Fatal(err)
+		}
+		t.Skipf("%s is not built; `make tools` builds it", name)
+	}
+	return file
+}
+
+func folder(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		out[name] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func repositoryRoot(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// repository reads every file that git tracks or would add. It walks the folders itself besides asking git,
+// so that a cached test result is discarded when a file appears.
+func repository(t *testing.T) []File {
+	t.Helper()
+	root := repositoryRoot(t)
+	known := map[string]bool{}
+	for name := range bytes.SplitSeq(gitFiles(t, root), []byte{0}) {
+		known[string(name)] = true
+	}
+	var files []File
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // a temporary file of another process
+			return nil
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == ".git" || name == "bin" || name == "out"):
+			return fs.SkipDir
+		case !d.Type().IsRegular() || !known[name]:
+			return nil
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		files = append(files, File{Path: name, Content: text})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 20 {
+		t.Fatalf("git knows only %d files of this repository", len(files))
+	}
+	return files
+}
+
+func gitFiles(t *testing.T, root string) []byte {
+	t.Helper()
+	// A clone that belongs to another user is as good as one's own for listing files.
+	cmd := exec.CommandContext(t.Context(), "git", "-c", "safe.directory=*",
+		"ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			t.Fatalf("git ls-files: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatalf("git ls-files: %v", err)
+	}
+	return out
+}

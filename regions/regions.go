@@ -1,0 +1,157 @@
+// Package regions is the region catalogue: which regions exist, where they are, whom they prefer and how
+// far apart they are. It is data and vocabulary and depends on no other room; a Catalog never changes
+// after it was parsed, so it may be read from any goroutine.
+package regions
+
+import (
+	"cmp"
+	_ "embed"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Name is a region's name in its cloud, such as eu-west-1.
+type Name string
+
+// Code is a region's short name inside ids, such as eu1.
+type Code string
+
+// Place is where a region's data center or a caller is. Degrees, WGS 84.
+type Place struct {
+	City    string  `yaml:"city"`
+	Country string  `yaml:"country"`
+	Lat     float64 `yaml:"lat"`
+	Lon     float64 `yaml:"lon"`
+}
+
+// Region is one entry of the catalogue.
+type Region struct {
+	Name       Name                `yaml:"name"`
+	Code       Code                `yaml:"code"`
+	Place      Place               `yaml:"place"`
+	Zones      map[string][]string `yaml:"zones"`      // by cloud
+	Residency  string              `yaml:"residency"`  // regions of one group may hold each other's users
+	Continents []string            `yaml:"continents"` // ISO two-letter continent codes
+	Countries  []string            `yaml:"countries"`  // ISO 3166-1 alpha-2
+	Loopback   netip.Prefix        `yaml:"loopback"`   // the simulation's /24
+}
+
+// Catalog is a parsed, validated region catalogue.
+type Catalog struct {
+	regions   []Region
+	byName    map[Name]int
+	byCode    map[Code]Name
+	byCountry map[string]Name
+	rtt       [][]time.Duration
+}
+
+//go:embed regions.yaml
+var embedded []byte
+
+// Default returns the catalogue that ships in the binary. A test proves that it parses.
+func Default() *Catalog {
+	c, err := Parse(embedded)
+	if err != nil {
+		panic("regions: the embedded catalogue is broken: " + err.Error())
+	}
+	return c
+}
+
+// DefaultYAML returns the text of the catalogue that ships in the binary.
+func DefaultYAML() []byte { return slices.Clone(embedded) }
+
+// All returns every region in the catalogue's order.
+func (c *Catalog) All() []Region { return slices.Clone(c.regions) }
+
+// Names returns every region's name in the catalogue's order.
+func (c *Catalog) Names() []Name {
+	names := make([]Name, len(c.regions))
+	for i, r := range c.regions {
+		names[i] = r.Name
+	}
+	return names
+}
+
+// Lookup returns the region of that name.
+func (c *Catalog) Lookup(n Name) (Region, bool) {
+	i, ok := c.byName[n]
+	if !ok {
+		return Region{}, false
+	}
+	return c.regions[i], true
+}
+
+// ByCode returns the name of the region whose ids carry code.
+func (c *Catalog) ByCode(code Code) (Name, bool) {
+	n, ok := c.byCode[code]
+	return n, ok
+}
+
+// Code returns the short name of a region, or "" for an unknown one.
+func (c *Catalog) Code(n Name) Code {
+	if i, ok := c.byName[n]; ok {
+		return c.regions[i].Code
+	}
+	return ""
+}
+
+// Prefers returns the region that a country (ISO 3166-1 alpha-2, upper case) is assigned to:
+// the one that lists it, or else the one that lists its continent.
+func (c *Catalog) Prefers(country string) (Name, bool) {
+	if n, ok := c.byCountry[country]; ok {
+		return n, true
+	}
+	continent := continentOf(country)
+	for _, r := range c.regions {
+		if continent != "" && slices.Contains(r.Continents, continent) {
+			return r.Name, true
+		}
+	}
+	return "", false
+}
+
+// RTT returns the declared round trip between two regions; 0 from a region to itself or when one is unknown.
+func (c *Catalog) RTT(a, b Name) time.Duration {
+	i, okA := c.byName[a]
+	j, okB := c.byName[b]
+	if !okA || !okB {
+		return 0
+	}
+	return c.rtt[i][j]
+}
+
+// QuorumRTT returns the least round trip from a region to another one: what a commit costs there
+// when the database survives the loss of a region.
+func (c *Catalog) QuorumRTT(n Name) time.Duration {
+	if near := c.Nearest(n); len(near) > 1 {
+		return c.RTT(n, near[1])
+	}
+	return 0
+}
+
+// Nearest returns every region by declared round trip from n, n itself first; ties keep the catalogue's order.
+func (c *Catalog) Nearest(n Name) []Name {
+	names := c.Names()
+	slices.SortStableFunc(names, func(a, b Name) int { return cmp.Compare(c.RTT(n, a), c.RTT(n, b)) })
+	return names
+}
+
+// earthRadius in kilometers (mean, IUGG).
+const earthRadius = 6371.0
+
+// Distance returns the great-circle distance between two places in kilometers (haversine).
+func Distance(a, b Place) float64 {
+	rad := func(deg float64) float64 { return deg * math.Pi / 180 }
+	dLat, dLon := rad(b.Lat-a.Lat), rad(b.Lon-a.Lon)
+	h := math.Pow(math.Sin(dLat/2), 2) + math.Cos(rad(a.Lat))*math.Cos(rad(b.Lat))*math.Pow(math.Sin(dLon/2), 2)
+	return 2 * earthRadius * math.Asin(math.Min(1, math.Sqrt(h)))
+}
+
+// EstimateRTT returns the round trip that fiber between two places takes: light at two thirds of c over
+// a path 1.4 times the great circle, plus a millisecond of equipment. Declared figures win over it.
+func EstimateRTT(a, b Place) time.Duration {
+	const kmPerMilli, detour = 200.0, 1.4
+	return time.Duration((1 + 2*detour*Distance(a, b)/kmPerMilli) * float64(time.Millisecond))
+}
