@@ -72,7 +72,7 @@ vet: ## Run go vet
 .PHONY: lint
 lint: tools ## Run golangci-lint
 	@echo "==> lint: golangci-lint"
-	golangci-lint run ./...
+	golangci-lint run --allow-serial-runners ./...
 
 .PHONY: buf-lint
 buf-lint: tools ## Lint the protobuf files and check their layout

@@ -102,7 +102,7 @@ func (s *Service) SignUp(ctx context.Context, in SignUp) (Session, error) {
 		}
 	}
 	if _, known := s.catalog.Lookup(in.Home); !known {
-		return Session{}, fault.New(fault.Invalid, "REGION_UNKNOWN", "region %q is not in the catalogue", in.Home)
+		return Session{}, fault.New(fault.Invalid, "REGION_UNKNOWN", "region %q is not in the catalog", in.Home)
 	}
 	hash, err := s.hasher.Hash(ctx, in.Password)
 	if err != nil {

@@ -43,7 +43,7 @@ func connect(brokers []string, opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.RequestTimeoutOverhead(adminTime),
 		kgo.RetryTimeout(adminTime),
 		kgo.MetadataMinAge(250 * time.Millisecond),
-		kgo.MetadataMaxAge(10 * time.Second),
+		kgo.MetadataMaxAge(3 * time.Second),
 	}, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -82,16 +82,21 @@ func (t *topic) ensure(ctx context.Context) error {
 	return nil
 }
 
-// lost notices an error that says that the topic is gone, or is another one by the same name, as after the bus
-// lost its data, and makes the client forget it, since a client sticks to the first topic that it saw. It reports
-// whether it was such an error.
-func (t *topic) lost(err error) bool {
-	if !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.UnknownTopicID) && !errors.Is(err, kerr.InconsistentTopicID) {
-		return false
+// gone reports whether err says that the topic or the group is not there, or that the topic is another one by the
+// same name, as after the bus lost its data.
+func gone(err error) bool {
+	for _, lost := range []error{kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.GroupIDNotFound} {
+		if errors.Is(err, lost) {
+			return true
+		}
 	}
+	return false
+}
+
+// forget makes the client take the topic up anew: by itself it sticks to the first one that it saw.
+func (t *topic) forget() {
 	t.there.Store(false)
 	t.client.PurgeTopicsFromClient(Topic)
-	return true
 }
 
 // logged logs a failure that is tried again.

@@ -235,10 +235,12 @@ func TestBusComesAndLosesItsData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		began := time.Now()
 		for i := 0; ; i++ { // as the relay does, until the effect is there
 			name := fmt.Sprintf("life%d-%d", life, i)
 			err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", name, 1)})
 			if err == nil && arrives(got, fmt.Sprintf("life%d", life)) {
+				t.Logf("life %d: %v, after %d tries", life, time.Since(began), i)
 				break
 			}
 			if i == 60 {

@@ -97,12 +97,17 @@ func (c *Consumer) Run(ctx context.Context) {
 // consider looks at the errors of a poll. Most pass by themselves; a topic that was lost has to be taken up anew.
 func (c *Consumer) consider(ctx context.Context, fetches kgo.Fetches) {
 	var worst error
-	fetches.EachError(func(_ string, _ int32, err error) { worst = err })
+	fetches.EachError(func(_ string, _ int32, err error) {
+		if !gone(worst) {
+			worst = err
+		}
+	})
 	if worst == nil || ctx.Err() != nil {
 		return
 	}
 	logged(ctx, c.log, "bus not readable; trying again", worst)
-	if c.topic.lost(worst) {
+	if gone(worst) {
+		c.topic.forget()
 		c.client.AddConsumeTopics(Topic)
 	}
 	sleep(ctx, firstPause)

@@ -59,7 +59,9 @@ func (p *Producer) Publish(ctx context.Context, events []outbox.Event) error {
 	if err == nil {
 		return nil
 	}
-	p.topic.lost(err)
+	if gone(err) {
+		p.topic.forget()
+	}
 	for _, span := range spans {
 		span.SetStatus(codes.Error, err.Error())
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +25,9 @@ const (
 // tombstoneLife is how much longer than any load a tombstone stays, so that a load that began before it
 // finds it.
 const tombstoneLife = time.Minute
+
+// invalidateBatch is how many keys share one time-out: well within it, also on a busy machine.
+const invalidateBatch = 200
 
 var errCorrupt = errors.New("cache: the key holds no entry of this format")
 
@@ -62,6 +66,20 @@ func payloadOf(raw string) (payload []byte, ok bool, err error) {
 // change was committed. An error means that Redis was not reached and may still hold the old entries: repeat
 // it until it succeeds, as a consumer of the outbox does.
 func (c *Cache) Invalidate(ctx context.Context, keys ...string) error {
+	defer func() {
+		for _, key := range keys {
+			c.flights.Forget(key) // who asks from now on does not join a load that began before
+		}
+	}()
+	for some := range slices.Chunk(keys, invalidateBatch) {
+		if err := c.bury(ctx, some); err != nil && !errors.Is(err, errNoRedis) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cache) bury(ctx context.Context, keys []string) error {
 	_, err := c.do(ctx, "invalidate", func(ctx context.Context) (string, error) {
 		_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, key := range keys {
@@ -71,12 +89,6 @@ func (c *Cache) Invalidate(ctx context.Context, keys ...string) error {
 		})
 		return "", err
 	})
-	for _, key := range keys {
-		c.flights.Forget(key) // who asks from now on does not join a load that began before
-	}
-	if errors.Is(err, errNoRedis) {
-		return nil
-	}
 	return err
 }
 

@@ -49,6 +49,28 @@ func TestMissHitInvalidate(t *testing.T) {
 	}
 }
 
+func TestInvalidateMany(t *testing.T) {
+	t.Parallel()
+	c := startRedis(t).cache(t)
+	keys := make([]string, 2*invalidateBatch+1)
+	for i := range keys {
+		keys[i] = "product:" + key(i)
+	}
+	for _, i := range []int{0, len(keys) - 1} {
+		if _, status, err := fetchProduct(t.Context(), c, key(i), 1); err != nil || !status.Stored {
+			t.Fatalf("fetch = %+v %v", status, err)
+		}
+	}
+	if err := c.Invalidate(t.Context(), keys...); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{0, len(keys) - 1} {
+		if p, _, err := fetchProduct(t.Context(), c, key(i), 2); err != nil || p.Version != 2 {
+			t.Errorf("%s: %+v %v, want version 2", key(i), p, err)
+		}
+	}
+}
+
 func TestStampedeLoadsOnce(t *testing.T) {
 	t.Parallel()
 	const callers = 500

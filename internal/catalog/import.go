@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
 // Source yields products until io.EOF. An error that is neither io.EOF nor fatal to the source is a bad row:
@@ -37,49 +39,74 @@ type BadRow interface {
 const importBatch = 100
 
 // Import stores every product of a source, in batches, and allots the stock of new SKUs. Running it again
-// with the same source changes nothing. Bad rows are reported to progress and skipped.
+// with the same source changes nothing. Bad rows, and products whose SKUs belong to others, are reported to
+// progress and skipped.
 func Import(ctx context.Context, store Store, stock Allotter, from Source, progress Progress) (Imported, error) {
-	var done Imported
+	run := &importing{store: store, stock: stock, progress: progress}
 	var batch []Product
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		changed, err := store.Put(ctx, batch)
-		if err != nil {
-			return err
-		}
-		units := map[string]int64{}
-		for _, p := range batch {
-			for _, v := range p.Variants {
-				units[v.SKU] = int64(v.Stock)
-			}
-		}
-		if err := stock.Allot(ctx, units); err != nil {
-			return err
-		}
-		done.Products, done.Changed, done.Variants = done.Products+len(batch), done.Changed+changed, done.Variants+len(units)
-		batch = batch[:0]
-		progress(done, nil)
-		return nil
-	}
 	for {
 		p, err := from.Next()
 		var bad BadRow
 		switch {
 		case errors.Is(err, io.EOF):
-			return done, flush()
+			return run.done, run.put(ctx, batch)
 		case errors.As(err, &bad):
-			done.Bad++
-			progress(done, bad)
+			run.refuse(bad)
 			continue
 		case err != nil:
-			return done, errors.Join(err, flush())
+			return run.done, errors.Join(err, run.put(ctx, batch))
 		}
 		if batch = append(batch, p); len(batch) == importBatch {
-			if err := flush(); err != nil {
-				return done, err
+			if err := run.put(ctx, batch); err != nil {
+				return run.done, err
 			}
+			batch = batch[:0]
 		}
 	}
+}
+
+type importing struct {
+	store    Store
+	stock    Allotter
+	progress Progress
+	done     Imported
+}
+
+func (i *importing) refuse(bad error) {
+	i.done.Bad++
+	i.progress(i.done, bad)
+}
+
+// put stores a batch. Where one product of it is refused, the others are stored one by one.
+func (i *importing) put(ctx context.Context, batch []Product) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	changed, err := i.store.Put(ctx, batch)
+	switch {
+	case fault.Is(err, fault.Exists) && len(batch) == 1:
+		i.refuse(err)
+		return nil
+	case fault.Is(err, fault.Exists):
+		for _, p := range batch {
+			if err := i.put(ctx, []Product{p}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	units := map[string]int64{}
+	for _, p := range batch {
+		for _, v := range p.Variants {
+			units[v.SKU] = int64(v.Stock)
+		}
+	}
+	if err := i.stock.Allot(ctx, units); err != nil {
+		return err
+	}
+	i.done.Products, i.done.Changed, i.done.Variants = i.done.Products+len(batch), i.done.Changed+changed, i.done.Variants+len(units)
+	i.progress(i.done, nil)
+	return nil
 }

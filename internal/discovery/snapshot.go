@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -16,7 +17,21 @@ type Endpoint struct {
 	Target string // what the instance serves, as it registered
 
 	inFlight atomic.Int64
+	answered atomic.Int64 // when it last answered a probe well, Unix nanoseconds
+	fresh    time.Duration
 }
+
+// NewEndpoint returns an endpoint. rtt is the round trip to it.
+func NewEndpoint(id, addr string, region regions.Name, target string, rtt time.Duration) *Endpoint {
+	return &Endpoint{ID: id, Addr: addr, Region: region, Target: target, fresh: 2*probeInterval + rtt}
+}
+
+// Fresh reports whether the instance answered a probe so lately that it cannot be hanging for long. An
+// instance may be healthy and not fresh: it takes two missed probes to fall.
+func (e *Endpoint) Fresh() bool { return time.Since(time.Unix(0, e.answered.Load())) < e.fresh }
+
+// Answered notes that the instance answered a probe well now.
+func (e *Endpoint) Answered() { e.answered.Store(time.Now().UnixNano()) }
 
 // Acquire counts one more request on its way to the instance.
 func (e *Endpoint) Acquire() { e.inFlight.Add(1) }
@@ -79,4 +94,13 @@ func (s *Snapshot) Counts(n regions.Name) (healthy, total int) {
 		return len(s.regions[i].Healthy), len(s.regions[i].Members)
 	}
 	return 0, 0
+}
+
+// NewSnapshot returns a snapshot of the given regions, as they are.
+func NewSnapshot(list []Region) *Snapshot {
+	s := &Snapshot{regions: list, index: make(map[regions.Name]int, len(list))}
+	for i, r := range list {
+		s.index[r.Name] = i
+	}
+	return s
 }

@@ -154,11 +154,11 @@ func (v *View) Ready() error {
 // publish makes a snapshot of the states. The caller holds mu (or nobody else knows v yet).
 func (v *View) publish() {
 	names := v.catalog.Names()
-	s := &Snapshot{regions: make([]Region, len(names)), index: make(map[regions.Name]int, len(names))}
+	list := make([]Region, len(names))
 	for i, n := range names {
-		s.index[n], s.regions[i] = i, v.states[n].view()
+		list[i] = v.states[n].view()
 	}
-	v.snapshot.Store(s)
+	v.snapshot.Store(NewSnapshot(list))
 }
 
 // view renders one region.

@@ -116,7 +116,7 @@ func (v *View) apply(region regions.Name, list []registered, source Source) {
 		} else if ok {
 			t.stop()
 		}
-		s.instances[r.id] = v.track(&Endpoint{ID: r.id, Addr: addr, Region: region, Target: r.target})
+		s.instances[r.id] = v.track(NewEndpoint(r.id, addr, region, r.target, v.catalog.RTT(v.region, region)))
 		v.log.Info("instance found", slog.String("instance", r.id), slog.String("region", string(region)), slog.String("addr", addr))
 	}
 	for id, t := range s.instances {
@@ -188,7 +188,11 @@ func (v *View) probeLoop(ctx context.Context, t *tracked) {
 		v.probes.Go(func() {
 			attempt, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			if err := v.probe(attempt, t.endpoint.Addr); ctx.Err() == nil {
+			err := v.probe(attempt, t.endpoint.Addr)
+			if err == nil {
+				t.endpoint.Answered()
+			}
+			if ctx.Err() == nil {
 				v.observe(t, err)
 			}
 		})

@@ -5,6 +5,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -53,9 +54,7 @@ func Wrap(err error, kind Kind, reason, format string, args ...any) *Error {
 func (e *Error) With(key, value string) *Error {
 	c := *e
 	c.Metadata = make(map[string]string, len(e.Metadata)+1)
-	for k, v := range e.Metadata {
-		c.Metadata[k] = v
-	}
+	maps.Copy(c.Metadata, e.Metadata)
 	c.Metadata[key] = value
 	return &c
 }
@@ -80,14 +79,13 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Is reports whether err's chain has an Error of that kind.
 func Is(err error, kind Kind) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Kind == kind
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == kind
 }
 
 // Reason returns the reason of the first Error in err's chain, or "".
 func Reason(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""

@@ -4,7 +4,6 @@ package money
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -66,12 +65,12 @@ func Parse(s string, c Currency) (Money, error) {
 	if whole == "" || strings.Trim(all, "0123456789") != "" {
 		return Money{}, fmt.Errorf("%w: %.40q", ErrSyntax, s)
 	}
+	if negative {
+		all = "-" + all
+	}
 	minor, err := strconv.ParseInt(all, 10, 64)
 	if err != nil {
 		return Money{}, fmt.Errorf("%w: %.40q", ErrOverflow, s)
-	}
-	if negative {
-		minor = -minor
 	}
 	return Money{Minor: minor, Currency: c}, nil
 }
@@ -107,12 +106,9 @@ func (m Money) Add(n Money) (Money, error) {
 
 // Times returns m multiplied by a quantity that is not negative. The error is ErrOverflow.
 func (m Money) Times(quantity int64) (Money, error) {
-	abs := m.Minor
-	if abs < 0 {
-		abs = -abs
-	}
-	if quantity < 0 || (quantity > 0 && abs > math.MaxInt64/quantity) {
+	product := m.Minor * quantity
+	if quantity < 0 || (m.Minor != 0 && product/m.Minor != quantity) {
 		return Money{}, fmt.Errorf("%w: %d × %s", ErrOverflow, quantity, m)
 	}
-	return Money{Minor: m.Minor * quantity, Currency: m.Currency}, nil
+	return Money{Minor: product, Currency: m.Currency}, nil
 }

@@ -34,11 +34,17 @@ var codes = map[fault.Kind]connect.Code{
 }
 
 // ToConnect maps an error to a Connect error: the kind becomes the code, reason and metadata an ErrorInfo,
-// advice to retry a RetryInfo and a Retry-After header. An error that is no *fault.Error is a defect and tells
-// the caller nothing of its text.
+// advice to retry a RetryInfo and a Retry-After header. The end of the call's own context is canceled or
+// deadline_exceeded. Any other error that is no *fault.Error is a defect and tells the caller nothing of its text.
 func ToConnect(err error) *connect.Error {
 	var known *fault.Error
-	if !errors.As(err, &known) {
+	switch {
+	case errors.As(err, &known):
+	case errors.Is(err, context.Canceled):
+		return abandoned(connect.CodeCanceled)
+	case errors.Is(err, context.DeadlineExceeded):
+		return abandoned(connect.CodeDeadlineExceeded)
+	default:
 		known = fault.Wrap(err, fault.Internal, "INTERNAL", "something went wrong here")
 	}
 	out := connect.NewError(codes[known.Kind], errors.New(known.Message))
@@ -51,6 +57,13 @@ func ToConnect(err error) *connect.Error {
 	if known.Kind == fault.Mismatch {
 		out.Meta().Set(statusHeader, strconv.Itoa(http.StatusUnprocessableEntity))
 	}
+	return out
+}
+
+// abandoned is the error of a call that its caller gave up: a watch that was closed, for one.
+func abandoned(code connect.Code) *connect.Error {
+	out := connect.NewError(code, errors.New("the caller did not wait for the answer"))
+	addDetail(out, &errdetails.ErrorInfo{Reason: "CANCELED", Domain: Domain})
 	return out
 }
 
@@ -69,8 +82,7 @@ func (m errorMapper) mapped(ctx context.Context, procedure string, err error) er
 	if err == nil {
 		return nil
 	}
-	var already *connect.Error
-	if errors.As(err, &already) {
+	if _, already := errors.AsType[*connect.Error](err); already {
 		return err
 	}
 	out := ToConnect(err)

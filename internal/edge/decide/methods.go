@@ -94,6 +94,12 @@ const (
 	otherGlobal = "/{path}"
 )
 
+// RPC returns the method of an RPC by its path, and false when it is no RPC.
+func (t *Table) RPC(path string) (Method, bool) {
+	m, ok := t.rpcs[path]
+	return m, ok
+}
+
 // Lookup returns the method of a request. A path that is no RPC is served at home when it names an id, and
 // anywhere otherwise.
 func (t *Table) Lookup(httpMethod, path string) Method {

@@ -3,6 +3,7 @@ package orderrpc
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"connectrpc.com/connect"
@@ -106,7 +107,7 @@ func (h *Handler) watch(ctx context.Context, orderID string, send func(*orderv1.
 		}
 	}()
 	err = h.service.Watch(ctx, caller.Home, caller.UserID, orderID, func(o order.Order) error { return send(message(o)) })
-	if context.Cause(ctx) == errClosing {
+	if errors.Is(context.Cause(ctx), errClosing) {
 		return errClosing
 	}
 	return err

@@ -40,6 +40,7 @@ func announce(o order.Order, paymentID string) (kind string, payload proto.Messa
 		return outbox.OrderFulfilled, &eventv1.OrderFulfilled{OrderId: o.ID, HomeRegion: string(o.Home)}
 	case order.Canceled:
 		return outbox.OrderCanceled, &eventv1.OrderCanceled{OrderId: o.ID, HomeRegion: string(o.Home), Reason: o.CancelReason}
+	case order.PendingPayment:
 	}
 	return outbox.OrderPlaced, &eventv1.OrderPlaced{OrderId: o.ID, UserId: o.UserID, HomeRegion: string(o.Home), Total: rpc.Money(o.Total)}
 }

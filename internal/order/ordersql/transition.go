@@ -44,6 +44,7 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, home regions.Name, orderID 
 		stocksql.QueueSell(batch, home, quantitiesOf(o.Lines))
 	case order.Canceled:
 		stocksql.QueueRelease(batch, home, quantitiesOf(o.Lines))
+	case order.PendingPayment, order.Confirmed: // the units stay reserved
 	}
 	if err := queueEvent(ctx, batch, id.New(id.Event, codeOf(orderID)), o, paymentID); err != nil {
 		return err

@@ -63,7 +63,9 @@ func cartModel() porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return items("") },
 		Step: func(state, input, output any) (bool, any) {
-			cart, call, answer := state.(items), input.(cartCall), output.(cartAnswer)
+			cart, _ := state.(items)
+			call, _ := input.(cartCall)
+			answer, _ := output.(cartAnswer)
 			switch call.kind {
 			case history.SetItem:
 				next := cart.with(call.sku, call.units)
@@ -113,6 +115,7 @@ func linearizable(invariant string, m porcupine.Model, byKey map[string][]porcup
 		switch porcupine.CheckOperationsTimeout(m, byKey[key], decideWithin) {
 		case porcupine.Illegal:
 			found = append(found, finding{key, fmt.Sprintf("has no order of its %d requests that explains every answer", len(byKey[key]))})
+		case porcupine.Ok:
 		case porcupine.Unknown:
 			found = append(found, finding{key, fmt.Sprintf("could not be decided within %v", decideWithin)})
 		}

@@ -105,3 +105,21 @@ func (h *History) Ops() []Op {
 	slices.SortStableFunc(out, func(a, b Op) int { return cmp.Compare(a.Invoked.UnixNano(), b.Invoked.UnixNano()) })
 	return out
 }
+
+// Tally counts the outcomes of the requests that ended since a time.
+func (h *History) Tally(since time.Time) (ok, fail, info int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.ops) - 1; i >= 0 && !h.ops[i].Returned.Before(since); i-- {
+		switch op := h.ops[i]; {
+		case op.Kind == WatchMessage:
+		case op.Outcome == OK:
+			ok++
+		case op.Outcome == Fail:
+			fail++
+		default:
+			info++
+		}
+	}
+	return ok, fail, info
+}

@@ -210,10 +210,10 @@ func (t *trip) watch(ctx context.Context) {
 
 // enough forgives a stream that was cut off by the shopper's own time-out, which the server knows too.
 func enough(watching context.Context, err error) error {
-	if end, _ := watching.Deadline(); watching.Err() != nil || time.Until(end) < time.Second/2 {
-		return nil
+	if end, _ := watching.Deadline(); time.Until(end) > time.Second/2 {
+		return err
 	}
-	return err
+	return nil
 }
 
 // note takes an order's state into an Op.

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -132,9 +133,7 @@ func (s *shopper) call(ctx context.Context, op history.Op, header http.Header, d
 func (s *shopper) record(ctx context.Context, op history.Op, header http.Header, do func(context.Context, *history.Op) error) history.Op {
 	var heard http.Header
 	ctx, info := connect.NewClientContext(ctx)
-	for name, values := range header {
-		info.RequestHeader()[name] = values
-	}
+	maps.Copy(info.RequestHeader(), header)
 	s.describe(&op, info.RequestHeader())
 	err := do(ctx, &op)
 	op.Returned = time.Now()

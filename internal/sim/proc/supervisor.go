@@ -28,7 +28,7 @@ type Spec struct {
 	Name      string         // unique among the running processes of a supervisor
 	Path      string         // the program
 	Args      []string       // without the program's name
-	Env       []string       // added to this process's environment
+	Env       []string       // the whole environment; nil: this process's
 	Dir       string         // working directory; empty: this process's
 	Log       string         // file that standard output and error are appended to
 	Grace     time.Duration  // how long a stop waits before SIGKILL; 0: SIGKILL at once
@@ -105,7 +105,7 @@ func (s *Supervisor) launch(spec Spec) (*Process, error) {
 	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
 	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Env, cmd.Dir = append(os.Environ(), spec.Env...), spec.Dir
+	cmd.Env, cmd.Dir = spec.Env, spec.Dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = attributes(spec)
 	started := make(chan error)

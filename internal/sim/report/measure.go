@@ -80,6 +80,15 @@ func worstWindow(ops []history.Op) *float64 {
 	return worst
 }
 
+// median returns the median of a few durations in milliseconds, nil without any.
+func median(of []time.Duration) *float64 {
+	if len(of) == 0 {
+		return nil
+	}
+	slices.Sort(of)
+	return rounded(float64(of[(len(of)-1)/2]) / float64(time.Millisecond))
+}
+
 func (e Evidence) timeline(ops []history.Op) []Second {
 	type key struct {
 		region regions.Name
@@ -87,7 +96,7 @@ func (e Evidence) timeline(ops []history.Op) []Second {
 	}
 	type measures struct {
 		Second
-		reads, orders latencies
+		reads, orders []time.Duration
 	}
 	seconds := map[key]*measures{}
 	last := 0
@@ -107,16 +116,16 @@ func (e Evidence) timeline(ops []history.Op) []Second {
 		case !succeeded(op):
 			m.Failed++
 		case op.Kind.Catalog():
-			m.reads.add(op.Latency())
+			m.reads = append(m.reads, op.Latency())
 		case op.Kind == history.PlaceOrder:
-			m.orders.add(op.Latency())
+			m.orders = append(m.orders, op.Latency())
 		}
 	}
 	out := []Second{}
 	for _, name := range e.Catalog.Names() {
 		for at := range last + 1 {
 			if m := seconds[key{name, at}]; m != nil {
-				m.CallerCatalogReadP50, m.CallerPlaceOrderP50 = m.reads.at(50), m.orders.at(50)
+				m.CallerCatalogReadP50, m.CallerPlaceOrderP50 = median(m.reads), median(m.orders)
 				out = append(out, m.Second)
 			}
 		}

@@ -27,7 +27,7 @@ func (e Evidence) recovery(ops []history.Op) Recovery {
 	for _, op := range ops {
 		switch {
 		case !counts(op) || op.Home != e.Lost.Region || op.Intended.Before(e.Lost.At):
-		case op.Kind.Catalog():
+		case op.Kind.Catalog() && op.Nearest == e.Lost.Region: // elsewhere they never failed
 			reads = append(reads, op)
 		case op.Kind == history.PlaceOrder || op.Kind == history.SetItem: // no order without a cart
 			orders = append(orders, op)

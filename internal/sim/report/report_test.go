@@ -35,9 +35,10 @@ func drilled() Evidence {
 		Lost:    Loss{Kind: "kill-region", Region: "eu-west-1", At: at(30), Healed: at(70), LeasesMoveAt: at(35.5), Processes: []string{"eu-west-1-edge"}},
 		Placed:  600,
 	}
+	catalog := regions.Default()
 	for i := range 200 {
 		t := float64(i) / 2
-		for _, home := range regions.Default().Names() {
+		for _, home := range catalog.Names() {
 			op := history.Op{
 				Client: i, User: "usr", City: "Somewhere", Home: home, Nearest: home, Entry: home, Served: home, Attempt: 1,
 				Intended: at(t), Invoked: at(t), Edge: 1200 * time.Microsecond, Outcome: history.OK,
@@ -56,7 +57,7 @@ func drilled() Evidence {
 			}
 			away := op
 			away.Kind, away.Nearest, away.Entry, away.Returned = history.GetCart, "us-east-1", "us-east-1", at(t+0.1)
-			away.Edge = regions.Default().RTT("us-east-1", home) + 3*time.Millisecond
+			away.Edge = catalog.RTT("us-east-1", home) + 3*time.Millisecond
 			e.Ops = append(e.Ops, read, order, away)
 		}
 	}

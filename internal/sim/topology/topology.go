@@ -33,7 +33,9 @@ type Plan struct {
 	Regions  []Region
 	Database string // PostgreSQL itself; only gateways connect to it
 	Provider string // the payment provider, outside every region
-	Control  string // the simulator's own HTTP endpoint: control API and console
+	// ProviderAdmin is the provider's admin listener.
+	ProviderAdmin string
+	Control       string // the simulator's own HTTP endpoint: control API and console
 }
 
 // Region is the address plan of one region. Every address is host:port.
@@ -71,6 +73,7 @@ func New(c *regions.Catalog, offset, stacks int) (*Plan, error) {
 	}
 	p.Database = p.addr(0, 4, 5432)
 	p.Provider = p.addr(0, 2, 8080)
+	p.ProviderAdmin = p.addr(0, 2, adminPort)
 	p.Control = p.addr(0, 3, 7070)
 	return p, nil
 }

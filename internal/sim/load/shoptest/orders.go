@@ -133,6 +133,7 @@ func (s *Shop) place(u *user, key string, lines map[string]int32) *order {
 			o.captures = 0
 		case ForgetsEvents:
 			o.stuck, o.captures = true, 0
+		default: // strikes elsewhere
 		}
 	}
 	s.orders = append(s.orders, o)

@@ -58,6 +58,9 @@ type Shop struct {
 	// Token is how long access tokens live; 0 means an hour.
 	Token time.Duration
 
+	once    sync.Once
+	catalog *regions.Catalog
+
 	mu     sync.Mutex
 	users  []*user
 	orders []*order
@@ -74,7 +77,7 @@ type user struct {
 func (s *Shop) Caller(city string, address netip.Addr) (http.RoundTripper, error) {
 	for _, c := range internet.Cities() {
 		if c.Place.City == city {
-			return &wire{shop: s.handler(), city: c, address: address, before: s.Before}, nil
+			return &wire{shop: s.handler(), entry: s.regionOf(c.Place.Country), city: c, address: address, before: s.Before}, nil
 		}
 	}
 	return nil, fmt.Errorf("shoptest: no city %q", city)
@@ -84,11 +87,16 @@ func (s *Shop) Caller(city string, address netip.Addr) (http.RoundTripper, error
 func (s *Shop) Nearest(city string) regions.Name {
 	for _, c := range internet.Cities() {
 		if c.Place.City == city {
-			r, _ := regions.Default().Prefers(c.Place.Country)
-			return r
+			return s.regionOf(c.Place.Country)
 		}
 	}
 	return ""
+}
+
+func (s *Shop) regionOf(country string) regions.Name {
+	s.once.Do(func() { s.catalog = regions.Default() })
+	r, _ := s.catalog.Prefers(country)
+	return r
 }
 
 // Facts returns what the shop and its payment provider keep.
@@ -115,16 +123,18 @@ func (s *Shop) Facts() check.Facts {
 
 func (s *Shop) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(accountv1connect.NewAccountServiceHandler(accounts{shop: s}))
-	mux.Handle(catalogv1connect.NewCatalogServiceHandler(products{}))
-	mux.Handle(cartv1connect.NewCartServiceHandler(carts{s}))
-	mux.Handle(orderv1connect.NewOrderServiceHandler(orders{shop: s}))
+	plain := connect.WithCompressMinBytes(1 << 20)
+	mux.Handle(accountv1connect.NewAccountServiceHandler(accounts{shop: s}, plain))
+	mux.Handle(catalogv1connect.NewCatalogServiceHandler(products{}, plain))
+	mux.Handle(cartv1connect.NewCartServiceHandler(carts{s}, plain))
+	mux.Handle(orderv1connect.NewOrderServiceHandler(orders{shop: s}, plain))
 	return mux
 }
 
 // wire is an http.RoundTripper that runs the shop in place of a network.
 type wire struct {
 	shop    http.Handler
+	entry   regions.Name
 	city    internet.City
 	address netip.Addr
 	before  func(context.Context, *http.Request) error
@@ -133,20 +143,19 @@ type wire struct {
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	started := time.Now()
+	in := req.Clone(req.Context())
+	in.Header.Set("CF-IPCountry", w.city.Place.Country)
 	if w.before != nil {
-		if err := w.before(req.Context(), req); err != nil {
+		if err := w.before(req.Context(), in); err != nil {
 			return nil, err
 		}
 	}
-	in := req.Clone(req.Context())
-	in.Header.Set("CF-IPCountry", w.city.Place.Country)
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
 	rec := httptest.NewRecorder()
 	w.shop.ServeHTTP(rec, in)
-	entry, _ := regions.Default().Prefers(w.city.Place.Country)
-	rec.Header().Set("Meridian-Edge-Region", string(entry))
+	rec.Header().Set("Meridian-Edge-Region", string(w.entry))
 	rec.Header().Set("Server-Timing", fmt.Sprintf("edge;dur=%.3f, app;dur=0.1", float64(time.Since(started))/1e6))
 	resp := rec.Result()
 	resp.Request = req
@@ -189,7 +198,7 @@ func (a accounts) SignUp(ctx context.Context, req *accountv1.SignUpRequest) (*ac
 	a.shop.mu.Lock()
 	defer a.shop.mu.Unlock()
 	info, _ := connect.CallInfoForHandlerContext(ctx)
-	home, _ := regions.Default().Prefers(info.RequestHeader().Get("CF-IPCountry"))
+	home := a.shop.regionOf(info.RequestHeader().Get("CF-IPCountry"))
 	u := &user{email: req.GetEmail(), cart: map[string]int32{}, proto: &accountv1.Account{
 		Id: "usr" + strconv.Itoa(len(a.shop.users)), HomeRegion: string(home), Currency: req.GetCurrency(),
 	}}

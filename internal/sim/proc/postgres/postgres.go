@@ -4,6 +4,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -36,11 +37,10 @@ const superuser = "postgres"
 
 // Config says where the server lives.
 type Config struct {
-	Dir      string // holds its data; made if absent; what a former server left in it is removed
-	Log      string
-	Addr     string   // host:port to listen on
-	Include  string   // a file in the data directory whose settings apply, if it exists; empty: none
-	Settings []string // more settings, name=value
+	Dir     string // holds its data; made if absent; what a former server left in it is removed
+	Log     string
+	Addr    string // host:port to listen on
+	Include string // a file in the data directory whose settings apply, if it exists; empty: none
 }
 
 // Server is a running server.
@@ -96,12 +96,11 @@ func Start(ctx context.Context, s *proc.Supervisor, c Config) (*Server, error) {
 	if err := server.initialize(ctx, bin, data, as); err != nil {
 		return nil, err
 	}
-	args, err := arguments(c, data)
-	if err != nil {
+	if err := configure(c, data); err != nil {
 		return nil, err
 	}
 	server.process, err = s.Start(proc.Spec{
-		Name: "postgres", Path: filepath.Join(bin, "postgres"), Args: args, Dir: c.Dir, Log: c.Log, User: as,
+		Name: "postgres", Path: filepath.Join(bin, "postgres"), Args: []string{"-D", data}, Dir: c.Dir, Log: c.Log, User: as,
 		Grace: 5 * time.Second, StopWith: syscall.SIGQUIT, DeathWith: syscall.SIGQUIT,
 	})
 	if err != nil {
@@ -114,7 +113,7 @@ func (s *Server) initialize(ctx context.Context, bin, data string, as *proc.User
 	if err := os.RemoveAll(data); err != nil {
 		return fmt.Errorf("postgres: remove former data: %w", err)
 	}
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(data), 0o711), os.Mkdir(data, 0o700)); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
 	secret := filepath.Join(filepath.Dir(data), "password")
@@ -133,7 +132,7 @@ func (s *Server) initialize(ctx context.Context, bin, data string, as *proc.User
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: as.UID, Gid: as.GID}}
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("postgres: initdb: %w\n%s", err, out)
+		return fmt.Errorf("postgres: initdb: %w\n%s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }
@@ -181,33 +180,30 @@ func owns(info os.FileInfo, as *proc.User) bool {
 	return ok && stat.Uid == as.UID && info.Mode()&0o100 != 0
 }
 
-func arguments(c Config, data string) ([]string, error) {
+// configure writes what differs from initdb's defaults.
+func configure(c Config, data string) error {
 	host, port, err := net.SplitHostPort(c.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: address: %w", err)
+		return fmt.Errorf("postgres: address: %w", err)
 	}
-	if err := appendTo(filepath.Join(data, "pg_hba.conf"), "host all all 127.0.0.0/8 scram-sha-256\n"); err != nil {
-		return nil, err
+	lines := []string{
+		"listen_addresses = '" + host + "'", "port = " + port, "unix_socket_directories = ''",
+		"max_connections = 400", "superuser_reserved_connections = 10", "shared_buffers = 64MB",
+		// No data outlives the server, so nothing need reach the disk.
+		"fsync = off", "full_page_writes = off", "synchronous_commit = off", "wal_level = minimal", "max_wal_senders = 0",
+		"checkpoint_timeout = 30min", "max_wal_size = 512MB",
+		"autovacuum_naptime = 20s", "jit = off", "max_parallel_workers_per_gather = 0",
+		// Room for the locks of serializable transactions: running out of it merges them into false conflicts.
+		"max_pred_locks_per_transaction = 256", "max_pred_locks_per_page = 16", "max_pred_locks_per_relation = 1024",
+		"log_min_messages = warning", "log_timezone = UTC", "timezone = UTC",
 	}
 	if c.Include != "" {
-		if err := appendTo(filepath.Join(data, "postgresql.conf"), fmt.Sprintf("include_if_exists = '%s'\n", c.Include)); err != nil {
-			return nil, err
-		}
+		lines = append(lines, "include_if_exists = '"+c.Include+"'")
 	}
-	settings := append([]string{
-		"listen_addresses=" + host, "port=" + port, "unix_socket_directories=", "max_connections=400",
-		"superuser_reserved_connections=10", "shared_buffers=64MB", "wal_level=minimal", "max_wal_senders=0",
-		// No data outlives the server, so nothing need reach the disk.
-		"fsync=off", "full_page_writes=off", "synchronous_commit=off", "checkpoint_timeout=30min",
-		"max_wal_size=512MB", "autovacuum_naptime=20s", "jit=off", "max_parallel_workers_per_gather=0",
-		"max_pred_locks_per_transaction=256", "max_pred_locks_per_page=16", "max_pred_locks_per_relation=-16",
-		"log_min_messages=warning", "log_timezone=UTC", "timezone=UTC", "bonjour=off",
-	}, c.Settings...)
-	args := []string{"-D", data}
-	for _, setting := range settings {
-		args = append(args, "-c", setting)
-	}
-	return args, nil
+	return errors.Join(
+		appendTo(filepath.Join(data, "postgresql.conf"), strings.Join(lines, "\n")+"\n"),
+		appendTo(filepath.Join(data, "pg_hba.conf"), "host all all 127.0.0.0/8 scram-sha-256\n"),
+	)
 }
 
 func appendTo(path, line string) error {

@@ -1,0 +1,179 @@
+package accountrpc_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	accountv1 "github.com/meridian-commerce/meridian/api/gen/meridian/account/v1"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
+	"github.com/meridian-commerce/meridian/internal/account"
+	"github.com/meridian-commerce/meridian/internal/account/accountrpc"
+	"github.com/meridian-commerce/meridian/internal/account/accountsql"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+func TestMain(m *testing.M) { sqltest.Main(m) }
+
+// tokens issues and verifies access tokens by remembering them.
+type tokens struct {
+	mu     sync.Mutex
+	issued map[string]rpc.Caller
+}
+
+func (k *tokens) Issue(userID string, home regions.Name, currency money.Currency) (string, time.Time, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	token := "token-of-" + userID
+	k.issued[token] = rpc.Caller{UserID: userID, Home: home, Currency: currency}
+	return token, time.Now().Add(5 * time.Minute), nil
+}
+
+func (k *tokens) Verify(token string) (rpc.Caller, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c, ok := k.issued[token]; ok {
+		return c, nil
+	}
+	return rpc.Caller{}, fault.New(fault.Unauthenticated, "TOKEN_INVALID", "sign in")
+}
+
+// plain hashes fast.
+type plain struct{}
+
+func (plain) Hash(_ context.Context, password string) (string, error) {
+	return "plain:" + password, nil
+}
+
+func (plain) Verify(_ context.Context, hash, password string) (bool, error) {
+	return hash == "plain:"+password, nil
+}
+
+func (plain) VerifyNobody(context.Context, string) error { return nil }
+
+// stack is an account room on a real database, served as a stack in eu-west-1 does.
+type stack struct {
+	accountv1connect.AccountServiceClient
+	server *httptest.Server
+	tokens *tokens
+}
+
+func serve(t *testing.T) stack {
+	t.Helper()
+	keys := &tokens{issued: map[string]rpc.Caller{}}
+	service, err := account.New(account.Config{
+		Store: accountsql.New(sqltest.Open(t, nil)), Hasher: plain{}, Issuer: keys, Catalog: regions.Default(),
+		DirectoryKey: make([]byte, 32), Clock: clock.System(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := rpctest.Serve(t, keys, func(mux *http.ServeMux, options ...connect.HandlerOption) {
+		mux.Handle(accountv1connect.NewAccountServiceHandler(accountrpc.New(service, "eu-west-1"), options...))
+	})
+	return stack{accountv1connect.NewAccountServiceClient(s.Client(), s.URL, connect.WithHTTPGet()), s, keys}
+}
+
+func signUp() *accountv1.SignUpRequest {
+	return &accountv1.SignUpRequest{Email: "Ada@example.com", Password: "correct horse", DisplayName: "Ada"}
+}
+
+func TestSignUpSignInGet(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	up, err := s.SignUp(rpctest.With(t.Context(), "Meridian-Caller-Region", "ap-southeast-1", "Meridian-Caller-Country", "SG"), signUp())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &accountv1.Account{
+		Id: up.GetAccount().GetId(), Email: "ada@example.com", DisplayName: "Ada", HomeRegion: "ap-southeast-1", Country: "SG", Currency: "SGD",
+		CreateTime: up.GetAccount().GetCreateTime(),
+	}
+	if diff := cmp.Diff(want, up.GetAccount(), protocmp.Transform()); diff != "" {
+		t.Error(diff)
+	}
+	if home, err := id.Home(regions.Default(), id.User, want.GetId()); err != nil || home != "ap-southeast-1" {
+		t.Errorf("id %s is of %s (%v)", want.GetId(), home, err)
+	}
+	if up.GetAccessToken() == "" || !up.GetAccessTokenExpireTime().AsTime().After(want.GetCreateTime().AsTime()) {
+		t.Errorf("token %q until %s", up.GetAccessToken(), up.GetAccessTokenExpireTime().AsTime())
+	}
+	in, err := s.SignIn(t.Context(), &accountv1.SignInRequest{Email: "ada@EXAMPLE.com", Password: "correct horse"})
+	if diff := cmp.Diff(want, in.GetAccount(), protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	got, err := s.GetAccount(rpctest.As(t.Context(), in.GetAccessToken()), &accountv1.GetAccountRequest{})
+	if diff := cmp.Diff(want, got.GetAccount(), protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+func TestSignUpWithoutAnEdge(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	up, err := s.SignUp(t.Context(), signUp())
+	if a := up.GetAccount(); err != nil || a.GetHomeRegion() != "eu-west-1" || a.GetCurrency() != "USD" || a.GetCountry() != "" {
+		t.Errorf("got %v, %v; want the stack's own region", a, err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	if _, err := s.SignUp(t.Context(), signUp()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.SignUp(t.Context(), signUp())
+	rpctest.Refused(t, "taken address", err, connect.CodeAlreadyExists, "EMAIL_TAKEN")
+	_, err = s.SignUp(rpctest.With(t.Context(), "Meridian-Caller-Region", "mars-north-1"), signUp())
+	rpctest.Refused(t, "unknown region", err, connect.CodeInvalidArgument, "REGION_UNKNOWN")
+	_, err = s.SignUp(t.Context(), &accountv1.SignUpRequest{})
+	rpctest.Refused(t, "empty sign-up", err, connect.CodeInvalidArgument, "EMAIL_INVALID")
+	_, err = s.SignIn(t.Context(), &accountv1.SignInRequest{Email: "ada@example.com", Password: "wrong horse"})
+	rpctest.Refused(t, "wrong password", err, connect.CodeUnauthenticated, "CREDENTIALS_WRONG")
+	_, err = s.SignIn(t.Context(), &accountv1.SignInRequest{Email: "eve@example.com", Password: "correct horse"})
+	rpctest.Refused(t, "unknown address", err, connect.CodeUnauthenticated, "CREDENTIALS_WRONG")
+	_, err = s.GetAccount(t.Context(), &accountv1.GetAccountRequest{})
+	rpctest.Refused(t, "no token", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
+	_, err = s.GetAccount(rpctest.As(t.Context(), "forged"), &accountv1.GetAccountRequest{})
+	rpctest.Refused(t, "forged token", err, connect.CodeUnauthenticated, "TOKEN_INVALID")
+	orphan, _, _ := s.tokens.Issue(id.New(id.User, "eu1"), "eu-west-1", "EUR")
+	_, err = s.GetAccount(rpctest.As(t.Context(), orphan), &accountv1.GetAccountRequest{})
+	rpctest.Refused(t, "account that is gone", err, connect.CodeNotFound, "ACCOUNT_NOT_FOUND")
+}
+
+// Reads are plain GETs, which curl and CDNs understand; what changes something is not.
+func TestGet(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	up, err := s.SignUp(t.Context(), signUp())
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, _, body := rpctest.Get(t, s.server, accountv1connect.AccountServiceGetAccountProcedure, "{}", up.GetAccessToken())
+	var got accountv1.GetAccountResponse
+	if err := protojson.Unmarshal([]byte(body), &got); status != http.StatusOK || err != nil || got.GetAccount().GetId() != up.GetAccount().GetId() {
+		t.Errorf("status %d, body %s (%v)", status, body, err)
+	}
+	if status, _, body := rpctest.Get(t, s.server, accountv1connect.AccountServiceGetAccountProcedure, "{}", "forged"); status != http.StatusUnauthorized {
+		t.Errorf("with a forged token: status %d, body %s", status, body)
+	}
+	if status, _, _ := rpctest.Get(t, s.server, accountv1connect.AccountServiceSignUpProcedure, `{"email":"eve@example.com","password":"correct horse"}`, ""); status != http.StatusMethodNotAllowed {
+		t.Errorf("a sign-up by GET: status %d", status)
+	}
+}

@@ -1,0 +1,197 @@
+package accountsql_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meridian-commerce/meridian/internal/account"
+	"github.com/meridian-commerce/meridian/internal/account/accountsql"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+func TestMain(m *testing.M) { sqltest.Main(m) }
+
+// open returns a store whose statements are linted when the test ends.
+func open(t testing.TB) (*accountsql.Store, *sqldb.DB) {
+	t.Helper()
+	record := &localitylint.Recorder{}
+	db := sqltest.Open(t, record)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := db.Pool().Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+		found, err := record.Check(ctx, conn.Conn(), regions.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range found {
+			t.Errorf("touches %v: %s", v.Regions, v.SQL)
+		}
+		if len(record.Statements()) == 0 {
+			t.Error("no statement was linted")
+		}
+	})
+	return accountsql.New(db), db
+}
+
+func hmacOf(email string) []byte {
+	sum := sha256.Sum256([]byte(email))
+	return sum[:]
+}
+
+func accountIn(home regions.Name, email string) account.Account {
+	return account.Account{
+		ID: id.New(id.User, regions.Default().Code(home)), Home: home, Email: email, DisplayName: "Ada ☕", Country: "IE",
+		Currency: "EUR", CreatedAt: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC),
+	}
+}
+
+func TestCreateIsReadBack(t *testing.T) {
+	t.Parallel()
+	store, _ := open(t)
+	for _, home := range regions.Default().Names() {
+		email := "ada@" + string(home)
+		want := accountIn(home, email)
+		if err := store.Create(t.Context(), hmacOf(email), want, "hash of "+email); err != nil {
+			t.Fatal(err)
+		}
+		at, userID, err := store.Locate(t.Context(), hmacOf(email))
+		if err != nil || at != home || userID != want.ID {
+			t.Errorf("Locate = %s, %s, %v", at, userID, err)
+		}
+		got, err := store.Find(t.Context(), home, want.ID)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%v\n%s", err, diff)
+		}
+		if hash, err := store.PasswordHash(t.Context(), home, want.ID); err != nil || hash != "hash of "+email {
+			t.Errorf("PasswordHash = %q, %v", hash, err)
+		}
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	store, _ := open(t)
+	a := accountIn("eu-west-1", "ada")
+	if err := store.Create(t.Context(), hmacOf("ada"), a, "hash"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, locate := store.Locate(t.Context(), hmacOf("eve"))
+	_, find := store.Find(t.Context(), "eu-west-1", "usr_eu1_nobody")
+	_, elsewhere := store.Find(t.Context(), "us-east-1", a.ID) // rows are found at home alone
+	_, hash := store.PasswordHash(t.Context(), "us-east-1", a.ID)
+	for name, err := range map[string]error{"Locate": locate, "Find": find, "Find elsewhere": elsewhere, "PasswordHash": hash} {
+		if !errors.Is(err, account.ErrNotFound) || fault.Is(err, fault.Unavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestTakenEmail(t *testing.T) {
+	t.Parallel()
+	store, _ := open(t)
+	first, second := accountIn("eu-west-1", "ada"), accountIn("us-east-1", "ada")
+	if err := store.Create(t.Context(), hmacOf("ada"), first, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Create(t.Context(), hmacOf("ada"), second, "second"); fault.Reason(err) != "EMAIL_TAKEN" || !fault.Is(err, fault.Exists) {
+		t.Errorf("got %v", err)
+	}
+	if home, userID, err := store.Locate(t.Context(), hmacOf("ada")); err != nil || home != first.Home || userID != first.ID {
+		t.Errorf("the address belongs to %s in %s (%v)", userID, home, err)
+	}
+	if _, err := store.Find(t.Context(), second.Home, second.ID); !errors.Is(err, account.ErrNotFound) {
+		t.Errorf("the refused account was stored: %v", err)
+	}
+}
+
+// Sign-ups with one address from everywhere at once: one of them has it.
+func TestTakenEmailConcurrently(t *testing.T) {
+	t.Parallel()
+	store, db := open(t)
+	const callers = 8
+	names := regions.Default().Names()
+	var wg sync.WaitGroup
+	errs := make([]error, callers)
+	for i := range callers {
+		wg.Go(func() {
+			errs[i] = store.Create(t.Context(), hmacOf("ada"), accountIn(names[i%len(names)], "ada"), "hash")
+		})
+	}
+	wg.Wait()
+	made := 0
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			made++
+		case fault.Reason(err) != "EMAIL_TAKEN":
+			t.Error(err)
+		}
+	}
+	users := 0
+	for _, home := range names {
+		var n int
+		if err := db.QueryRow(t.Context(), `SELECT count(*) FROM users WHERE home_region = $1`, home).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		users += n
+	}
+	if made != 1 || users != 1 {
+		t.Errorf("%d callers were told that they have the address, and there are %d users", made, users)
+	}
+}
+
+// An account whose user row is refused leaves nothing behind: the address stays free.
+func TestCreateIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	store, _ := open(t)
+	first := accountIn("eu-west-1", "ada")
+	if err := store.Create(t.Context(), hmacOf("ada"), first, "hash"); err != nil {
+		t.Fatal(err)
+	}
+	sameID := accountIn("eu-west-1", "eve")
+	sameID.ID = first.ID
+	nowhere := accountIn("eu-west-1", "eve")
+	nowhere.Home = "mars-north-1"
+	for name, a := range map[string]account.Account{"same id": sameID, "no such region": nowhere} {
+		if err := store.Create(t.Context(), hmacOf("eve"), a, "hash"); !fault.Is(err, fault.Internal) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, _, err := store.Locate(t.Context(), hmacOf("eve")); !errors.Is(err, account.ErrNotFound) {
+			t.Errorf("%s: the directory keeps the address: %v", name, err)
+		}
+	}
+	if err := store.Create(t.Context(), hmacOf("eve"), accountIn("us-east-1", "eve"), "hash"); err != nil {
+		t.Errorf("the address is not free: %v", err)
+	}
+}
+
+func TestDirectoryHoldsNoAddress(t *testing.T) {
+	t.Parallel()
+	store, db := open(t)
+	if err := store.Create(t.Context(), hmacOf("ada@example.com"), accountIn("eu-west-1", "ada@example.com"), "hash"); err != nil {
+		t.Fatal(err)
+	}
+	var row string
+	if err := db.QueryRow(t.Context(), `SELECT d::text FROM account_directory d`).Scan(&row); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(row, "eu-west-1") || strings.Contains(row, "ada") {
+		t.Errorf("the GLOBAL row is %s", row)
+	}
+}

@@ -1,0 +1,98 @@
+package account_test
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/account"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+var errDown = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry")
+
+// store is an account.Store in memory.
+type store struct {
+	mu        sync.Mutex
+	down      error
+	directory map[string]account.Account // by e-mail HMAC
+	hashes    map[string]string          // by user id
+}
+
+func (s *store) Create(_ context.Context, emailHMAC []byte, a account.Account, passwordHash string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return s.down
+	}
+	if _, taken := s.directory[string(emailHMAC)]; taken {
+		return fault.New(fault.Exists, "EMAIL_TAKEN", "sign in instead")
+	}
+	s.directory[string(emailHMAC)], s.hashes[a.ID] = a, passwordHash
+	return nil
+}
+
+func (s *store) Locate(_ context.Context, emailHMAC []byte) (regions.Name, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return "", "", s.down
+	}
+	a, ok := s.directory[string(emailHMAC)]
+	if !ok {
+		return "", "", account.ErrNotFound
+	}
+	return a.Home, a.ID, nil
+}
+
+func (s *store) Find(_ context.Context, home regions.Name, userID string) (account.Account, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return account.Account{}, s.down
+	}
+	for _, a := range s.directory {
+		if a.ID == userID && a.Home == home {
+			return a, nil
+		}
+	}
+	return account.Account{}, account.ErrNotFound
+}
+
+func (s *store) PasswordHash(_ context.Context, home regions.Name, userID string) (string, error) {
+	if _, err := s.Find(context.Background(), home, userID); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hashes[userID], nil
+}
+
+// hasher counts the work that a sign-in costs.
+type hasher struct {
+	busy             error
+	verified, nobody int
+}
+
+func (h *hasher) Hash(_ context.Context, password string) (string, error) {
+	return "hash of " + password, h.busy
+}
+
+func (h *hasher) Verify(_ context.Context, hash, password string) (bool, error) {
+	h.verified++
+	return hash == "hash of "+password, h.busy
+}
+
+func (h *hasher) VerifyNobody(context.Context, string) error {
+	h.nobody++
+	return h.busy
+}
+
+// issuer signs by naming what it signs.
+type issuer struct{ broken error }
+
+func (i *issuer) Issue(userID string, home regions.Name, currency money.Currency) (string, time.Time, error) {
+	return userID + " " + string(home) + " " + string(currency), now.Add(5 * time.Minute), i.broken
+}

@@ -1,0 +1,118 @@
+// Package audit checks what must be true of the rows in the database, whatever crashed: orders, payments, events,
+// stock and the ledger tell the same story. It reads all regions, in one snapshot, and changes nothing.
+package audit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// The invariants.
+const (
+	OneOrderPerKey      = "one-order-per-key"         // a user's idempotency key placed one order in its lifetime
+	PaymentHasOrder     = "payment-has-order"         // a payment belongs to an order, and is for its total
+	OrderAgreesPayment  = "order-agrees-with-payment" // an order is fulfilled where its payment is captured, and nowhere else; and so on
+	OnePostingPerTaking = "one-posting-per-capture"   // a captured payment has one posting, of its amount; others have none
+	LedgerBalances      = "ledger-balances"           // each posting sums to zero in each currency, and so does the ledger
+	StockConserved      = "stock-conserved"           // no count is negative, and on hand, reserved and sold are what was allotted
+	StockMatchesOrders  = "stock-matches-orders"      // reserved is what open orders want, sold what fulfilled ones got
+	OneEventPerChange   = "one-event-per-change"      // an order of version n has the events 1 to n
+	EventTakesEffect    = "event-takes-effect"        // an event is published, and has its effect, within the quiet time
+	RowsAtHome          = "rows-at-home"              // the ids of a row carry the code of the row's home region
+)
+
+const (
+	maxIDs  = 50              // in a violation; its detail has the count
+	shown   = 5               // findings that a violation's detail spells out
+	timeout = 2 * time.Minute // of one statement
+)
+
+// Violation is an invariant that does not hold.
+type Violation struct {
+	Invariant string   `json:"invariant"`
+	Detail    string   `json:"detail"` // how many, and what is wrong with the first few
+	IDs       []string `json:"ids"`    // of the rows at fault, at most 50
+}
+
+// Run checks every invariant and returns those that do not hold; none is good. An event may wait for its publishing
+// or its effect for quietFor. It may run beside live traffic. An error means that the audit could not be made.
+func Run(ctx context.Context, pool *pgxpool.Pool, c *regions.Catalog, quietFor time.Duration) ([]Violation, error) {
+	var out []Violation
+	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", timeout.Milliseconds())); err != nil {
+			return err
+		}
+		for _, i := range invariants(c, quietFor) {
+			rows, err := tx.Query(ctx, i.sql, i.args...)
+			if err != nil {
+				return fmt.Errorf("audit: %s: %w", i.name, err)
+			}
+			findings, err := pgx.CollectRows(rows, pgx.RowToStructByPos[finding])
+			if err != nil {
+				return fmt.Errorf("audit: %s: %w", i.name, err)
+			}
+			if len(findings) > 0 {
+				out = append(out, violation(i.name, findings))
+			}
+		}
+		return nil
+	})
+	return out, sqldb.Fault(err)
+}
+
+// finding is one row at fault: its id, and a sentence about it that begins with a verb.
+type finding struct{ ID, What string }
+
+func violation(invariant string, findings []finding) Violation {
+	v := Violation{Invariant: invariant}
+	seen := map[string]bool{}
+	var texts []string
+	for _, f := range findings {
+		if len(texts) < shown {
+			texts = append(texts, f.ID+" "+f.What)
+		}
+		if !seen[f.ID] && len(v.IDs) < maxIDs {
+			v.IDs = append(v.IDs, f.ID)
+		}
+		seen[f.ID] = true
+	}
+	v.Detail = fmt.Sprintf("%d: %s", len(seen), strings.Join(texts, "; "))
+	if more := len(findings) - len(texts); more > 0 {
+		v.Detail += fmt.Sprintf("; and %d more", more)
+	}
+	return v
+}
+
+// invariant is a query that returns a finding for each row at fault.
+type invariant struct {
+	name string
+	sql  string
+	args []any
+}
+
+func invariants(c *regions.Catalog, quietFor time.Duration) []invariant {
+	var names, codes []string
+	for _, r := range c.All() {
+		names, codes = append(names, string(r.Name)), append(codes, string(r.Code))
+	}
+	return []invariant{
+		{name: OneOrderPerKey, sql: oneOrderPerKey},
+		{name: PaymentHasOrder, sql: paymentHasOrder},
+		{name: OrderAgreesPayment, sql: orderAgreesPayment},
+		{name: OnePostingPerTaking, sql: onePostingPerCapture},
+		{name: LedgerBalances, sql: ledgerBalances},
+		{name: StockConserved, sql: stockConserved},
+		{name: StockMatchesOrders, sql: stockMatchesOrders},
+		{name: OneEventPerChange, sql: oneEventPerChange},
+		{name: EventTakesEffect, sql: eventTakesEffect, args: []any{quietFor}},
+		{name: RowsAtHome, sql: rowsAtHome, args: []any{names, codes}},
+	}
+}

@@ -1,0 +1,121 @@
+package edge
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"connectrpc.com/connect"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+)
+
+// problem is an answer that the edge gives itself. What callers may conclude from its status: 400, the request
+// is wrong; 503, nothing was done; 502 and 504, it is not known.
+type problem struct {
+	status     int
+	code       connect.Code
+	reason     string // UPPER_SNAKE
+	message    string // a sentence for people
+	retryAfter int    // seconds; 0: no advice
+}
+
+func invalid(reason, format string, args ...any) *problem {
+	return &problem{http.StatusBadRequest, connect.CodeInvalidArgument, reason, fmt.Sprintf(format, args...), 0}
+}
+
+// fail answers a request that the proxy could not complete.
+func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
+	x := exchangeOf(r.Context())
+	if r.Context().Err() != nil {
+		return // the caller left
+	}
+	e.log.LogAttrs(r.Context(), slog.LevelDebug, "request failed", slog.Any("error", err), slog.String("request_id", x.requestID))
+	e.answer(w, r, x, x.problemOf(err))
+}
+
+// problemOf says what the failure of the last attempt means to the caller.
+func (x *exchange) problemOf(err error) *problem {
+	advice := "Repeat it with the same Idempotency-Key to learn the outcome."
+	if x.request.Method.Idempotent {
+		advice = "It may be repeated."
+	}
+	switch {
+	case errors.Is(err, errUnsure):
+		return &problem{http.StatusBadGateway, connect.CodeUnknown, "OUTCOME_UNKNOWN",
+			"The request was tried twice, and it is not known whether it was done. " + advice, 0}
+	case errors.Is(err, errNoTarget) && x.request.Require != "":
+		return &problem{http.StatusServiceUnavailable, connect.CodeUnavailable, "PINNED_REGION_UNHEALTHY",
+			fmt.Sprintf("Region %s, which %s asks for, has no healthy instance. Nothing was done.", x.request.Require, headerRegion), 1}
+	case errors.Is(err, errNoTarget):
+		return &problem{http.StatusServiceUnavailable, connect.CodeUnavailable, "NO_HEALTHY_REGION",
+			"No region can take the request now. Nothing was done; try again in a while.", 1}
+	case errors.Is(err, errTimeout):
+		return &problem{http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, "UPSTREAM_TIMEOUT",
+			"No answer came in time, and it is not known whether the request was done. " + advice, 0}
+	case len(x.tried) == 0:
+		return invalid("BAD_REQUEST", "The request cannot be forwarded.")
+	}
+	return &problem{http.StatusBadGateway, connect.CodeUnknown, "UPSTREAM_FAILED",
+		"The connection broke before an answer came, and it is not known whether the request was done. " + advice, 0}
+}
+
+// answer writes a problem in the form that the caller's protocol expects.
+func (e *Edge) answer(w http.ResponseWriter, r *http.Request, x *exchange, p *problem) {
+	x.status = p.status
+	h := w.Header()
+	e.stamp(h, x, trace.SpanContextFromContext(r.Context()))
+	h.Set("Cache-Control", "no-store")
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	info := &errdetails.ErrorInfo{Reason: p.reason, Domain: "meridian"}
+	contentType := r.Header.Get("Content-Type")
+	if strings.HasPrefix(contentType, "application/grpc") || strings.HasPrefix(contentType, "application/connect+") {
+		err := connect.NewError(p.code, errors.New(p.message))
+		if detail, detailErr := connect.NewErrorDetail(info); detailErr == nil {
+			err.AddDetail(detail)
+		}
+		if writeErr := connect.NewErrorWriter().Write(w, r, err); writeErr == nil {
+			return
+		}
+	}
+	e.answerJSON(r.Context(), w, p, info)
+}
+
+// errorBody is the Connect protocol's error, which plain HTTP callers get too.
+type errorBody struct {
+	Code    string        `json:"code"`
+	Message string        `json:"message"`
+	Details []errorDetail `json:"details"`
+}
+
+type errorDetail struct {
+	Type  string            `json:"type"`
+	Value string            `json:"value"`
+	Debug map[string]string `json:"debug"`
+}
+
+func (e *Edge) answerJSON(ctx context.Context, w http.ResponseWriter, p *problem, info *errdetails.ErrorInfo) {
+	value, err := proto.Marshal(info)
+	if err != nil {
+		e.log.WarnContext(ctx, "error detail cannot be encoded", slog.Any("error", err))
+	}
+	body, err := json.Marshal(errorBody{p.code.String(), p.message, []errorDetail{{
+		Type: string(info.ProtoReflect().Descriptor().FullName()), Value: base64.RawStdEncoding.EncodeToString(value),
+		Debug: map[string]string{"reason": info.GetReason(), "domain": info.GetDomain()},
+	}}})
+	if err != nil {
+		e.log.WarnContext(ctx, "error body cannot be encoded", slog.Any("error", err))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(p.status)
+	_, _ = w.Write(body) // the caller may have left
+}

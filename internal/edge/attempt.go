@@ -1,0 +1,246 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const (
+	maxDials = 4 // instances that may fail to connect before the edge gives up
+
+	// retryPause is at most how long a repetition waits, so that what broke one instance (a host or a region
+	// that goes down) has shown on the others.
+	retryPause = 25 * time.Millisecond
+)
+
+var (
+	errNoTarget     = errors.New("edge: no candidate region has a healthy instance left")
+	errTimeout      = errors.New("edge: the instance sent no answer in time")
+	errInstanceDown = errors.New("edge: the instance stopped answering probes")
+	errUnsure       = errors.New("edge: an earlier attempt may have been done")
+)
+
+// outcome is what one attempt proves.
+type outcome string
+
+const (
+	outcomeDone     outcome = "done"     // an answer to pass on
+	outcomeRefused  outcome = "refused"  // the application says that it did nothing (503 with an error body)
+	outcomeUnsent   outcome = "connect"  // no connection was made: nothing was sent
+	outcomeStatus   outcome = "status"   // 502, 504, or a 503 of no known origin: it may have been done
+	outcomeReset    outcome = "reset"    // the connection broke before an answer: it may have been done
+	outcomeTimeout  outcome = "timeout"  // no answer in time: it may have been done
+	outcomeCanceled outcome = "canceled" // the caller left
+)
+
+// unsure reports whether the attempt may have been done although it has no answer.
+func (o outcome) unsure() bool {
+	return o == outcomeStatus || o == outcomeReset || o == outcomeTimeout
+}
+
+// target is an instance to send to, and why.
+type target struct {
+	discovery.Member
+	route decide.Route
+}
+
+// roundTripper makes a function an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// roundTrip sends a request to the first candidate that can take it, and on to another where that is safe.
+func (e *Edge) roundTrip(req *http.Request) (*http.Response, error) {
+	x := exchangeOf(req.Context())
+	t, ok := e.next(x, "")
+	if !ok {
+		return nil, errNoTarget
+	}
+	for {
+		res, err := e.try(req, x, t)
+		o := judge(req.Context(), res, err)
+		x.silence = errors.Is(err, errTimeout) || errors.Is(err, errInstanceDown)
+		next, again := e.again(req.Context(), x, o, t)
+		if !again {
+			return conclude(x, o, res, err)
+		}
+		x.unsure = x.unsure || o.unsure() && !x.request.Method.ReadOnly
+		e.metrics.retries.WithLabelValues(string(o)).Inc()
+		discard(res)
+		t = next
+	}
+}
+
+// try sends one attempt and waits for the headers of its answer.
+func (e *Edge) try(req *http.Request, x *exchange, t target) (*http.Response, error) {
+	e.release(x)
+	t.Acquire()
+	x.tried = append(x.tried, t.Endpoint)
+	x.region, x.route = t.Region, t.route
+	if first := x.decision.Candidates[0].Region; first != t.Region {
+		e.metrics.failovers.WithLabelValues(string(first), string(t.Region)).Inc()
+	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	x.cancel = cancel
+
+	out := req.WithContext(ctx)
+	url := *req.URL
+	url.Host, out.URL = t.Addr, &url
+	x.body.attach(out, x.repeatable)
+	via := e.upstreams[t.Region].choose(req, x)
+	end := e.watchdog(x, t, cancel)
+	res, err := via.RoundTrip(out)
+	if struck := end(); struck != nil {
+		discard(res)
+		return nil, struck
+	}
+	var dial *dialError
+	if errors.As(err, &dial) && req.Context().Err() == nil {
+		e.view.ReportFailure(t.Endpoint, dial.err)
+	}
+	return res, err //nolint:wrapcheck // the error handler tells it from its own
+}
+
+// watchdog cancels an attempt whose answer takes too long, or, if it can be repeated, whose instance is found
+// to be down. The returned function ends it, and returns why it has struck, or nil if it has not and will not.
+func (e *Edge) watchdog(x *exchange, t target, cancel context.CancelCauseFunc) (end func() error) {
+	var verdict atomic.Pointer[error] // whoever sets it first
+	strike := func(cause error) {
+		if verdict.CompareAndSwap(nil, &cause) {
+			cancel(cause)
+		}
+	}
+	stopDown, stopTimer := func() bool { return true }, func() bool { return true }
+	if x.repeatable && !x.retried && x.body.rest == nil {
+		stopDown = context.AfterFunc(t.Up, func() { strike(errInstanceDown) })
+	}
+	if !x.stream && x.body.rest == nil {
+		stopTimer = time.AfterFunc(e.timeout, func() { strike(errTimeout) }).Stop
+	}
+	return func() error {
+		stopDown()
+		stopTimer()
+		var inTime error
+		verdict.CompareAndSwap(nil, &inTime)
+		return *verdict.Load()
+	}
+}
+
+// judge says what an attempt proves.
+func judge(ctx context.Context, res *http.Response, err error) outcome {
+	var dial *dialError
+	switch {
+	case ctx.Err() != nil:
+		return outcomeCanceled
+	case errors.As(err, &dial):
+		return outcomeUnsent
+	case errors.Is(err, errTimeout):
+		return outcomeTimeout
+	case err != nil:
+		return outcomeReset
+	case res.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(res.Header.Get("Content-Type"), "application/json"):
+		return outcomeRefused
+	case res.StatusCode == http.StatusBadGateway, res.StatusCode == http.StatusServiceUnavailable, res.StatusCode == http.StatusGatewayTimeout:
+		return outcomeStatus
+	}
+	return outcomeDone
+}
+
+// again returns where to send the request next, if it may be. What never reached a stack may always be sent
+// elsewhere. What did is repeated at most once, within the budget, if that is harmless; what the application
+// refused only by another instance of the same region.
+func (e *Edge) again(ctx context.Context, x *exchange, o outcome, last target) (target, bool) {
+	if o == outcomeDone || o == outcomeCanceled {
+		return target{}, false
+	}
+	if o == outcomeUnsent {
+		if x.unsent++; x.unsent == maxDials || !x.body.replayable() {
+			return target{}, false
+		}
+		return e.next(x, "")
+	}
+	if !x.repeatable || x.retried || x.body.rest != nil {
+		return target{}, false
+	}
+	var only regions.Name
+	if o == outcomeRefused {
+		only = last.Region
+	}
+	if _, ok := e.next(x, only); !ok {
+		return target{}, false
+	}
+	if !e.budget.take() {
+		e.metrics.overBudget.Inc()
+		return target{}, false
+	}
+	x.retried = true // serve gives the budget back
+	if !x.silence {
+		pause(ctx, retryPause/2+rand.N(retryPause/2)) //nolint:gosec // jitter
+	}
+	return e.next(x, only)
+}
+
+// pause waits, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// next returns the best instance that was not tried yet: of the first candidate region that has one.
+func (e *Edge) next(x *exchange, only regions.Name) (target, bool) {
+	snapshot := e.view.Snapshot()
+	if x.silence { // what else has been silent is likely to hang as well, though it is not known to be down yet
+		if t, ok := e.nextOf(x, only, snapshot, discovery.Member.Fresh); ok {
+			return t, true
+		}
+	}
+	return e.nextOf(x, only, snapshot, nil)
+}
+
+func (e *Edge) nextOf(x *exchange, only regions.Name, s *discovery.Snapshot, fit func(discovery.Member) bool) (target, bool) {
+	for _, c := range x.decision.Candidates {
+		if only != "" && c.Region != only {
+			continue
+		}
+		if m, ok := pick(s.Region(c.Region).Healthy, x.tried, fit); ok {
+			return target{m, c.Route}, true
+		}
+	}
+	return target{}, false
+}
+
+// conclude returns the last attempt's result. After an earlier attempt that may have been done, only success
+// is a definite answer: a refusal of the last attempt says nothing about the one before it.
+func conclude(x *exchange, o outcome, res *http.Response, err error) (*http.Response, error) {
+	if x.unsure && o != outcomeCanceled && (err != nil || res.StatusCode >= http.StatusMultipleChoices) {
+		discard(res)
+		return nil, errors.Join(errUnsure, err)
+	}
+	if o == outcomeUnsent {
+		return nil, errors.Join(errNoTarget, err)
+	}
+	return res, err
+}
+
+// discard closes an answer that is not passed on, keeping its connection if little is left of it.
+func discard(res *http.Response) {
+	if res != nil {
+		_, _ = io.CopyN(io.Discard, res.Body, 4<<10)
+		_ = res.Body.Close()
+	}
+}

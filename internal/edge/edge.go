@@ -1,0 +1,220 @@
+// Package edge is the front door of a region: it locates the caller, decides which region serves the request,
+// and proxies it there, trying again elsewhere where that is safe.
+//
+// What it promises: no header that a caller writes is taken for an edge's word; a request is repeated at most
+// once after it may have reached a stack, and only if repeating it is harmless; an answer that means "not
+// done" is only given when nothing was done; and it keeps serving when Consul or a region is lost.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/meridian-commerce/meridian/geo"
+	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/edge/geoip"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Config is what an edge is told about its place.
+type Config struct {
+	Catalog        *regions.Catalog
+	Region         regions.Name            // where the edge is
+	Consul         map[regions.Name]string // host:port of each region's own Consul, as reachable from here
+	TrustedProxies []string                // networks whose forwarding and geography headers are believed, CIDR
+	PeerNAT        []string                // how stack addresses are reached from here, real/24=translated/24
+	GeoIPFile      string                  // a MaxMind DB file; "": none
+}
+
+// Deps are what an edge works with. Only Tokens is required.
+type Deps struct {
+	Tokens     TokenVerifier
+	Metrics    prometheus.Registerer         // nil: metrics are not registered
+	Logger     *slog.Logger                  // nil: none
+	Tracer     trace.TracerProvider          // nil: none
+	Propagator propagation.TextMapPropagator // nil: W3C trace context
+}
+
+// Claims are what a verified access token says.
+type Claims struct {
+	Subject string // the user's id
+	Home    regions.Name
+}
+
+// TokenVerifier verifies access tokens without calling anyone. It is safe for concurrent use.
+type TokenVerifier interface {
+	// Verify returns the claims of a token that is genuine and has not expired.
+	Verify(token string) (Claims, error)
+}
+
+// view is what the edge needs of a discovery.View.
+type view interface {
+	Snapshot() *discovery.Snapshot
+	ReportFailure(e *discovery.Endpoint, err error)
+	Ready() error
+	Run(ctx context.Context) error
+}
+
+// Edge is an edge. It is safe for concurrent use.
+type Edge struct {
+	catalog   *regions.Catalog
+	region    regions.Name
+	view      view
+	geoip     *geoip.Database // nil: none
+	locator   *geo.Locator
+	policy    *decide.Policy
+	methods   *decide.Table
+	tokens    TokenVerifier
+	upstreams map[regions.Name]*upstream
+	timeout   time.Duration // for the headers of one attempt's answer
+	budget    budget
+	metrics   *metrics
+	log       *slog.Logger
+	proxy     *httputil.ReverseProxy
+	handler   http.Handler
+}
+
+// New returns an edge that serves once Run runs. Errors are about the configuration.
+func New(cfg Config, deps Deps) (*Edge, error) {
+	if cfg.Catalog == nil {
+		return nil, errors.New("edge: it needs a region catalogue")
+	}
+	nat, err := discovery.ParseNAT(cfg.PeerNAT)
+	if err != nil {
+		return nil, fmt.Errorf("edge: peer NAT: %w", err)
+	}
+	v, err := discovery.NewView(discovery.Config{
+		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, Logger: deps.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("edge: %w", err)
+	}
+	return newEdge(cfg, deps, v)
+}
+
+func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
+	if deps.Tokens == nil {
+		return nil, errors.New("edge: it needs a token verifier")
+	}
+	deps.complete()
+	e := &Edge{catalog: cfg.Catalog, region: cfg.Region, view: v, tokens: deps.Tokens, log: deps.Logger, timeout: headerTimeout}
+	if err := e.decideBy(cfg); err != nil {
+		return nil, err
+	}
+	e.upstreams = make(map[regions.Name]*upstream)
+	for _, n := range e.catalog.Names() {
+		e.upstreams[n] = newUpstream(e.catalog.RTT(e.region, n), deps)
+	}
+	var err error
+	if e.metrics, err = newMetrics(e, deps.Metrics); err != nil {
+		return nil, err
+	}
+	e.proxy = &httputil.ReverseProxy{
+		Rewrite:        e.rewrite,
+		Transport:      roundTripper(e.roundTrip),
+		ModifyResponse: e.modify,
+		ErrorHandler:   e.fail,
+		BufferPool:     newBufferPool(),
+		ErrorLog:       slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
+	}
+	e.handler = otelhttp.NewHandler(http.HandlerFunc(e.serve), "edge",
+		otelhttp.WithTracerProvider(deps.Tracer), otelhttp.WithPropagators(deps.Propagator),
+		otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
+			return e.methods.Lookup(r.Method, r.URL.Path).Name
+		}),
+	)
+	return e, nil
+}
+
+// decideBy sets up locating and deciding.
+func (e *Edge) decideBy(cfg Config) error {
+	trusted, err := geo.ParseProxies(cfg.TrustedProxies)
+	if err != nil {
+		return fmt.Errorf("edge: %w", err)
+	}
+	var countries geo.Countries
+	if cfg.GeoIPFile != "" {
+		if e.geoip, err = geoip.Open(cfg.GeoIPFile, e.log); err != nil {
+			return fmt.Errorf("edge: %w", err)
+		}
+		countries = e.geoip
+	}
+	if e.locator, err = geo.NewLocator(e.catalog, e.region, trusted, countries); err != nil {
+		return fmt.Errorf("edge: %w", err)
+	}
+	if e.policy, err = decide.NewPolicy(e.region, geo.NewProximity(e.catalog, nil)); err != nil {
+		return fmt.Errorf("edge: %w", err)
+	}
+	if e.methods, err = decide.NewTable(services()...); err != nil {
+		return fmt.Errorf("edge: %w", err)
+	}
+	return nil
+}
+
+func (d *Deps) complete() {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.Tracer == nil {
+		d.Tracer = tracenoop.NewTracerProvider()
+	}
+	if d.Propagator == nil {
+		d.Propagator = propagation.TraceContext{}
+	}
+}
+
+// Handler serves the API: everything that callers send. It works over HTTP/1.1 and HTTP/2.
+func (e *Edge) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == discovery.ReadyPath {
+			e.serveReady(w)
+			return
+		}
+		e.handler.ServeHTTP(w, r)
+	})
+}
+
+// Run discovers and probes stacks until ctx is done, and returns nil then. It is called once.
+func (e *Edge) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return e.view.Run(ctx) })
+	if e.geoip != nil {
+		group.Go(func() error { return e.geoip.Watch(ctx) })
+	}
+	err := group.Wait()
+	for _, u := range e.upstreams {
+		u.closeIdle()
+	}
+	if err != nil {
+		return fmt.Errorf("edge: run: %w", err)
+	}
+	return nil
+}
+
+// Ready returns nil when the edge can do its job: it knows every region, or has asked for it long enough, and
+// at least one stack is healthy. A Consul that is lost later does not change that.
+func (e *Edge) Ready() error { return e.view.Ready() }
+
+// serveReady answers the health checks of what stands before the edge on the port that it uses.
+func (e *Edge) serveReady(w http.ResponseWriter) {
+	if err := e.Ready(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}

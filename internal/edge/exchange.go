@@ -1,0 +1,132 @@
+package edge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/meridian-commerce/meridian/geo"
+	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// exchange is one request on its way through the edge. Only the goroutine that serves it touches it.
+type exchange struct {
+	start     time.Time
+	requestID string
+	request   decide.Request
+	decision  decide.Decision
+	body      payload
+	stream    bool // the answer may go on for long: no time-out for its headers
+
+	repeatable bool // repeating it is harmless
+	tried      []*discovery.Endpoint
+	unsent     int  // attempts that did not reach a stack
+	retried    bool // the one repetition is used
+	unsure     bool // an earlier attempt may have been done though it gave no definite answer
+	silence    bool // the last attempt ended because its instance did not answer
+	cancel     context.CancelCauseFunc
+
+	region   regions.Name // that served last, "" before any
+	route    decide.Route
+	status   int  // as answered; 0 before
+	finished bool // answered to the last byte
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// inquiry is what a request tells before it is decided.
+type inquiry struct {
+	peer   netip.Addr
+	header http.Header
+	method string
+	path   string
+	token  string
+}
+
+func inquiryOf(r *http.Request) inquiry {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return inquiry{peer.Addr(), r.Header, r.Method, r.URL.Path, bearer(r.Header)}
+}
+
+// examination is what an inquiry comes to.
+type examination struct {
+	request  decide.Request
+	tokenErr error    // why the token does not count
+	refusal  *problem // why there is nothing to decide
+}
+
+// examine gathers what a decision needs. A token that does not verify is no claim: the stack will say so to
+// the caller. A hard pin to a region that does not exist is refused.
+func (e *Edge) examine(q inquiry) (out examination) {
+	req := &out.request
+	req.Method = e.methods.Lookup(q.method, q.path)
+	if q.token != "" {
+		var claims Claims
+		if claims, out.tokenErr = e.tokens.Verify(q.token); out.tokenErr == nil {
+			req.Home = claims.Home
+		}
+	}
+	req.ID = decide.RegionOfPath(e.catalog, q.path)
+	if req.Require, req.Prefer = regions.Name(q.header.Get(headerRegion)), regions.Name(q.header.Get(headerPrefer)); req.Require != "" {
+		if _, ok := e.catalog.Lookup(req.Require); !ok {
+			out.refusal = invalid("UNKNOWN_REGION", "%s names %.40q, which is no region; there are %v.",
+				headerRegion, req.Require, e.catalog.Names())
+		}
+	}
+	pin := req.Require
+	if pin == "" {
+		pin = req.Prefer
+	}
+	req.Location = e.locator.Locate(geo.Caller{Peer: q.peer, Header: q.header, Home: req.Home, ID: req.ID, Pin: pin})
+	return out
+}
+
+// bearer returns the bearer token of a request, or "".
+func bearer(h http.Header) string {
+	const scheme, longest = "Bearer ", 8 << 10
+	value := h.Get("Authorization")
+	if len(value) > len(scheme) && len(value) <= longest && strings.EqualFold(value[:len(scheme)], scheme) {
+		return value[len(scheme):]
+	}
+	return ""
+}
+
+// requestID returns the caller's id of the request if it is fit to be logged, else a fresh one.
+func requestID(h http.Header) string {
+	if given := h.Get(headerRequestID); visible(given, 128) {
+		return given
+	}
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// hasKey reports whether a request carries a valid Idempotency-Key.
+func hasKey(h http.Header) bool {
+	keys := h["Idempotency-Key"]
+	return len(keys) == 1 && visible(keys[0], 255)
+}
+
+// visible reports whether s is 1 to longest characters of visible ASCII.
+func visible(s string, longest int) bool {
+	if s == "" || len(s) > longest {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,102 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// metrics is what the edge counts.
+type metrics struct {
+	requests   *prometheus.CounterVec
+	duration   *prometheus.HistogramVec
+	retries    *prometheus.CounterVec
+	overBudget prometheus.Counter
+	failovers  *prometheus.CounterVec
+}
+
+func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
+	opts := func(name, help string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Namespace: "meridian", Subsystem: "edge", Name: name, Help: help}
+	}
+	m := &metrics{
+		requests: prometheus.NewCounterVec(opts("requests_total", "Requests answered, by route, serving region and status code."),
+			[]string{"route", "region", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "meridian", Subsystem: "edge", Name: "request_duration_seconds",
+			Help:    "Time from a request's arrival to the last byte of its answer, by route. Streams are left out.",
+			Buckets: []float64{.0005, .001, .002, .003, .005, .01, .025, .05, .075, .1, .15, .2, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route"}),
+		retries:    prometheus.NewCounterVec(opts("retries_total", "Attempts after the first, by what ended the one before."), []string{"cause"}),
+		overBudget: prometheus.NewCounter(opts("retry_budget_exhausted_total", "Retries not made because too many were under way.")),
+		failovers:  prometheus.NewCounterVec(opts("failovers_total", "Attempts sent to another region than the one that comes first."), []string{"from", "to"}),
+	}
+	if registry == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.retries, m.overBudget, m.failovers, newHealthCollector(e)} {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("edge: register metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// observe counts a finished exchange. The trace of a sampled one becomes an exemplar.
+func (m *metrics) observe(ctx context.Context, x *exchange, code string, took time.Duration) {
+	route := string(x.route)
+	if route == "" {
+		route = "none"
+	}
+	m.requests.WithLabelValues(route, string(x.region), code).Inc()
+	if x.stream {
+		return
+	}
+	histogram := m.duration.WithLabelValues(route)
+	span := trace.SpanContextFromContext(ctx)
+	if exemplars, ok := histogram.(prometheus.ExemplarObserver); ok && span.IsSampled() {
+		exemplars.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": span.TraceID().String()})
+		return
+	}
+	histogram.Observe(took.Seconds())
+}
+
+// healthCollector tells the view of the regions at the moment of a scrape.
+type healthCollector struct {
+	edge                      *Edge
+	healthy, total, live, own *prometheus.Desc
+}
+
+func newHealthCollector(e *Edge) *healthCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName("meridian", "edge", name), help, labels, nil)
+	}
+	return &healthCollector{
+		edge:    e,
+		healthy: desc("region_healthy_instances", "Stack instances that answer this edge's probes.", "region"),
+		total:   desc("region_instances", "Stack instances that this edge knows.", "region"),
+		live:    desc("requests_in_flight", "Requests under way."),
+		own:     desc("region_membership_source", "1 for where the region's membership comes from.", "region", "source"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *healthCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.healthy, c.total, c.live, c.own} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *healthCollector) Collect(out chan<- prometheus.Metric) {
+	for _, r := range c.edge.view.Snapshot().Regions() {
+		name := string(r.Name)
+		out <- prometheus.MustNewConstMetric(c.healthy, prometheus.GaugeValue, float64(len(r.Healthy)), name)
+		out <- prometheus.MustNewConstMetric(c.total, prometheus.GaugeValue, float64(len(r.Members)), name)
+		out <- prometheus.MustNewConstMetric(c.own, prometheus.GaugeValue, 1, name, string(r.Source))
+	}
+	out <- prometheus.MustNewConstMetric(c.live, prometheus.GaugeValue, float64(c.edge.budget.live.Load()))
+}

@@ -1,0 +1,163 @@
+package payment_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/lease"
+	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
+	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/payment"
+	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
+	"github.com/meridian-commerce/meridian/internal/payment/sandbox"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// The whole way from a placed order to the captured payment: relay, bus, consumer, worker, provider. Two
+// instances do all of it at the same time, without a lease between them; the provider loses answers; everything
+// that is under way is made due again all the time; and the bus loses its data in the middle.
+func TestChain(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	port := freePort(t)
+	brokers := []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	cluster := startBroker(t, port)
+	provider, err := sandbox.New(sandbox.Options{Seed: 1, Latency: 5 * time.Millisecond, DeclinePercent: 10, LostPercent: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(provider.Handler())
+	t.Cleanup(server.Close)
+	for i := range 2 {
+		s.instance(brokers, server.URL, i)
+	}
+	const orders = 30
+	var ids []string
+	for i := range orders {
+		if i == orders/2 {
+			cluster.Close()
+		}
+		ids = append(ids, s.place().OrderID)
+		if i == 2*orders/3 {
+			cluster = startBroker(t, port)
+		}
+		s.again()
+	}
+	final := 0
+	for deadline := time.Now().Add(time.Minute); final < orders; final = s.count(`SELECT count(*) FROM orders WHERE home_region = $1 AND state IN ('fulfilled', 'canceled')`, home) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d orders are final after a minute", final, orders)
+		}
+		time.Sleep(100 * time.Millisecond) // between looks at what other goroutines do
+		s.again()
+	}
+	s.agrees(provider, ids)
+	s.lint()
+}
+
+// again makes every payment and event that is under way due, as after time-outs.
+func (s *shop) again() {
+	s.t.Helper()
+	s.hurry()
+	s.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND due_at IS NOT NULL`, home)
+}
+
+// instance runs an elector with all the background work, and another worker and relay beside it that hold no
+// lease, until the test ends.
+func (s *shop) instance(brokers []string, provider string, n int) {
+	s.t.Helper()
+	client, err := providerhttp.New(provider)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	producer, err := bus.NewProducer(brokers)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	consumer, err := bus.NewConsumer(brokers, payment.ConsumerName, s.consumer.Handle, discard, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	work := []lease.Work{
+		{Name: "relay", Every: 20 * time.Millisecond, Step: outbox.NewRelay(s.db, producer, discard, nil).Publish},
+		{Name: "payment", Every: 20 * time.Millisecond, Step: s.worker(client, time.Millisecond).Step},
+		{Name: "sweeper", Every: time.Second, Step: outbox.NewSweeper(s.db).Sweep},
+	}
+	// Each instance is its own election: both believe that they hold the lease, as at a change of holders.
+	elector, err := lease.New(lease.Config{
+		Catalog: regions.Default(), Region: home, Instance: "i", Store: leasesql.New(s.db, fmt.Sprint("background", n)), Work: work, Log: discard,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { elector.Run(ctx) })
+	wg.Go(func() { consumer.Run(ctx) })
+	s.t.Cleanup(func() { cancel(); wg.Wait(); producer.Close(); client.Close() })
+}
+
+// agrees checks that provider and database tell the same story, with one capture for each fulfilled order.
+func (s *shop) agrees(provider *sandbox.Sandbox, orders []string) {
+	s.t.Helper()
+	at := map[string]sandbox.Payment{}
+	for _, p := range provider.Payments() {
+		if _, twice := at[p.OrderID]; twice {
+			s.t.Errorf("order %s has two payments at the provider", p.OrderID)
+		}
+		at[p.OrderID] = p
+	}
+	tally := map[string]int{}
+	for _, o := range orders {
+		p := at[o]
+		got := fmt.Sprintf("%s at the provider %s with %d captures", s.states(o), p.State, len(p.Captures))
+		switch got {
+		case "fulfilled/captured at the provider captured with 1 captures", "canceled/declined at the provider declined with 0 captures":
+			tally[p.State]++
+		default:
+			s.t.Errorf("order %s: %s", o, got)
+		}
+	}
+	if tally["captured"] < len(orders)/2 || tally["declined"] == 0 {
+		s.t.Errorf("the seed gave %v", tally)
+	}
+	if n := s.count(`SELECT count(*) FROM ledger_entries WHERE home_region = $1`, home); n != 2*tally["captured"] {
+		s.t.Errorf("%d ledger entries for %d captures", n, tally["captured"])
+	}
+	if n := s.count(`SELECT sold FROM stock WHERE home_region = $1 AND sku = 'A'`, home); n != tally["captured"] {
+		s.t.Errorf("%d units are sold", n)
+	}
+}
+
+func startBroker(t *testing.T, port int) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("listening on %s", l.Addr())
+	}
+	return addr.Port
+}

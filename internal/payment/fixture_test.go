@@ -1,0 +1,246 @@
+package payment_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
+	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/order/ordersql"
+	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/payment"
+	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+func TestMain(m *testing.M) { sqltest.Main(m) }
+
+const (
+	home regions.Name = "eu-west-1"
+	code regions.Code = "eu1"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+// shop is a database with a thousand units of one SKU, and everything that moves payments on.
+type shop struct {
+	t        testing.TB
+	db       *sqldb.DB
+	orders   *ordersql.Store
+	store    *paymentsql.Store
+	consumer *payment.Consumer
+	recorder *localitylint.Recorder
+}
+
+func open(t testing.TB) *shop {
+	t.Helper()
+	s := &shop{t: t, recorder: &localitylint.Recorder{}}
+	s.db = sqltest.Open(t, s.recorder)
+	s.orders, s.store = ordersql.New(s.db, clock.System()), paymentsql.New(s.db)
+	s.consumer = payment.NewConsumer(s.store, regions.Default())
+	s.exec(`INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold) VALUES ($1, 'A', 1000, 1000, 0, 0)`, home)
+	return s
+}
+
+func (s *shop) worker(p payment.Provider, fulfillAfter time.Duration) *payment.Worker {
+	s.t.Helper()
+	w, err := payment.NewWorker(payment.Config{Store: s.store, Orders: s.orders, Provider: p, FulfillAfter: fulfillAfter, Log: discard})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return w
+}
+
+func (s *shop) exec(sql string, args ...any) {
+	s.t.Helper()
+	if _, err := s.db.Exec(s.t.Context(), sql, args...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// place places an order of one unit at 12.50 EUR as the order room does, and returns its id.
+func (s *shop) place() outbox.Event {
+	s.t.Helper()
+	ctx, orderID := s.t.Context(), id.New(id.Order, code)
+	payload, err := proto.Marshal(&eventv1.OrderPlaced{OrderId: orderID, UserId: "u", HomeRegion: string(home), Total: &moneyv1.Money{MinorUnits: 1250, Currency: "EUR"}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	e := outbox.Event{
+		ID: id.New(id.Event, code), Home: home, OrderID: orderID, Sequence: 1, Type: outbox.OrderPlaced, Payload: payload,
+		CreatedAt: time.Now().UTC().Truncate(time.Microsecond), AwaitsEffect: true,
+	}
+	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+		for _, sql := range []string{
+			`INSERT INTO orders (home_region, id, user_id, idempotency_key, state, cancel_reason, currency, total_minor, version, created_at, updated_at)
+				VALUES ($1, $2, 'usr_eu1_00000000000000000000000000', $2, 'pending_payment', '', 'EUR', 1250, 1, now(), now())`,
+			`INSERT INTO order_lines (home_region, order_id, line, sku, title, quantity, unit_minor) VALUES ($1, $2, 1, 'A', 'Tea', 1, 1250)`,
+		} {
+			if _, err := tx.Exec(ctx, sql, home, orderID); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(ctx, `UPDATE stock SET on_hand = on_hand - 1, reserved = reserved + 1 WHERE home_region = $1 AND sku = 'A'`, home); err != nil {
+			return err
+		}
+		return outbox.Append(ctx, tx, e)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return e
+}
+
+// placed places an order whose event was consumed.
+func (s *shop) placed() outbox.Event {
+	s.t.Helper()
+	e := s.place()
+	if err := s.consumer.Handle(s.t.Context(), e); err != nil {
+		s.t.Fatal(err)
+	}
+	return e
+}
+
+// hurry makes everything due that would be due later.
+func (s *shop) hurry() {
+	s.t.Helper()
+	s.exec(`UPDATE payments SET due_at = now() WHERE home_region = $1 AND due_at IS NOT NULL`, home)
+}
+
+// settle runs steps until nothing is due any more, without waiting.
+func (s *shop) settle(w *payment.Worker) {
+	s.t.Helper()
+	for range 20 {
+		s.hurry()
+		n, err := w.Step(s.t.Context(), home)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if n == 0 {
+			return
+		}
+	}
+	s.t.Fatal("payments are still due after 20 steps")
+}
+
+// states returns "order state/payment state".
+func (s *shop) states(orderID string) string {
+	s.t.Helper()
+	var o, p string
+	err := s.db.QueryRow(s.t.Context(), `SELECT o.state, coalesce(p.state, 'none') FROM orders o
+		LEFT JOIN payments p ON p.home_region = $1 AND p.order_id = o.id WHERE o.home_region = $1 AND o.id = $2`, home, orderID).Scan(&o, &p)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return o + "/" + p
+}
+
+func (s *shop) count(sql string, args ...any) (n int) {
+	s.t.Helper()
+	if err := s.db.QueryRow(s.t.Context(), sql, args...).Scan(&n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+func (s *shop) lint() {
+	s.t.Helper()
+	conn, err := s.db.Pool().Acquire(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Release()
+	found, err := s.recorder.Check(s.t.Context(), conn.Conn(), regions.Default())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, v := range found {
+		s.t.Errorf("touches %v: %s", v.Regions, v.SQL)
+	}
+}
+
+// script is a provider whose next answers can be set; unset ones are those of an honest one.
+type script struct {
+	mu       sync.Mutex
+	standing map[string]payment.Standing
+	captures map[string]map[string]bool // by payment, the keys that were executed
+	calls    []string
+	lose     map[string]int // by operation: how many answers to lose after the work
+	refuse   map[string]int // by operation: how many calls to fail before the work
+	decline  bool
+}
+
+func newScript() *script {
+	return &script{standing: map[string]payment.Standing{}, captures: map[string]map[string]bool{}, lose: map[string]int{}, refuse: map[string]int{}}
+}
+
+var errNoAnswer = errors.New("no answer")
+
+func (s *script) act(operation, key string, work func()) payment.Outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, operation+" "+key)
+	if s.refuse[operation] > 0 {
+		s.refuse[operation]--
+		return payment.Outcome{Err: errNoAnswer}
+	}
+	work()
+	if s.lose[operation] > 0 {
+		s.lose[operation]--
+		return payment.Outcome{Err: errNoAnswer}
+	}
+	if operation == "authorize" && s.decline {
+		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: "NO_MONEY"}
+	}
+	return payment.Outcome{Decision: payment.Approved, Ref: "ref"}
+}
+
+func (s *script) Authorize(_ context.Context, c payment.Charge, key string) payment.Outcome {
+	return s.act("authorize", key, func() {
+		s.standing[c.PaymentID] = payment.StandingAuthorized
+		if s.decline {
+			s.standing[c.PaymentID] = payment.StandingDeclined
+		}
+	})
+}
+
+func (s *script) Capture(_ context.Context, c payment.Charge, key string) payment.Outcome {
+	return s.act("capture", key, func() {
+		s.standing[c.PaymentID] = payment.StandingCaptured
+		if s.captures[c.PaymentID] == nil {
+			s.captures[c.PaymentID] = map[string]bool{}
+		}
+		s.captures[c.PaymentID][key] = true
+	})
+}
+
+func (s *script) Void(_ context.Context, c payment.Charge, key string) payment.Outcome {
+	return s.act("void", key, func() { s.standing[c.PaymentID] = payment.StandingVoided })
+}
+
+func (s *script) Find(_ context.Context, paymentID string) (payment.Finding, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, "find")
+	if s.refuse["find"] > 0 {
+		s.refuse["find"]--
+		return payment.Finding{}, errNoAnswer
+	}
+	standing, ok := s.standing[paymentID]
+	if !ok {
+		standing = payment.StandingNone
+	}
+	return payment.Finding{Standing: standing, Ref: "ref"}, nil
+}

@@ -1,0 +1,145 @@
+package payment_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/payment"
+)
+
+func TestSaga(t *testing.T) {
+	t.Parallel()
+	cancel := func(s *shop, orderID string) {
+		if err := s.db.InTx(s.t.Context(), func(tx pgx.Tx) error { return s.orders.Cancel(s.t.Context(), tx, home, orderID, "CHANGED_MIND") }); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		prepare      func(p *script)
+		before       func(s *shop, orderID string)
+		fulfillAfter time.Duration
+		states       string
+		calls        string // with PAY for the payment's id
+		entries      int
+	}{
+		"approved": {
+			fulfillAfter: time.Minute, states: "fulfilled/captured", entries: 2,
+			calls: "authorize PAY, capture PAY:capture",
+		},
+		"a merchant fulfills": {states: "confirmed/authorized", calls: "authorize PAY"},
+		"declined": {
+			prepare: func(p *script) { p.decline = true }, fulfillAfter: time.Minute,
+			states: "canceled/declined", calls: "authorize PAY",
+		},
+		"answers lost after the work": {
+			prepare: func(p *script) { p.lose["authorize"], p.lose["capture"] = 1, 1 }, fulfillAfter: time.Minute,
+			states: "fulfilled/captured", entries: 2,
+			calls: "authorize PAY, find, capture PAY:capture, find",
+		},
+		"a decline lost": {
+			prepare: func(p *script) { p.lose["authorize"], p.decline = 1, true }, fulfillAfter: time.Minute,
+			states: "canceled/declined", calls: "authorize PAY, find",
+		},
+		"provider down for a while": {
+			prepare: func(p *script) { p.refuse["authorize"], p.refuse["find"], p.refuse["capture"] = 1, 2, 1 }, fulfillAfter: time.Minute,
+			states: "fulfilled/captured", entries: 2,
+			calls: "authorize PAY, find, find, find, authorize PAY, capture PAY:capture, find, capture PAY:capture",
+		},
+		"canceled before it was confirmed": {
+			before: cancel, prepare: func(p *script) { p.lose["void"] = 1 }, fulfillAfter: time.Minute,
+			states: "canceled/voided", calls: "authorize PAY, find, void PAY:void, find",
+		},
+		"canceled and declined": {
+			before: cancel, prepare: func(p *script) { p.decline = true }, fulfillAfter: time.Minute,
+			states: "canceled/declined", calls: "authorize PAY",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, p := open(t), newScript()
+			if c.prepare != nil {
+				c.prepare(p)
+			}
+			orderID := s.placed().OrderID
+			if c.before != nil {
+				c.before(s, orderID)
+			}
+			s.settle(s.worker(p, c.fulfillAfter))
+			if got := s.states(orderID); got != c.states {
+				t.Errorf("it ended as %s, want %s", got, c.states)
+			}
+			var paymentID string
+			if err := s.db.QueryRow(t.Context(), `SELECT id FROM payments WHERE home_region = $1`, home).Scan(&paymentID); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.calls, strings.ReplaceAll(strings.Join(p.calls, ", "), paymentID, "PAY")); diff != "" {
+				t.Error(diff)
+			}
+			if n := s.count(`SELECT count(*) FROM ledger_entries WHERE home_region = $1`, home); n != c.entries {
+				t.Errorf("%d ledger entries, want %d", n, c.entries)
+			}
+			s.lint()
+		})
+	}
+}
+
+func TestAContradictionIsNotSettled(t *testing.T) {
+	t.Parallel()
+	s, p := open(t), newScript()
+	w := s.worker(p, time.Minute)
+	orderID := s.placed().OrderID
+	p.lose["authorize"] = 1
+	for range 3 { // the provider says captured, and nobody here asked for that
+		s.hurry()
+		if _, err := w.Step(t.Context(), home); err != nil {
+			t.Fatal(err)
+		}
+		for id := range p.standing {
+			p.standing[id] = payment.StandingCaptured
+		}
+	}
+	if got := s.states(orderID); got != "pending_payment/authorizing" {
+		t.Errorf("it is %s", got)
+	}
+	if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND attempts = 3 AND due_at > now()`, home); n != 1 {
+		t.Error("it is not due again later, or its attempts were not counted")
+	}
+}
+
+func TestClaimsAreExclusiveAndOldestFirst(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	want := []string{s.placed().OrderID, s.placed().OrderID, s.placed().OrderID}
+	var got []string
+	for range 4 {
+		claims, err := s.store.Claim(t.Context(), home, 1, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range claims {
+			got = append(got, c.OrderID)
+			if c.State != payment.Authorizing || !c.Fresh || c.Attempts != 1 || c.Amount.Minor != 1250 || c.Amount.Currency != "EUR" {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	s.hurry()
+	again, err := s.store.Claim(t.Context(), home, 10, time.Minute)
+	if err != nil || len(again) != 3 || again[0].Fresh || again[0].Attempts != 2 {
+		t.Errorf("%+v, %v", again, err)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	if _, err := payment.NewWorker(payment.Config{}); err == nil {
+		t.Error("an empty configuration was accepted")
+	}
+}

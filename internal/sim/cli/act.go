@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/control"
+)
+
+// exitUnhealthy is the exit code of status when something is broken.
+const exitUnhealthy = 3
+
+func statusCommand() *cobra.Command {
+	cmd, which := acting(&cobra.Command{
+		Use: "status", Short: "Show what runs, where leases are, what is broken", Args: cobra.NoArgs,
+		Long: "Show what runs, where leases are and what is broken. The exit code is 0 when all is well, 3 when not.",
+	})
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := which.client()
+		if err != nil {
+			return err
+		}
+		s, err := client.Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if err := printStatus(cmd.OutOrStdout(), s); err != nil {
+			return err
+		}
+		for _, r := range s.Regions {
+			if !r.Healthy {
+				return exitError(exitUnhealthy)
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func killCommand() *cobra.Command {
+	cmd, which := acting(&cobra.Command{
+		Use: "kill TARGET", Short: "Kill a region, or a part such as eu-west-1/redis, with SIGKILL", Args: cobra.ExactArgs(1),
+		Long: "Kill a region with everything in it, its database sessions and its leases; or one part of a region (consul,\nredis, bus, gateway, stack-1, …, edge), such as eu-west-1/redis; or the payment provider (provider).",
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := which.client()
+		if err != nil {
+			return err
+		}
+		report, err := client.Kill(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("killed %s: %s", report.Target, strings.Join(report.Processes, ", "))
+		if !report.LeasesMoveAt.IsZero() {
+			text += fmt.Sprintf("\nits leases move in %.1f s", time.Until(report.LeasesMoveAt).Seconds())
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+		return err
+	}
+	return cmd
+}
+
+func healCommand() *cobra.Command {
+	cmd, which := acting(&cobra.Command{
+		Use: "heal TARGET", Short: "Start again what was killed, and wait until it is ready", Args: cobra.ExactArgs(1),
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := which.client()
+		if err != nil {
+			return err
+		}
+		if err := client.Heal(cmd.Context(), args[0]); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0]+" is well")
+		return err
+	}
+	return cmd
+}
+
+// target is the flag that says which running simulation a command acts on.
+type target struct{ net int }
+
+func acting(cmd *cobra.Command) (*cobra.Command, *target) {
+	t := &target{}
+	cmd.Flags().IntVar(&t.net, "net", 0, "network offset that the simulation was started with")
+	return cmd, t
+}
+
+func (t *target) client() (*control.Client, error) {
+	plan, err := (&Which{Net: t.net, Stacks: 1}).Plan() // the control address depends on nothing else
+	if err != nil {
+		return nil, errors.Join(errUsage, err)
+	}
+	return control.NewClient(plan.Control), nil
+}
+
+func printStatus(out io.Writer, s cluster.Status) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "REGION\tEDGE\tHEALTH\tLEASES\tPROCESSES")
+	for _, r := range s.Regions {
+		health, running := "healthy", 0
+		if !r.Healthy {
+			health = r.Reason
+		}
+		for _, p := range r.Processes {
+			if p.Running {
+				running++
+			}
+		}
+		leases := "with " + string(r.Leaseholder)
+		if r.StallUntil.After(s.At) {
+			leases = fmt.Sprintf("stalled %.1f s", r.StallUntil.Sub(s.At).Seconds())
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d of %d\n", r.Name, r.Edge, health, leases, running, len(r.Processes))
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	for _, p := range s.Outside {
+		if !p.Running {
+			_, _ = fmt.Fprintf(out, "%s does not run (%s)\n", p.Name, p.Exit)
+		}
+	}
+	for _, l := range s.Links {
+		_, _ = fmt.Fprintf(out, "%s to %s: %s\n", l.From, l.To, l.Kind)
+	}
+	_, err := fmt.Fprintf(out, "up %s, %d MiB, %s\n", s.At.Sub(s.Started).Round(time.Second), s.MemoryBytes>>20, s.StateDir)
+	return err
+}

@@ -1,0 +1,188 @@
+// Package cluster starts, breaks, heals and stops a whole simulation: real processes for every region of a
+// plan, the database with its locality model, the payment provider and the WAN between the regions. Nothing of
+// it outlives the process that started it.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/meridian-commerce/meridian/internal/sim/locality"
+	"github.com/meridian-commerce/meridian/internal/sim/proc"
+	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+	"github.com/meridian-commerce/meridian/internal/sim/wan"
+)
+
+// How long a part may take to get ready. A busy machine is slow, not broken.
+const readyTimeout = 90 * time.Second
+
+// Options say what to simulate. Plan is required; the rest has defaults.
+type Options struct {
+	Plan        *topology.Plan
+	RegionsFile string    // the plan's catalogue; empty: the built-in one
+	Seed        uint64    // of what the simulation draws: how long leases stall
+	StateDir    string    // empty: DefaultStateDir
+	Meridian    string    // the meridian program; empty: beside this program, else in PATH
+	Simulator   string    // the meridian-sim program; empty: this program
+	Env         []string  // more environment of Meridian's processes, NAME=value
+	Out         io.Writer // progress and alarms, one line each; nil: none
+
+	bare bool // leave out what the meridian program runs: stacks, edges, the provider, the schema
+}
+
+// Cluster is a running simulation. It is safe for concurrent use.
+type Cluster struct {
+	opts       Options
+	plan       *topology.Plan
+	state      *stateDir
+	tools      tools
+	started    time.Time
+	supervisor *proc.Supervisor
+	network    *wan.Network
+	database   *postgres.Server
+	model      *locality.Model
+	parts      []*part
+
+	faults sync.Mutex // one Kill or Heal at a time
+	random *rand.Rand // guarded by faults
+
+	printing sync.Mutex
+}
+
+// Start starts a simulation and returns when every part is ready, or after it has cleaned up what it started.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	if o.Plan == nil {
+		return nil, errors.New("cluster: a simulation needs a plan")
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	tools, err := findTools(o)
+	if err != nil {
+		return nil, err
+	}
+	state, err := openState(o.Plan, o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAddresses(ctx, addresses(o.Plan)); err != nil {
+		state.release()
+		return nil, err
+	}
+	c := &Cluster{
+		opts: o, plan: o.Plan, state: state, tools: tools, started: time.Now(),
+		random: rand.New(rand.NewPCG(o.Seed, 0)),
+	}
+	c.supervisor = proc.New(c.alarm)
+	c.parts = c.allParts()
+	if err := c.boot(ctx); err != nil {
+		c.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	c.say("everything is ready")
+	return c, nil
+}
+
+func (c *Cluster) boot(ctx context.Context) error {
+	if err := c.prepareFiles(ctx); err != nil {
+		return err
+	}
+	network, err := wan.Open(c.plan)
+	if err != nil {
+		return err
+	}
+	c.network = network
+	c.say("WAN between %d regions", len(c.plan.Regions))
+	base, during := errgroup.WithContext(ctx)
+	base.Go(func() error { return c.startDatabase(during) })
+	base.Go(func() error { return c.startAll(during, func(p *part) bool { return p.kind.base() }) })
+	if err := base.Wait(); err != nil {
+		return err
+	}
+	return c.startAll(ctx, func(p *part) bool { return !p.kind.base() })
+}
+
+// Plan is the address plan.
+func (c *Cluster) Plan() *topology.Plan { return c.plan }
+
+// Network is the WAN, for faults of links.
+func (c *Cluster) Network() *wan.Network { return c.network }
+
+// DatabaseURL is how the database's superuser reaches it, past every gateway and the locality model.
+func (c *Cluster) DatabaseURL() string { return c.database.URL(databaseName) }
+
+// StateDir is the folder with the logs and data of the simulation.
+func (c *Cluster) StateDir() string { return c.state.path }
+
+// Close stops every process and gives the state folder back; its logs and data stay until the next start.
+func (c *Cluster) Close(ctx context.Context) {
+	c.say("stopping")
+	var fronts, backs []string
+	for _, p := range c.parts {
+		if p.kind.base() {
+			backs = append(backs, p.name)
+		} else {
+			fronts = append(fronts, p.name)
+		}
+	}
+	c.supervisor.Stop(ctx, fronts...)
+	c.supervisor.Stop(ctx, backs...)
+	if c.model != nil {
+		_ = c.model.Close(ctx) // the server goes with it
+	}
+	c.supervisor.Close(ctx)
+	if c.network != nil {
+		c.network.Close()
+	}
+	c.state.release()
+}
+
+func (c *Cluster) startAll(ctx context.Context, which func(*part) bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range c.parts {
+		if which(p) {
+			group.Go(func() error { return c.start(ctx, p) })
+		}
+	}
+	return group.Wait()
+}
+
+// start starts a part and waits until it is ready.
+func (c *Cluster) start(ctx context.Context, p *part) error {
+	begun := time.Now()
+	process, err := c.supervisor.Start(p.spec)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := process.Await(ctx, p.ready); err != nil {
+		return err
+	}
+	c.say("%-28s ready after %.1f s", p.name, time.Since(begun).Seconds())
+	return nil
+}
+
+// alarm reports a process that ended and was not asked to.
+func (c *Cluster) alarm(s proc.State) {
+	c.say("%s ended unexpectedly (%s); the end of %s:\n%s", s.Name, s.Exit, s.Log, s.LogTail)
+}
+
+func (c *Cluster) say(format string, args ...any) {
+	c.printing.Lock()
+	defer c.printing.Unlock()
+	_, _ = fmt.Fprintf(c.opts.Out, "%6.1f s  %s\n", time.Since(c.started).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (c *Cluster) log(name string) string {
+	return filepath.Join(c.state.path, "logs", filepath.FromSlash(name)+".log")
+}

@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/sim/locality"
+	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
+)
+
+const (
+	databaseName = "meridian"
+	appRole      = "meridian_app"
+)
+
+// startDatabase starts PostgreSQL, makes the schema, puts the locality model on it and loads the catalog.
+func (c *Cluster) startDatabase(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	var err error
+	c.database, err = postgres.Start(ctx, c.supervisor, postgres.Config{
+		Dir: filepath.Join(c.state.path, "postgres"), Log: c.log("postgres"),
+		Addr: c.plan.Database, Include: locality.SettingsFile,
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.database.CreateDatabase(ctx, databaseName); err != nil {
+		return err
+	}
+	if err := c.database.CreateRole(ctx, appRole); err != nil {
+		return err
+	}
+	c.say("PostgreSQL runs at %s", c.plan.Database)
+	if !c.opts.bare {
+		if err := c.writeStackConfigs(); err != nil {
+			return err
+		}
+		if err := c.run(ctx, "migrate", "--config", c.configFile("owner")); err != nil {
+			return err
+		}
+		if err := c.run(ctx, "seed", "--config", c.configFile("owner")); err != nil {
+			return err
+		}
+		c.say("schema and catalog are loaded")
+	}
+	conn, err := pgx.Connect(ctx, c.DatabaseURL())
+	if err != nil {
+		return fmt.Errorf("cluster: database: %w", err)
+	}
+	if c.model, err = locality.Install(ctx, conn, c.plan.Catalog, appRole); err != nil {
+		_ = conn.Close(ctx) // Install's error is the one that matters
+		return err
+	}
+	c.say("the locality model is on")
+	return nil
+}

@@ -1,0 +1,178 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/meridian-commerce/meridian/internal/sim/proc"
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const stopGrace = 6 * time.Second
+
+type settings = map[string]any
+
+func (c *Cluster) provider() *part {
+	const name = "provider"
+	return &part{
+		name: name, kind: kindProvider,
+		spec:  c.meridian(name, "sandbox-provider", "--listen", c.plan.Provider, "--admin_listen", c.plan.ProviderAdmin,
+			"--journal", filepath.Join(c.state.path, "provider.journal")),
+		ready: func(ctx context.Context) error { return accepts(ctx, c.plan.Provider) },
+	}
+}
+
+func (c *Cluster) stack(r topology.Region, i int) *part {
+	s := r.Stacks[i]
+	name := fmt.Sprintf("%s/stack-%d", r.Name, i+1)
+	return &part{
+		name: name, region: r.Name, kind: kindStack,
+		spec:  c.meridian(name, "serve", "--config", c.configFile(name)),
+		ready: func(ctx context.Context) error { return healthy(ctx, s.Admin) },
+	}
+}
+
+func (c *Cluster) edge(r topology.Region) *part {
+	name := string(r.Name) + "/edge"
+	return &part{
+		name: name, region: r.Name, kind: kindEdge,
+		spec:  c.meridian(name, "edge", "--config", c.configFile(name)),
+		ready: func(ctx context.Context) error { return healthy(ctx, r.EdgeAdmin) },
+	}
+}
+
+func (c *Cluster) meridian(name string, args ...string) proc.Spec {
+	return proc.Spec{
+		Name: name, Path: c.tools.meridian, Args: args, Env: append(c.environment(), c.opts.Env...),
+		Dir: c.state.path, Log: c.log(name), Grace: stopGrace,
+	}
+}
+
+func (c *Cluster) configFile(name string) string {
+	return filepath.Join(c.state.path, "config", strings.ReplaceAll(name, "/", "-")+".yaml")
+}
+
+// prepareFiles writes every configuration that does not need the database.
+func (c *Cluster) prepareFiles(ctx context.Context) error {
+	for _, r := range c.plan.Regions {
+		if err := c.writeConsulConfig(r); err != nil {
+			return err
+		}
+	}
+	if c.opts.bare {
+		return nil
+	}
+	if err := writeFile(c.regionsFile(), regions.DefaultYAML()); err != nil {
+		return err
+	}
+	if c.opts.RegionsFile != "" {
+		text, err := os.ReadFile(c.opts.RegionsFile)
+		if err != nil {
+			return fmt.Errorf("cluster: region catalogue: %w", err)
+		}
+		if err := writeFile(c.regionsFile(), text); err != nil {
+			return err
+		}
+	}
+	for _, r := range c.plan.Regions {
+		if err := c.writeConfig(string(r.Name)+"/edge", c.edgeSettings(r)); err != nil {
+			return err
+		}
+	}
+	return c.run(ctx, "keys", "generate", "--dir", c.keys(""))
+}
+
+func (c *Cluster) regionsFile() string { return filepath.Join(c.state.path, "config", "regions.yaml") }
+
+func (c *Cluster) keys(name string) string { return filepath.Join(c.state.path, "keys", name) }
+
+// writeStackConfigs writes the configurations that hold the database's password.
+func (c *Cluster) writeStackConfigs() error {
+	for _, r := range c.plan.Regions {
+		for i, s := range r.Stacks {
+			if err := c.writeConfig(fmt.Sprintf("%s/stack-%d", r.Name, i+1), c.stackSettings(r, s)); err != nil {
+				return err
+			}
+		}
+	}
+	return c.writeConfig("owner", settings{
+		"regions_file": c.regionsFile(),
+		"database":     settings{"url": c.DatabaseURL(), "app_role": appRole},
+	})
+}
+
+func (c *Cluster) stackSettings(r topology.Region, s topology.Stack) settings {
+	return settings{
+		"region": r.Name, "instance": s.Name, "regions_file": c.regionsFile(), "target": []string{"all"},
+		"listen": s.Addr, "admin_listen": s.Admin, "log": settings{"level": "info", "format": "json"},
+		"shutdown": settings{"delay": "100ms", "timeout": "3s"},
+		"consul":   settings{"address": r.Consul},
+		"redis":    settings{"address": r.Redis},
+		"kafka":    settings{"brokers": []string{r.Bus}},
+		"database": settings{"url": c.gatewayURL(r)},
+		"auth":     settings{"keys_file": c.keys("auth.json"), "token_ttl": "1h"},
+		"account":  settings{"directory_key_file": c.keys("directory.key")},
+		"payment":  settings{"provider_url": "http://" + c.plan.Provider},
+		"order":    settings{"fulfill_after": "5s"},
+	}
+}
+
+// gatewayURL is how a region's stacks reach the database: by the region's gateway, as a role that pays.
+func (c *Cluster) gatewayURL(r topology.Region) string {
+	return c.database.RoleURL(appRole, r.Gateway, databaseName, url.Values{"options": {"-c meridian.gateway=" + string(r.Name)}})
+}
+
+func (c *Cluster) edgeSettings(r topology.Region) settings {
+	consuls := settings{}
+	for _, o := range c.plan.Regions {
+		consuls[string(o.Name)] = c.plan.Across(r, o, o.Consul)
+	}
+	return settings{
+		"region": r.Name, "instance": string(r.Name) + "-edge", "regions_file": c.regionsFile(),
+		"listen": r.Edge, "admin_listen": r.EdgeAdmin, "log": settings{"level": "info", "format": "json"},
+		"shutdown": settings{"delay": "100ms", "timeout": "3s"},
+		"consul":   settings{"address": r.Consul},
+		"auth":     settings{"keys_file": c.keys("auth.json")},
+		// Every caller comes from this machine, so the edges believe what the simulated Internet says of its callers.
+		"edge": settings{"consul": consuls, "peer_nat": c.plan.NAT(r), "trusted_proxies": []string{"127.0.0.0/8"}},
+	}
+}
+
+func (c *Cluster) writeConfig(name string, s settings) error {
+	text, err := yaml.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("cluster: configuration of %s: %w", name, err)
+	}
+	return writeFile(c.configFile(name), text)
+}
+
+// run runs a meridian command to its end.
+func (c *Cluster) run(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, c.tools.meridian, args...)
+	cmd.Env = c.environment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cluster: meridian %s: %w\n%s", args[0], err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// writeFile writes a file that only its owner may read: some hold secrets.
+func writeFile(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	return nil
+}

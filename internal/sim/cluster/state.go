@@ -1,0 +1,118 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+)
+
+// ErrStateInUse says that another simulation runs in the state folder.
+var ErrStateInUse = errors.New("cluster: the state folder is in use")
+
+// ErrForeignFolder says that a state folder holds what no simulation put there.
+var ErrForeignFolder = errors.New("cluster: not a simulation's folder")
+
+const lockName = "lock"
+
+// stateDir is the folder of a simulation, locked while this process lives.
+type stateDir struct {
+	path string
+	lock *os.File
+}
+
+// DefaultStateDir is where a simulation keeps its state unless told otherwise: in the user's state folder, and
+// for root under /var/lib, because PostgreSQL does not run as root and could not enter root's own.
+func DefaultStateDir(net int) (string, error) {
+	name := filepath.Join("meridian", fmt.Sprintf("sim-%d", net))
+	if base := os.Getenv("XDG_STATE_HOME"); base != "" {
+		return filepath.Join(base, name), nil
+	}
+	if os.Geteuid() == 0 {
+		return filepath.Join("/var/lib", name), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("cluster: give a state folder: %w", err)
+	}
+	return filepath.Join(home, ".local", "state", name), nil
+}
+
+// openState locks the folder and removes what a former simulation left in it.
+func openState(plan *topology.Plan, path string) (*stateDir, error) {
+	if path == "" {
+		var err error
+		if path, err = DefaultStateDir(plan.Net); err != nil {
+			return nil, err
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: state folder: %w", err)
+	}
+	if err := os.MkdirAll(path, 0o711); err != nil {
+		return nil, fmt.Errorf("cluster: state folder: %w", err)
+	}
+	if err := refuseForeign(path); err != nil {
+		return nil, err
+	}
+	s := &stateDir{path: path}
+	if s.lock, err = acquire(filepath.Join(path, lockName)); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"logs", "config", "consul", "keys", "postgres"} {
+		if err := os.RemoveAll(filepath.Join(path, name)); err != nil {
+			s.release()
+			return nil, fmt.Errorf("cluster: remove former state: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// refuseForeign keeps a mistyped path from losing its files.
+func refuseForeign(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return fmt.Errorf("cluster: state folder: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() == lockName {
+			return nil
+		}
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%w: %s holds other files; give an empty or a new one", ErrForeignFolder, path)
+	}
+	return nil
+}
+
+// acquire takes the lock, which the kernel gives back when this process ends however it ends.
+func acquire(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: lock: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := io.ReadAll(f) // who it is, is a courtesy
+		_ = f.Close()
+		return nil, fmt.Errorf("%w: %s belongs to the running process %s; stop that one, or choose another --net or --state",
+			ErrStateInUse, filepath.Dir(path), strings.TrimSpace(string(holder)))
+	}
+	if err := errors.Join(f.Truncate(0), write(f, fmt.Sprintf("%d (%s)\n", os.Getpid(), strings.Join(os.Args, " ")))); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("cluster: lock: %w", err)
+	}
+	return f, nil
+}
+
+func write(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+func (s *stateDir) release() { _ = s.lock.Close() }

@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/locality"
+	"github.com/meridian-commerce/meridian/internal/sim/proc"
+	"github.com/meridian-commerce/meridian/internal/sim/wan"
+)
+
+const healthTimeout = 800 * time.Millisecond
+
+// Status describes a simulation at one moment.
+type Status struct {
+	Net         int            `json:"net"`
+	PID         int            `json:"pid"`
+	StateDir    string         `json:"state_dir"`
+	Started     time.Time      `json:"started"`
+	At          time.Time      `json:"at"`
+	MemoryBytes int64          `json:"memory_bytes"` // proportional set size of all processes; 0: unknown
+	Regions     []RegionStatus `json:"regions"`
+	Outside     []proc.State   `json:"outside"` // the database and the payment provider
+	Links       []LinkStatus   `json:"links"`   // faults of the WAN
+}
+
+// RegionStatus describes one region.
+type RegionStatus struct {
+	locality.RegionState
+	Edge      string       `json:"edge"` // URL
+	Healthy   bool         `json:"healthy"`
+	Reason    string       `json:"reason"` // why it is not healthy
+	Processes []proc.State `json:"processes"`
+}
+
+// LinkStatus is a fault of one direction of the WAN.
+type LinkStatus struct {
+	wan.Link
+	wan.Fault
+}
+
+// Status asks every edge for its health and describes all.
+func (c *Cluster) Status(ctx context.Context) Status {
+	s := Status{
+		Net: c.plan.Net, PID: os.Getpid(), StateDir: c.state.path, Started: c.started, At: time.Now(),
+		Regions: make([]RegionStatus, len(c.plan.Regions)),
+	}
+	s.MemoryBytes, _ = c.Memory() // 0 says that it is unknown
+	processes := c.supervisor.States()
+	leases := c.model.State()
+	var wg sync.WaitGroup
+	for i, r := range c.plan.Regions {
+		region := &s.Regions[i]
+		region.RegionState, region.Edge = leases[i], "http://"+r.Edge
+		for _, p := range processes {
+			if strings.HasPrefix(p.Name, string(r.Name)+"/") {
+				region.Processes = append(region.Processes, p)
+			}
+		}
+		wg.Go(func() { region.Healthy, region.Reason = c.health(ctx, region, r.EdgeAdmin) })
+	}
+	for _, p := range processes {
+		if !strings.Contains(p.Name, "/") {
+			s.Outside = append(s.Outside, p)
+		}
+	}
+	for link, fault := range c.network.Faults() {
+		s.Links = append(s.Links, LinkStatus{link, fault})
+	}
+	wg.Wait()
+	return s
+}
+
+// health is the edge's own word, or the processes that are missing.
+func (c *Cluster) health(ctx context.Context, r *RegionStatus, admin string) (bool, string) {
+	if !r.Alive {
+		return false, "lost"
+	}
+	for _, p := range r.Processes {
+		if !p.Running {
+			return false, strings.TrimPrefix(p.Name, string(r.Name)+"/") + " does not run"
+		}
+	}
+	if c.opts.bare {
+		return true, ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	if err := healthy(ctx, admin); err != nil {
+		return false, err.Error()
+	}
+	return true, ""
+}
+
+// Memory is the proportional set size, in bytes, of this process and all that descend from it: shared pages
+// count once.
+func (c *Cluster) Memory() (int64, error) {
+	parents, err := parentsOf()
+	if err != nil {
+		return 0, err
+	}
+	self := os.Getpid()
+	var total int64
+	for pid := range parents {
+		if descends(parents, pid, self) {
+			n, err := pss(pid)
+			if err != nil && !os.IsNotExist(err) {
+				return 0, fmt.Errorf("cluster: memory: %w", err)
+			}
+			total += n
+		}
+	}
+	return total, nil
+}
+
+func descends(parents map[int]int, pid, ancestor int) bool {
+	for ; pid > 1; pid = parents[pid] {
+		if pid == ancestor {
+			return true
+		}
+	}
+	return false
+}
+
+// parentsOf maps every process to its parent.
+func parentsOf() (map[int]int, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, fmt.Errorf("cluster: processes: %w", err)
+	}
+	parents := map[int]int{}
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has just ended
+		}
+		pid, errPID := strconv.Atoi(strings.Split(path, "/")[2])
+		_, rest, _ := strings.Cut(string(text), ") ") // a program's name may hold spaces; the state follows it
+		fields := strings.Fields(rest)
+		if len(fields) < 2 || errPID != nil {
+			continue
+		}
+		if parent, err := strconv.Atoi(fields[1]); err == nil {
+			parents[pid] = parent
+		}
+	}
+	return parents, nil
+}
+
+func pss(pid int) (int64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), "Pss:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kb * 1024, err
+		}
+	}
+	return 0, nil // it is a zombie
+}

@@ -1,0 +1,76 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
+)
+
+// ErrMissing says that programs which the simulation runs are not installed.
+var ErrMissing = errors.New("cluster: the simulation needs programs that are not here")
+
+// tools are the programs that the simulation runs, by path.
+type tools struct{ consul, redis, meridian, simulator string }
+
+// findTools finds every program, or says what is missing and what to do.
+func findTools(o Options) (tools, error) {
+	if runtime.GOOS != "linux" {
+		return tools{}, fmt.Errorf("%w: it needs Linux, whose whole 127.0.0.0/8 is this machine; run it in a container or a virtual machine", ErrMissing)
+	}
+	var t tools
+	var missing []string
+	find := func(into *string, name string, beside ...string) {
+		path, err := lookup(name, beside...)
+		if err != nil {
+			missing = append(missing, name)
+		}
+		*into = path
+	}
+	find(&t.consul, "consul", cacheBin())
+	find(&t.redis, "redis-server")
+	if _, err := postgres.Bin(); err != nil {
+		missing = append(missing, "postgres (PostgreSQL 15 or newer)")
+	}
+	if len(missing) > 0 {
+		return tools{}, fmt.Errorf("%w: %s. `make deps` installs them", ErrMissing, strings.Join(missing, ", "))
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return tools{}, fmt.Errorf("cluster: this program's path: %w", err)
+	}
+	if t.simulator = o.Simulator; t.simulator == "" {
+		t.simulator = self
+	}
+	if t.meridian = o.Meridian; t.meridian == "" && !o.bare {
+		if t.meridian, err = lookup("meridian", filepath.Dir(self)); err != nil {
+			return tools{}, fmt.Errorf("%w: meridian, which is neither beside meridian-sim nor in PATH. `make build` builds both", ErrMissing)
+		}
+	}
+	return t, nil
+}
+
+// lookup finds a program in the given folders, then in PATH.
+func lookup(name string, folders ...string) (string, error) {
+	for _, folder := range folders {
+		path := filepath.Join(folder, name)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return exec.LookPath(name)
+}
+
+// cacheBin is where `make deps` puts what it builds.
+func cacheBin() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "meridian", "bin")
+}
