@@ -96,7 +96,7 @@ func TestParseProxies(t *testing.T) {
 	t.Parallel()
 	for text, ok := range map[string]bool{
 		"10.0.0.0/8": true, "10.1.2.3/8": true, "192.0.2.1": true, "2001:db8::/32": true, "::1": true,
-		"::ffff:10.0.0.0/104": true, " 10.0.0.0/8 ": true,
+		"::ffff:10.0.0.0/104": true, "\t10.0.0.0/8": true,
 		"0.0.0.0/0": false, "::/0": false, "::ffff:0.0.0.0/96": false, "::ffff:10.0.0.0/64": false,
 		"": false, "10.0.0.0/33": false, "proxy.example": false, "10.0.0.0/": false,
 	} {

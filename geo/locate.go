@@ -25,7 +25,7 @@ type Locator struct {
 	countries Countries
 }
 
-// Caller is what is known of a request before it is located. Regions that the catalogue does not have count
+// Caller is what is known of a request before it is located. Regions that the catalog does not have count
 // as not given.
 type Caller struct {
 	Peer   netip.Addr   // the TCP peer
@@ -38,7 +38,7 @@ type Caller struct {
 // NewLocator returns a locator for the edge of a region. countries may be nil: there is no database.
 func NewLocator(c *regions.Catalog, edge regions.Name, trusted Proxies, countries Countries) (*Locator, error) {
 	if _, ok := c.Lookup(edge); !ok {
-		return nil, fmt.Errorf("geo: the edge's region %q is not in the catalogue", edge)
+		return nil, fmt.Errorf("geo: the edge's region %q is not in the catalog", edge)
 	}
 	return &Locator{catalog: c, edge: edge, trusted: trusted, countries: countries}, nil
 }

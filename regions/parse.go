@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ErrCatalog is wrapped by every error about a catalogue's content.
-var ErrCatalog = errors.New("regions: bad catalogue")
+// ErrCatalog is wrapped by every error about a catalog's content.
+var ErrCatalog = errors.New("regions: bad catalog")
 
 var (
 	validName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
@@ -31,16 +31,16 @@ type pairRTT struct {
 	Millis  float64 `yaml:"ms"`
 }
 
-// Load reads a catalogue from a file.
+// Load reads a catalog from a file.
 func Load(path string) (*Catalog, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("regions: read catalogue: %w", err)
+		return nil, fmt.Errorf("regions: read catalog: %w", err)
 	}
 	return Parse(text)
 }
 
-// Parse reads and validates a catalogue. Errors wrap ErrCatalog and name the entry at fault.
+// Parse reads and validates a catalog. Errors wrap ErrCatalog and name the entry at fault.
 func Parse(text []byte) (*Catalog, error) {
 	var doc document
 	dec := yaml.NewDecoder(bytes.NewReader(text))

@@ -1,4 +1,4 @@
-// Package regions is the region catalogue: which regions exist, where they are, whom they prefer and how
+// Package regions is the region catalog: which regions exist, where they are, whom they prefer and how
 // far apart they are. It is data and vocabulary and depends on no other room; a Catalog never changes
 // after it was parsed, so it may be read from any goroutine.
 package regions
@@ -26,7 +26,7 @@ type Place struct {
 	Lon     float64 `yaml:"lon"`
 }
 
-// Region is one entry of the catalogue.
+// Region is one entry of the catalog.
 type Region struct {
 	Name       Name                `yaml:"name"`
 	Code       Code                `yaml:"code"`
@@ -38,7 +38,7 @@ type Region struct {
 	Loopback   netip.Prefix        `yaml:"loopback"`   // the simulation's /24
 }
 
-// Catalog is a parsed, validated region catalogue.
+// Catalog is a parsed, validated region catalog.
 type Catalog struct {
 	regions   []Region
 	byName    map[Name]int
@@ -50,22 +50,22 @@ type Catalog struct {
 //go:embed regions.yaml
 var embedded []byte
 
-// Default returns the catalogue that ships in the binary. A test proves that it parses.
+// Default returns the catalog that ships in the binary. A test proves that it parses.
 func Default() *Catalog {
 	c, err := Parse(embedded)
 	if err != nil {
-		panic("regions: the embedded catalogue is broken: " + err.Error())
+		panic("regions: the embedded catalog is broken: " + err.Error())
 	}
 	return c
 }
 
-// DefaultYAML returns the text of the catalogue that ships in the binary.
+// DefaultYAML returns the text of the catalog that ships in the binary.
 func DefaultYAML() []byte { return slices.Clone(embedded) }
 
-// All returns every region in the catalogue's order.
+// All returns every region in the catalog's order.
 func (c *Catalog) All() []Region { return slices.Clone(c.regions) }
 
-// Names returns every region's name in the catalogue's order.
+// Names returns every region's name in the catalog's order.
 func (c *Catalog) Names() []Name {
 	names := make([]Name, len(c.regions))
 	for i, r := range c.regions {
@@ -131,7 +131,7 @@ func (c *Catalog) QuorumRTT(n Name) time.Duration {
 	return 0
 }
 
-// Nearest returns every region by declared round trip from n, n itself first; ties keep the catalogue's order.
+// Nearest returns every region by declared round trip from n, n itself first; ties keep the catalog's order.
 func (c *Catalog) Nearest(n Name) []Name {
 	names := c.Names()
 	slices.SortStableFunc(names, func(a, b Name) int { return cmp.Compare(c.RTT(n, a), c.RTT(n, b)) })

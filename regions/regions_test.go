@@ -29,7 +29,7 @@ func TestDefault(t *testing.T) {
 		}
 	}
 	if again, err := regions.Parse(regions.DefaultYAML()); err != nil || !slices.Equal(again.Names(), c.Names()) {
-		t.Errorf("the shipped text does not parse to the same catalogue: %v", err)
+		t.Errorf("the shipped text does not parse to the same catalog: %v", err)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// fourth is an entry that may be appended to the default catalogue's regions.
+// fourth is an entry that may be appended to the default catalog's regions.
 const fourth = `
   - name: sa-east-1
     code: sa1
@@ -186,7 +186,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse proves that a catalogue either is refused with ErrCatalog or keeps what its methods promise.
+// FuzzParse proves that a catalog either is refused with ErrCatalog or keeps what its methods promise.
 func FuzzParse(f *testing.F) {
 	f.Add(regions.DefaultYAML())
 	f.Add([]byte(withFourth(fourth)))

@@ -55,7 +55,7 @@ func (s *Service) Product(ctx context.Context, handle string) (Product, error) {
 }
 
 // Search returns one page of the active products that hold every word of query, best first, and the offset to
-// continue at (0 at the end). Errors: fault.Invalid.
+// continue at (0 at the end, or where results end although more products match). Errors: fault.Invalid.
 func (s *Service) Search(ctx context.Context, query string, offset, size int) (page []Product, next int, err error) {
 	query = strings.TrimSpace(query)
 	switch {
@@ -68,5 +68,8 @@ func (s *Service) Search(ctx context.Context, query string, offset, size int) (p
 	if err != nil || len(page) <= size {
 		return page, 0, err
 	}
-	return page[:size], offset + size, nil
+	if next = offset + size; next > maxOffset {
+		next = 0
+	}
+	return page[:size], next, nil
 }

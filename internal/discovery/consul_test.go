@@ -61,7 +61,7 @@ func (c *consulServer) start(t *testing.T) {
 	for _, j := range c.join {
 		args = append(args, "-retry-join-wan="+j)
 	}
-	c.cmd = exec.Command(c.binary, args...) //nolint:gosec // the test's own binary
+	c.cmd = exec.Command(c.binary, args...)
 	c.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	log, err := os.Create(c.dir + ".log")
 	if err != nil {

@@ -77,10 +77,10 @@ type Snapshot struct {
 	index   map[regions.Name]int
 }
 
-// Regions returns every region of the catalogue, in its order.
+// Regions returns every region of the catalog, in its order.
 func (s *Snapshot) Regions() []Region { return s.regions }
 
-// Region returns one region; the zero Region when the catalogue does not have it.
+// Region returns one region; the zero Region when the catalog does not have it.
 func (s *Snapshot) Region(n regions.Name) Region {
 	if i, ok := s.index[n]; ok {
 		return s.regions[i]

@@ -29,7 +29,7 @@ type Config struct {
 	Logger  *slog.Logger            // nil: none
 }
 
-// View watches every region of a catalogue. Make one with NewView; it is safe for concurrent use.
+// View watches every region of a catalog. Make one with NewView; it is safe for concurrent use.
 type View struct {
 	catalog *regions.Catalog
 	region  regions.Name
@@ -52,15 +52,15 @@ type View struct {
 // NewView returns a view that knows nothing yet; Run fills it.
 func NewView(cfg Config) (*View, error) {
 	if cfg.Catalog == nil {
-		return nil, errors.New("discovery: a view needs a region catalogue")
+		return nil, errors.New("discovery: a view needs a region catalog")
 	}
 	if _, ok := cfg.Catalog.Lookup(cfg.Region); !ok {
-		return nil, fmt.Errorf("discovery: region %q is not in the catalogue", cfg.Region)
+		return nil, fmt.Errorf("discovery: region %q is not in the catalog", cfg.Region)
 	}
 	v := newView(cfg)
 	for name, addr := range cfg.Consul {
 		if _, ok := cfg.Catalog.Lookup(name); !ok {
-			return nil, fmt.Errorf("discovery: Consul of %q: the region is not in the catalogue", name)
+			return nil, fmt.Errorf("discovery: Consul of %q: the region is not in the catalog", name)
 		}
 		client, err := newConsulClient(addr)
 		if err != nil {

@@ -76,7 +76,7 @@ func (v *View) watch(ctx context.Context, region regions.Name) {
 		} else {
 			v.lost(region, errors.Join(err, crossErr))
 		}
-		pause(ctx, retry/2+rand.N(retry/2+1)) //nolint:gosec // jitter
+		pause(ctx, retry/2+rand.N(retry/2+1))
 		retry = min(2*retry, lastRetry)
 	}
 }
@@ -181,7 +181,7 @@ func (v *View) forget(s *regionState, id string) {
 // hangs is found after an interval, a tick and a time-out. Time-outs bound how many are under way.
 func (v *View) probeLoop(ctx context.Context, t *tracked) {
 	timeout := probeTimeout + v.catalog.RTT(v.region, t.endpoint.Region)
-	pause(ctx, rand.N(probeInterval/10)) //nolint:gosec // jitter
+	pause(ctx, rand.N(probeInterval/10))
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
 	for ctx.Err() == nil {

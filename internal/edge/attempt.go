@@ -186,7 +186,7 @@ func (e *Edge) again(ctx context.Context, x *exchange, o outcome, last target) (
 	}
 	x.retried = true // serve gives the budget back
 	if !x.silence {
-		pause(ctx, retryPause/2+rand.N(retryPause/2)) //nolint:gosec // jitter
+		pause(ctx, retryPause/2+rand.N(retryPause/2))
 	}
 	return e.next(x, only)
 }

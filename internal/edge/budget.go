@@ -47,7 +47,7 @@ func pick(members []discovery.Member, tried []*discovery.Endpoint, fit func(disc
 		case ties == 0 || load < least:
 			best, least, ties = m, load, 1
 		case load == least:
-			if ties++; rand.IntN(ties) == 0 { //nolint:gosec // balance, not secrecy
+			if ties++; rand.IntN(ties) == 0 {
 				best = m
 			}
 		}

@@ -91,7 +91,7 @@ type Edge struct {
 // New returns an edge that serves once Run runs. Errors are about the configuration.
 func New(cfg Config, deps Deps) (*Edge, error) {
 	if cfg.Catalog == nil {
-		return nil, errors.New("edge: it needs a region catalogue")
+		return nil, errors.New("edge: it needs a region catalog")
 	}
 	nat, err := discovery.ParseNAT(cfg.PeerNAT)
 	if err != nil {

@@ -89,7 +89,7 @@ func (e *Edge) explain(q inquiry) *edgev1.ExplainResponse {
 	for _, c := range decision.Candidates {
 		out.Candidates = append(out.Candidates, &edgev1.Candidate{
 			Region: string(c.Region), Route: string(c.Route), Healthy: c.Healthy > 0,
-			HealthyInstances: int32(c.Healthy), TotalInstances: int32(c.Total), //nolint:gosec // a handful
+			HealthyInstances: int32(c.Healthy), TotalInstances: int32(c.Total),
 			RttMs: float64(c.RTT) / float64(time.Millisecond),
 		})
 	}

@@ -154,7 +154,7 @@ func TestBrokenRequestBody(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{
-		"no catalogue":      {Region: eu},
+		"no catalog":      {Region: eu},
 		"an unknown region": {Catalog: regions.Default(), Region: "mars-1"},
 		"a bad proxy":       {Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"0.0.0.0/0"}},
 		"a bad translation": {Catalog: regions.Default(), Region: eu, PeerNAT: []string{"x"}},

@@ -152,8 +152,7 @@ func TestProblemsInEveryProtocol(t *testing.T) {
 }
 
 func reasonOf(err error) string {
-	var failure *connect.Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*connect.Error](err); ok {
 		for _, d := range failure.Details() {
 			if v, err := d.Value(); err == nil {
 				if info, ok := v.(*errdetails.ErrorInfo); ok && info.GetDomain() == "meridian" {

@@ -27,7 +27,7 @@ type Health interface {
 	Counts(n regions.Name) (healthy, total int)
 }
 
-// Request is what is known of one request. Regions that the catalogue does not have count as not given.
+// Request is what is known of one request. Regions that the catalog does not have count as not given.
 type Request struct {
 	Method   Method
 	Location geo.Location
@@ -84,7 +84,7 @@ type Policy struct {
 // NewPolicy returns the policy of an edge.
 func NewPolicy(edge regions.Name, proximity *geo.Proximity) (*Policy, error) {
 	if proximity.From(edge) == nil {
-		return nil, fmt.Errorf("decide: the edge's region %q is not in the catalogue", edge)
+		return nil, fmt.Errorf("decide: the edge's region %q is not in the catalog", edge)
 	}
 	return &Policy{edge: edge, proximity: proximity}, nil
 }
