@@ -8,10 +8,12 @@ import (
 	"syscall"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
+	"github.com/meridian-commerce/meridian/internal/sim/drill"
+	"github.com/meridian-commerce/meridian/internal/sim/load"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends at once; the kernel then ends the children
-	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, load.Command(), drill.Command()))
 }

@@ -130,9 +130,11 @@ func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
 	}
 	var wg sync.WaitGroup
 	for _, orders := range lanes {
-		limited, cancel := context.WithTimeout(ctx, handleLimit)
-		defer cancel()
-		wg.Go(func() { c.handleLane(limited, orders) })
+		wg.Go(func() {
+			limited, cancel := context.WithTimeout(ctx, handleLimit)
+			defer cancel()
+			c.handleLane(limited, orders)
+		})
 	}
 	wg.Wait()
 }

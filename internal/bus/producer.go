@@ -46,24 +46,30 @@ func (p *Producer) Publish(ctx context.Context, events []outbox.Event) error {
 	if err := p.topic.ensure(ctx); err != nil {
 		return err
 	}
-	records := make([]*kgo.Record, len(events))
-	spans := make([]trace.Span, len(events))
-	for i, e := range events {
-		inner, span := otel.Tracer("meridian/bus").Start(telemetry.Extract(ctx, e.Traceparent), "publish "+e.Type,
-			trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("cloudevents.event_id", e.ID)))
-		defer span.End()
-		records[i], spans[i] = encode(e, telemetry.Inject(inner)), span
-	}
-	results := p.client.ProduceSync(ctx, records...)
-	err := results.FirstErr()
-	if err == nil {
-		return nil
+	records, spans := prepare(ctx, events)
+	err := p.client.ProduceSync(ctx, records...).FirstErr()
+	for _, span := range spans {
+		if err != nil {
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
 	}
 	if gone(err) {
 		p.topic.forget()
 	}
-	for _, span := range spans {
-		span.SetStatus(codes.Error, err.Error())
+	if err != nil {
+		return fmt.Errorf("bus: publish %d events: %w", len(events), err)
 	}
-	return fmt.Errorf("bus: publish %d events: %w", len(events), err)
+	return nil
+}
+
+// prepare makes the records, each with a span of its own that continues its event's trace; the caller ends them.
+func prepare(ctx context.Context, events []outbox.Event) ([]*kgo.Record, []trace.Span) {
+	records, spans := make([]*kgo.Record, len(events)), make([]trace.Span, len(events))
+	for i, e := range events {
+		inner, span := otel.Tracer("meridian/bus").Start(telemetry.Extract(ctx, e.Traceparent), "publish "+e.Type,
+			trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("cloudevents.event_id", e.ID)))
+		records[i], spans[i] = encode(e, telemetry.Inject(inner)), span
+	}
+	return records, spans
 }

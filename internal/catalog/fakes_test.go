@@ -17,7 +17,8 @@ var errDown = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry
 // store is a catalog.Store in memory. Search finds everything.
 type store struct {
 	products map[string]catalog.Product
-	puts     []int // how many products each Put had
+	owners   map[string]string // SKUs that other products have, and which
+	puts     []int             // how many products each Put had
 	down     error
 }
 
@@ -55,6 +56,13 @@ func (s *store) Put(_ context.Context, products []catalog.Product) (changed int,
 		return 0, s.down
 	}
 	s.puts = append(s.puts, len(products))
+	for _, p := range products {
+		for _, v := range p.Variants {
+			if owner, taken := s.owners[v.SKU]; taken && owner != p.Handle {
+				return 0, fault.New(fault.Exists, "SKU_TAKEN", "SKU %s belongs to %s", v.SKU, owner)
+			}
+		}
+	}
 	for _, p := range products {
 		if !reflect.DeepEqual(s.products[p.Handle], p) {
 			changed++

@@ -49,12 +49,14 @@ func Import(ctx context.Context, store Store, stock Allotter, from Source, progr
 		var bad BadRow
 		switch {
 		case errors.Is(err, io.EOF):
-			return run.done, run.put(ctx, batch)
+			err := run.put(ctx, batch) // adds to run.done
+			return run.done, err
 		case errors.As(err, &bad):
 			run.refuse(bad)
 			continue
 		case err != nil:
-			return run.done, errors.Join(err, run.put(ctx, batch))
+			err = errors.Join(err, run.put(ctx, batch))
+			return run.done, err
 		}
 		if batch = append(batch, p); len(batch) == importBatch {
 			if err := run.put(ctx, batch); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
 // rows returns n products of two variants each, with bad rows after some of them.
@@ -87,6 +88,28 @@ func TestImportOfNothing(t *testing.T) {
 		if err != nil || done != (catalog.Imported{Bad: bad}) || len(products.puts) != 0 {
 			t.Errorf("%s: %+v, %v, %v", name, done, err, products.puts)
 		}
+	}
+}
+
+// A product that would take another's SKU is reported like a bad row, and those around it load.
+func TestImportOfATakenSKU(t *testing.T) {
+	t.Parallel()
+	products, stock := emptyShop()
+	products.owners = map[string]string{"s0003-b": "old", "s0129-a": "older"}
+	var refused []string
+	done, err := catalog.Import(t.Context(), products, stock, rows(130), func(_ catalog.Imported, bad error) {
+		if bad != nil {
+			refused = append(refused, fault.Reason(bad))
+		}
+	})
+	if diff := cmp.Diff(catalog.Imported{Products: 128, Changed: 128, Variants: 256, Bad: 2}, done); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if diff := cmp.Diff([]string{"SKU_TAKEN", "SKU_TAKEN"}, refused); diff != "" {
+		t.Error(diff)
+	}
+	if _, allotted := stock.units["s0003-a"]; allotted || len(stock.units) != 256 {
+		t.Errorf("%d SKUs are allotted, a refused product's among them: %t", len(stock.units), allotted)
 	}
 }
 

@@ -336,7 +336,7 @@ func TestNewViewRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, edit := range map[string]func(*Config){
-		"no catalog":         func(c *Config) { c.Catalog = nil },
+		"no catalog":           func(c *Config) { c.Catalog = nil },
 		"an unknown region":    func(c *Config) { c.Region = "mars-1" },
 		"Consul of nowhere":    func(c *Config) { c.Consul["mars-1"] = "127.0.0.1:8500" },
 		"a bad Consul address": func(c *Config) { c.Consul[us] = "127.0.0.1" },

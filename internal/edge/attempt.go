@@ -204,20 +204,26 @@ func pause(ctx context.Context, d time.Duration) {
 // next returns the best instance that was not tried yet: of the first candidate region that has one.
 func (e *Edge) next(x *exchange, only regions.Name) (target, bool) {
 	snapshot := e.view.Snapshot()
-	if x.silence { // what else has been silent is likely to hang as well, though it is not known to be down yet
-		if t, ok := e.nextOf(x, only, snapshot, discovery.Member.Fresh); ok {
+	if x.silence { // another region rather than an instance that is silent too, though not yet known to be down
+		if t, ok := nextOf(x, only, snapshot, false); ok {
 			return t, true
 		}
 	}
-	return e.nextOf(x, only, snapshot, nil)
+	return nextOf(x, only, snapshot, true)
 }
 
-func (e *Edge) nextOf(x *exchange, only regions.Name, s *discovery.Snapshot, fit func(discovery.Member) bool) (target, bool) {
+// nextOf prefers, within a region, instances that answered probes lately; silent says whether others will do.
+func nextOf(x *exchange, only regions.Name, s *discovery.Snapshot, silent bool) (target, bool) {
 	for _, c := range x.decision.Candidates {
 		if only != "" && c.Region != only {
 			continue
 		}
-		if m, ok := pick(s.Region(c.Region).Healthy, x.tried, fit); ok {
+		healthy := s.Region(c.Region).Healthy
+		m, ok := pick(healthy, x.tried, discovery.Member.Fresh)
+		if !ok && silent {
+			m, ok = pick(healthy, x.tried, nil)
+		}
+		if ok {
 			return target{m, c.Route}, true
 		}
 	}

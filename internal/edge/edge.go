@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,6 +86,7 @@ type Edge struct {
 	metrics   *metrics
 	log       *slog.Logger
 	proxy     *httputil.ReverseProxy
+	draining  atomic.Bool
 	handler   http.Handler
 }
 
@@ -208,7 +210,16 @@ func (e *Edge) Run(ctx context.Context) error {
 
 // Ready returns nil when the edge can do its job: it knows every region, or has asked for it long enough, and
 // at least one stack is healthy. A Consul that is lost later does not change that.
-func (e *Edge) Ready() error { return e.view.Ready() }
+func (e *Edge) Ready() error {
+	if e.draining.Load() {
+		return errors.New("edge: it is draining")
+	}
+	return e.view.Ready()
+}
+
+// Drain makes the edge not ready, so that what stands before it sends new requests elsewhere. It goes on
+// serving those that come.
+func (e *Edge) Drain() { e.draining.Store(true) }
 
 // serveReady answers the health checks of what stands before the edge on the port that it uses.
 func (e *Edge) serveReady(w http.ResponseWriter) {

@@ -44,38 +44,53 @@ func consulOf(t *testing.T, region regions.Name, stacks []*stack) string {
 	})).Addr
 }
 
-// TestRegionIsKilled runs an edge as it is, with probes and all, under load while every stack of its region
-// and then the region's Consul are killed: no request fails, and the view follows.
-func TestRegionIsKilled(t *testing.T) {
-	t.Parallel()
-	var f fleet
-	ok := func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
+// running is an edge as it is, with probes and all, and two stacks in each region. Their handlers are given by
+// region.
+func running(t *testing.T, handlers map[regions.Name]http.HandlerFunc) *site {
+	t.Helper()
+	s := &site{fleet: &fleet{}, registry: prometheus.NewRegistry(), client: http.DefaultClient}
 	consul := map[regions.Name]string{}
 	for _, n := range []regions.Name{us, eu, ap} {
-		first := len(f.stacks)
+		first := len(s.stacks)
 		for i := range 2 {
-			f.add(t, n, fmt.Sprintf("%s/%d", n, i), ok)
+			s.add(t, n, fmt.Sprintf("%s/%d", n, i), handlers[n])
 		}
-		consul[n] = consulOf(t, n, f.stacks[first:])
+		consul[n] = consulOf(t, n, s.stacks[first:])
 	}
-	e, err := New(Config{Catalog: regions.Default(), Region: eu, Consul: consul}, Deps{Tokens: tokens{}, Metrics: prometheus.NewRegistry()})
-	if err != nil {
+	var err error
+	if s.edge, err = New(Config{Catalog: regions.Default(), Region: eu, Consul: consul}, Deps{Tokens: tokens{}, Metrics: s.registry}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var run sync.WaitGroup
 	run.Go(func() {
-		if err := e.Run(ctx); err != nil {
+		if err := s.edge.Run(ctx); err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})
-	defer run.Wait()
-	defer stop()
-	eventually(t, "the edge is ready", func() bool { return e.Ready() == nil })
-	s := &site{edge: e, url: "http://" + serveOn(t, "127.0.0.1:0", e.Handler()).Addr, client: http.DefaultClient}
+	t.Cleanup(func() { stop(); run.Wait() })
+	s.url = "http://" + serveOn(t, "127.0.0.1:0", s.edge.Handler()).Addr
+	eventually(t, "the edge is ready", func() bool { return s.edge.Ready() == nil })
+	return s
+}
 
+// healthy waits until so many instances of the edge's region are.
+func (s *site) healthy(t *testing.T, want int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d healthy instances", want), func() bool {
+		healthy, total := s.edge.view.Snapshot().Counts(eu)
+		return healthy == want && total == 2
+	})
+}
+
+// TestStacksAreKilled has load while both stacks of a region are killed, one after the other, and come back:
+// no request fails.
+func TestStacksAreKilled(t *testing.T) {
+	t.Parallel()
+	drain := func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
+	s := running(t, map[regions.Name]http.HandlerFunc{us: drain, eu: drain, ap: drain})
 	var load sync.WaitGroup
-	var served [2]atomic.Int64 // by home, by another region
+	var home, away atomic.Int64
 	ending := make(chan struct{})
 	for i := range 4 {
 		load.Go(func() {
@@ -94,31 +109,92 @@ func TestRegionIsKilled(t *testing.T) {
 					t.Errorf("%s: %d %s", path, got.status, got.body)
 				}
 				if got.Get("Meridian-Served-Region") == string(eu) {
-					served[0].Add(1)
+					home.Add(1)
 				} else {
-					served[1].Add(1)
+					away.Add(1)
 				}
 			}
 		})
 	}
-	eventually(t, "home serves", func() bool { return served[0].Load() > 50 })
-	for _, victim := range f.stacks[2:4] {
+	eventually(t, "home serves", func() bool { return home.Load() > 50 })
+	for i, victim := range s.stacks[2:4] {
 		victim.kill()
+		s.healthy(t, 1-i)
 	}
-	eventually(t, "another region serves", func() bool { return served[1].Load() > 50 })
-	eventually(t, "the view follows", func() bool {
-		healthy, total := e.view.Snapshot().Counts(eu)
-		return healthy == 0 && total == 2
-	})
-	for _, revived := range f.stacks[2:4] {
-		serveOn(t, revived.Addr, http.HandlerFunc(ok))
+	eventually(t, "another region serves", func() bool { return away.Load() > 50 })
+	for _, revived := range s.stacks[2:4] {
+		serveOn(t, revived.Addr, http.HandlerFunc(drain))
 	}
-	before := served[0].Load()
-	eventually(t, "home serves again", func() bool { return served[0].Load() > before+50 })
+	s.healthy(t, 2)
+	before := home.Load()
+	eventually(t, "home serves again", func() bool { return home.Load() > before+50 })
 	close(ending)
 	load.Wait()
-	if r := e.view.Snapshot().Region(eu); r.Source != discovery.SourceConsul {
+	if r := s.edge.view.Snapshot().Region(eu); r.Source != discovery.SourceConsul {
 		t.Errorf("membership is from %s", r.Source)
+	}
+}
+
+// TestRegionHangs: the stacks of a region keep their connections and answer nothing any more. Requests that
+// wait there are answered by another region as soon as the probes show it.
+func TestRegionHangs(t *testing.T) {
+	t.Parallel()
+	var hanging atomic.Bool
+	ended := make(chan struct{})
+	mayHang := func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if hanging.Load() {
+			<-ended
+		}
+	}
+	s := running(t, map[regions.Name]http.HandlerFunc{us: echo, eu: mayHang, ap: echo})
+	t.Cleanup(func() { close(ended) })
+	s.edge.timeout = time.Hour // the probes must do it
+	if got := s.send(t, http.MethodPost, product, "{}"); got.Get("Meridian-Served-Region") != string(eu) {
+		t.Fatalf("served by %s", got.Get("Stack"))
+	}
+	hanging.Store(true)
+	var load sync.WaitGroup
+	for i := range 8 {
+		load.Go(func() {
+			start := time.Now()
+			got := s.send(t, http.MethodPost, place, "{}", "Idempotency-Key", fmt.Sprint(i))
+			if got.status != http.StatusOK || got.Get("Meridian-Route") != "failover" {
+				t.Errorf("got %d by %s: %s", got.status, got.Get("Stack"), got.body)
+			}
+			t.Logf("answered after %s", time.Since(start))
+		})
+	}
+	load.Wait()
+	s.healthy(t, 0)
+}
+
+// TestInstancesDieTogether: the second instance dies while the request that broke on the first one waits to be
+// repeated, with kept-alive connections to both.
+func TestInstancesDieTogether(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var dying atomic.Bool
+	var second *stack
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if dying.Load() {
+			second.kill()
+			reset(w, r)
+		}
+		time.Sleep(10 * time.Millisecond) // so that both instances get some of the first requests
+	}
+	s.add(t, eu, "eu/0", handler)
+	second = s.add(t, eu, "eu/1", handler)
+	s.add(t, us, "us/0", echo)
+	var warm sync.WaitGroup
+	for range 8 {
+		warm.Go(func() { s.send(t, http.MethodPost, product, "{}") })
+	}
+	warm.Wait()
+	dying.Store(true)
+	second.Acquire() // so that the first instance is asked first
+	if got := s.send(t, http.MethodPost, place, "{}", "Idempotency-Key", "k"); got.status != http.StatusOK || got.Get("Stack") != "us/0" {
+		t.Errorf("got %d from %s: %s", got.status, got.Get("Stack"), got.body)
 	}
 }
 

@@ -1,9 +1,9 @@
 package edge
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httputil"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,8 +76,8 @@ func (e *Edge) stamp(h http.Header, x *exchange, span trace.SpanContext) {
 		h.Set(headerRoute, string(x.route))
 	}
 	h.Set(headerRequestID, x.requestID)
-	h.Add("Server-Timing", fmt.Sprintf("edge;dur=%.2f", float64(time.Since(x.start))/float64(time.Millisecond)))
+	h.Add("Server-Timing", "edge;dur="+strconv.FormatFloat(float64(time.Since(x.start))/float64(time.Millisecond), 'f', 2, 64))
 	if span.IsValid() {
-		h.Set("Traceparent", fmt.Sprintf("00-%s-%s-%s", span.TraceID(), span.SpanID(), span.TraceFlags()))
+		h.Set("Traceparent", "00-"+span.TraceID().String()+"-"+span.SpanID().String()+"-"+span.TraceFlags().String())
 	}
 }

@@ -123,6 +123,11 @@ func TestReadyPath(t *testing.T) {
 	if got := s.send(t, http.MethodGet, discovery.ReadyPath, ""); got.status != http.StatusOK {
 		t.Errorf("ready: %d", got.status)
 	}
+	s.edge.Drain()
+	if got := s.send(t, http.MethodGet, discovery.ReadyPath, ""); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "draining") {
+		t.Errorf("draining: %d %s", got.status, got.body)
+	}
+	s = newSite(t)
 	s.notReady = errors.New("not yet")
 	if got := s.send(t, http.MethodGet, discovery.ReadyPath, ""); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "not yet") {
 		t.Errorf("not ready: %d %s", got.status, got.body)
@@ -154,7 +159,7 @@ func TestBrokenRequestBody(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{
-		"no catalog":      {Region: eu},
+		"no catalog":        {Region: eu},
 		"an unknown region": {Catalog: regions.Default(), Region: "mars-1"},
 		"a bad proxy":       {Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"0.0.0.0/0"}},
 		"a bad translation": {Catalog: regions.Default(), Region: eu, PeerNAT: []string{"x"}},

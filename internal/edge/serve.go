@@ -2,9 +2,9 @@ package edge
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +65,7 @@ func (e *Edge) open(x *exchange, r *http.Request) *problem {
 // record writes the metrics, the span and the log line of a finished exchange.
 func (e *Edge) record(r *http.Request, x *exchange) {
 	took := time.Since(x.start)
-	code := fmt.Sprint(x.status)
+	code := strconv.Itoa(x.status)
 	left := r.Context().Err() != nil
 	switch {
 	case left && (!x.finished || x.status == 0):

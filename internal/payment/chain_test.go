@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/meridian-commerce/meridian/internal/audit"
 	"github.com/meridian-commerce/meridian/internal/bus"
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
@@ -61,6 +62,10 @@ func TestChain(t *testing.T) {
 		s.again()
 	}
 	s.agrees(provider, ids)
+	violations, err := audit.Run(t.Context(), s.db.Pool(), regions.Default(), time.Minute)
+	if err != nil || len(violations) > 0 {
+		t.Errorf("audit: %+v, %v", violations, err)
+	}
 	s.lint()
 }
 

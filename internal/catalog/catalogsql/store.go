@@ -40,17 +40,17 @@ func (s *Store) Find(ctx context.Context, handle string) (catalog.Product, error
 	batch.Queue(variantsOf, []string{handle})
 	results := s.db.Pool().SendBatch(ctx, batch)
 	products, err := collect(results.Query())
-	if err == nil && len(products) == 0 {
-		err = catalog.ErrNotFound
-	}
-	if err == nil {
+	if err == nil && len(products) > 0 {
 		err = attach(products)(results.Query())
 	}
 	if closing := results.Close(); err == nil {
 		err = closing
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return catalog.Product{}, fail(err)
+	case len(products) == 0:
+		return catalog.Product{}, catalog.ErrNotFound
 	}
 	return products[0], nil
 }

@@ -26,7 +26,7 @@ func (c *Cluster) provider() *part {
 	const name = "provider"
 	return &part{
 		name: name, kind: kindProvider,
-		spec:  c.meridian(name, "sandbox-provider", "--listen", c.plan.Provider, "--admin_listen", c.plan.ProviderAdmin,
+		spec: c.meridian(name, "sandbox-provider", "--listen", c.plan.Provider, "--admin_listen", c.plan.ProviderAdmin,
 			"--journal", filepath.Join(c.state.path, "provider.journal")),
 		ready: func(ctx context.Context) error { return accepts(ctx, c.plan.Provider) },
 	}
