@@ -21,6 +21,9 @@ const (
 	// retryPause is at most how long a repetition waits, so that what broke one instance (a host or a region
 	// that goes down) has shown on the others.
 	retryPause = 25 * time.Millisecond
+
+	budgetPause   = 5 * time.Millisecond // between two looks at the budget
+	maxBudgetWait = time.Second
 )
 
 var (
@@ -69,6 +72,7 @@ func (e *Edge) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	for {
 		res, err := e.try(req, x, t)
+		e.unclaim(x)
 		o := judge(req.Context(), res, err)
 		x.silence = errors.Is(err, errTimeout) || errors.Is(err, errInstanceDown)
 		next, again := e.again(req.Context(), x, o, t)
@@ -180,15 +184,37 @@ func (e *Edge) again(ctx context.Context, x *exchange, o outcome, last target) (
 	if _, ok := e.next(x, only); !ok {
 		return target{}, false
 	}
-	if !e.budget.take() {
-		e.metrics.overBudget.Inc()
-		return target{}, false
-	}
-	x.retried = true // serve gives the budget back
 	if !x.silence {
 		pause(ctx, retryPause/2+rand.N(retryPause/2))
 	}
+	if !e.claim(ctx, o) {
+		e.metrics.overBudget.Inc()
+		return target{}, false
+	}
+	x.retried, x.claimed = true, true
 	return e.next(x, only)
+}
+
+// claim takes a retry out of the budget. When an instance or a region goes down, all that was under way there
+// breaks at once, more than the budget allows at a time: those wait for their turn. What was answered does
+// not, since that may be overload.
+func (e *Edge) claim(ctx context.Context, o outcome) bool {
+	deadline := time.Now().Add(maxBudgetWait)
+	for !e.budget.take() {
+		if o == outcomeRefused || o == outcomeStatus || ctx.Err() != nil || time.Now().After(deadline) {
+			return false
+		}
+		pause(ctx, budgetPause/2+rand.N(budgetPause/2))
+	}
+	return true
+}
+
+// unclaim gives a claimed retry back to the budget.
+func (e *Edge) unclaim(x *exchange) {
+	if x.claimed {
+		e.budget.give()
+		x.claimed = false
+	}
 }
 
 // pause waits, or until ctx is done.

@@ -13,8 +13,9 @@ const (
 	budgetLeast = 3 // retries that are always allowed
 )
 
-// budget bounds the retries under way by a share of the requests under way, so that retries cannot multiply
-// the load on what is left of a failing region. The zero value is ready; it is safe for concurrent use.
+// budget bounds the retries that wait for an answer by a share of the requests under way, so that retries
+// cannot multiply the load on what is left of a failing region. The zero value is ready; it is safe for
+// concurrent use.
 type budget struct {
 	live, retries atomic.Int64
 }

@@ -28,6 +28,7 @@ type exchange struct {
 	tried      []*discovery.Endpoint
 	unsent     int  // attempts that did not reach a stack
 	retried    bool // the one repetition is used
+	claimed    bool // it counts in the budget now
 	unsure     bool // an earlier attempt may have been done though it gave no definite answer
 	silence    bool // the last attempt ended because its instance did not answer
 	cancel     context.CancelCauseFunc

@@ -267,7 +267,8 @@ func TestInstanceGoesDownUnderAPost(t *testing.T) {
 func TestBudgetBoundsRetries(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	first := s.add(t, eu, "eu/0", reset)
+	fail := answers(http.StatusBadGateway, "text/plain", "no")
+	first := s.add(t, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) { fail(w, r) })
 	for range budgetLeast {
 		if !s.edge.budget.take() {
 			t.Fatal("the least budget is not there")
@@ -277,10 +278,16 @@ func TestBudgetBoundsRetries(t *testing.T) {
 	if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusBadGateway || first.calls.Load() != 1 || other.calls.Load() != 0 {
 		t.Errorf("over budget: got %d after %d and %d calls", got.status, first.calls.Load(), other.calls.Load())
 	}
+	fail = reset
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusOK {
+			t.Errorf("over budget for a while: got %d", got.status)
+		}
+	})
+	eventually(t, "the first attempt breaks", func() bool { return first.calls.Load() == 2 })
 	s.edge.budget.give()
-	if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusOK {
-		t.Errorf("within budget: got %d", got.status)
-	}
+	wait.Wait()
 }
 
 func TestBudgetProperties(t *testing.T) {

@@ -23,9 +23,7 @@ func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
 	e.budget.enter()
 	defer func() {
 		e.release(x)
-		if x.retried {
-			e.budget.give()
-		}
+		e.unclaim(x)
 		e.budget.leave()
 		e.record(r, x)
 	}()

@@ -27,7 +27,7 @@ const addressPatience = 3 * time.Second
 
 // addresses lists where a simulation listens.
 func addresses(p *topology.Plan) []string {
-	all := append([]string{p.Database, p.Provider, p.Control}, wan.Addresses(p)...)
+	all := append([]string{p.Database, p.Provider, p.ProviderAdmin, p.Control}, wan.Addresses(p)...)
 	for _, r := range p.Regions {
 		all = append(all, r.Consul, r.Redis, r.Gateway, r.Bus, r.Edge, r.EdgeAdmin)
 		for _, port := range []string{"8300", "8301", "8302"} { // Consul's RPC and gossip

@@ -103,7 +103,7 @@ func (c *Cluster) writeConsulConfig(r topology.Region) error {
 		"data_dir":  filepath.Join(c.state.path, "consul", string(r.Name)),
 		"bind_addr": r.Host, "client_addr": r.Host, "advertise_addr": r.Host, "advertise_addr_wan": r.Host,
 		"retry_join_wan": others, "retry_interval_wan": "1s", "retry_interval": "1s",
-		"ports":       map[string]int{"dns": -1, "grpc": -1},
+		"ports":       map[string]int{"dns": -1, "grpc": -1, "grpc_tls": -1},
 		"performance": map[string]int{"raft_multiplier": 1},
 		"log_level":   "warn", "disable_update_check": true, "check_update_interval": "1s",
 		"leave_on_terminate": false, "skip_leave_on_interrupt": true,

@@ -27,8 +27,8 @@ func (c *Cluster) provider() *part {
 	return &part{
 		name: name, kind: kindProvider,
 		spec: c.meridian(name, "sandbox-provider", "--listen", c.plan.Provider, "--admin_listen", c.plan.ProviderAdmin,
-			"--journal", filepath.Join(c.state.path, "provider.journal")),
-		ready: func(ctx context.Context) error { return accepts(ctx, c.plan.Provider) },
+			"--journal", filepath.Join(c.state.path, journalName)),
+		ready: func(ctx context.Context) error { return healthy(ctx, c.plan.ProviderAdmin) },
 	}
 }
 

@@ -18,7 +18,10 @@ var ErrStateInUse = errors.New("cluster: the state folder is in use")
 // ErrForeignFolder says that a state folder holds what no simulation put there.
 var ErrForeignFolder = errors.New("cluster: not a simulation's folder")
 
-const lockName = "lock"
+const (
+	lockName    = "lock"
+	journalName = "provider.journal" // the payment provider's
+)
 
 // stateDir is the folder of a simulation, locked while this process lives.
 type stateDir struct {
@@ -65,7 +68,7 @@ func openState(plan *topology.Plan, path string) (*stateDir, error) {
 	if s.lock, err = acquire(filepath.Join(path, lockName)); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"logs", "config", "consul", "keys", "postgres"} {
+	for _, name := range []string{"logs", "config", "consul", "keys", "postgres", journalName} {
 		if err := os.RemoveAll(filepath.Join(path, name)); err != nil {
 			s.release()
 			return nil, fmt.Errorf("cluster: remove former state: %w", err)

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 // start runs a simulation of a catalog for the length of a test.
-func start(t *testing.T, offset int, regionsFile string) *cluster.Cluster {
+func start(t *testing.T, offset int, regionsFile string, env ...string) *cluster.Cluster {
 	t.Helper()
 	folder, err := programs()
 	if err != nil {
@@ -64,7 +64,7 @@ func start(t *testing.T, offset int, regionsFile string) *cluster.Cluster {
 	}
 	var progress bytes.Buffer
 	c, err := cluster.Start(t.Context(), cluster.Options{
-		Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress,
+		Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress, Env: env,
 		Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
 	})
 	switch {
@@ -99,7 +99,8 @@ func quickstart(t *testing.T, offset int) string {
 func TestReadmeQuickstart(t *testing.T) {
 	t.Parallel()
 	const offset = 160
-	start(t, offset, "")
+	traces, endpoint := newCollector(t)
+	start(t, offset, "", "MERIDIAN_OTLP_ENDPOINT="+endpoint)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", quickstart(t, offset))
@@ -116,4 +117,6 @@ func TestReadmeQuickstart(t *testing.T) {
 			t.Errorf("the commands did not print %q:\n%s", want, out)
 		}
 	}
+	const place = "/meridian.order.v1.OrderService/PlaceOrder"
+	traces.awaitTrace(t, "meridian-edge: "+place, "meridian: "+place, "meridian: INSERT", "meridian: payment authorizing", "meridian-sandbox-provider:")
 }
