@@ -91,8 +91,9 @@ func TestStacksAreKilled(t *testing.T) {
 	s := running(t, map[regions.Name]http.HandlerFunc{us: drain, eu: drain, ap: drain})
 	var load sync.WaitGroup
 	var home, away atomic.Int64
+	var done [4]atomic.Int64 // by caller
 	ending := make(chan struct{})
-	for i := range 4 {
+	for i := range done {
 		load.Go(func() {
 			for n := 0; ; n++ {
 				select {
@@ -113,6 +114,7 @@ func TestStacksAreKilled(t *testing.T) {
 				} else {
 					away.Add(1)
 				}
+				done[i].Add(1)
 			}
 		})
 	}
@@ -120,6 +122,10 @@ func TestStacksAreKilled(t *testing.T) {
 	for i, victim := range s.stacks[2:4] {
 		victim.kill()
 		s.healthy(t, 1-i)
+		for caller := range done { // what broke was repeated, before the next one breaks
+			before := done[caller].Load()
+			eventually(t, "callers go on", func() bool { return done[caller].Load() > before+1 })
+		}
 	}
 	eventually(t, "another region serves", func() bool { return away.Load() > 50 })
 	for _, revived := range s.stacks[2:4] {
