@@ -17,6 +17,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
@@ -49,10 +50,10 @@ func RunStack(ctx context.Context, c config.Config) error {
 
 func (s *stack) build(ctx context.Context) error {
 	c := s.config
-	if err := c.Require("region", "instance", "database.url", "auth.keys_file"); err != nil {
+	err := errors.Join(c.Require("region", "instance", "database.url", "auth.keys_file"), plant.Check())
+	if err != nil {
 		return err
 	}
-	var err error
 	if s.catalog, err = c.Catalog(); err != nil {
 		return err
 	}

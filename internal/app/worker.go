@@ -20,7 +20,7 @@ import (
 const (
 	relayEvery   = 150 * time.Millisecond
 	paymentEvery = 150 * time.Millisecond
-	sweepEvery   = time.Minute
+	sweepEvery   = 10 * time.Minute
 )
 
 // relayModule publishes the outbox of every region whose lease this instance holds, and sweeps old rows.

@@ -106,7 +106,7 @@ func (s *source) Next() (catalog.Product, error) {
 }
 
 // badRow is a row that was refused.
-type badRow int
+type badRowError int
 
-func (b badRow) Error() string { return fmt.Sprintf("line %d: bad", int(b)) }
-func (badRow) BadRow()         {}
+func (b badRowError) Error() string { return fmt.Sprintf("line %d: bad", int(b)) }
+func (badRowError) BadRow()         {}

@@ -24,7 +24,7 @@ func rows(n int, bad ...int) *source {
 			{SKU: fmt.Sprintf("s%04d-a", i), Stock: i}, {SKU: fmt.Sprintf("s%04d-b", i), Stock: 1},
 		}})
 		if after[i] {
-			out = append(out, fmt.Errorf("import: %w", badRow(i)))
+			out = append(out, fmt.Errorf("import: %w", badRowError(i)))
 		}
 	}
 	return &out
@@ -82,7 +82,7 @@ func TestImportTwiceChangesNothing(t *testing.T) {
 func TestImportOfNothing(t *testing.T) {
 	t.Parallel()
 	products, stock := emptyShop()
-	for name, from := range map[string]*source{"empty": {}, "bad rows alone": {badRow(2), badRow(3)}} {
+	for name, from := range map[string]*source{"empty": {}, "bad rows alone": {badRowError(2), badRowError(3)}} {
 		bad := len(*from)
 		done, err := catalog.Import(t.Context(), products, stock, from, func(catalog.Imported, error) {})
 		if err != nil || done != (catalog.Imported{Bad: bad}) || len(products.puts) != 0 {

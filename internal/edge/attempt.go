@@ -185,7 +185,7 @@ func (e *Edge) again(ctx context.Context, x *exchange, o outcome, last target) (
 		return target{}, false
 	}
 	if !x.silence {
-		pause(ctx, retryPause/2+rand.N(retryPause/2))
+		pause(ctx, e.pause/2+rand.N(e.pause/2))
 	}
 	if !e.claim(ctx, o) {
 		e.metrics.overBudget.Inc()

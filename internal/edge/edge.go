@@ -82,6 +82,7 @@ type Edge struct {
 	tokens    TokenVerifier
 	upstreams map[regions.Name]*upstream
 	timeout   time.Duration // for the headers of one attempt's answer
+	pause     time.Duration // at most, before a repetition
 	budget    budget
 	metrics   *metrics
 	log       *slog.Logger
@@ -113,7 +114,7 @@ func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
 		return nil, errors.New("edge: it needs a token verifier")
 	}
 	deps.complete()
-	e := &Edge{catalog: cfg.Catalog, region: cfg.Region, view: v, tokens: deps.Tokens, log: deps.Logger, timeout: headerTimeout}
+	e := &Edge{catalog: cfg.Catalog, region: cfg.Region, view: v, tokens: deps.Tokens, log: deps.Logger, timeout: headerTimeout, pause: retryPause}
 	if err := e.decideBy(cfg); err != nil {
 		return nil, err
 	}

@@ -176,31 +176,50 @@ func TestRegionHangs(t *testing.T) {
 }
 
 // TestInstancesDieTogether: the second instance dies while the request that broke on the first one waits to be
-// repeated, with kept-alive connections to both.
+// repeated.
 func TestInstancesDieTogether(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	var dying atomic.Bool
-	var second *stack
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		if dying.Load() {
-			second.kill()
-			reset(w, r)
-		}
-		time.Sleep(10 * time.Millisecond) // so that both instances get some of the first requests
-	}
-	s.add(t, eu, "eu/0", handler)
-	second = s.add(t, eu, "eu/1", handler)
+	s.edge.pause = 2 * time.Second
+	broken := make(chan struct{})
+	s.add(t, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) {
+		close(broken)
+		reset(w, r)
+	})
+	second := s.add(t, eu, "eu/1", reset)
 	s.add(t, us, "us/0", echo)
-	var warm sync.WaitGroup
-	for range 8 {
-		warm.Go(func() { s.send(t, http.MethodPost, product, "{}") })
-	}
-	warm.Wait()
-	dying.Store(true)
 	second.Acquire() // so that the first instance is asked first
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		<-broken
+		second.kill()
+	})
 	if got := s.send(t, http.MethodPost, place, "{}", "Idempotency-Key", "k"); got.status != http.StatusOK || got.Get("Stack") != "us/0" {
 		t.Errorf("got %d from %s: %s", got.status, got.Get("Stack"), got.body)
+	}
+	wait.Wait()
+}
+
+// TestRepetitionGetsANewConnection, because a kept-alive one may lead to what is dead already.
+func TestRepetitionGetsANewConnection(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var peers sync.Map
+	second := s.add(t, eu, "eu/1", func(w http.ResponseWriter, r *http.Request) {
+		if _, seen := peers.LoadOrStore(r.RemoteAddr, true); seen {
+			w.Header().Set("Connection-Was", "kept alive")
+		}
+	})
+	for range 2 {
+		s.send(t, http.MethodPost, product, "{}")
+	}
+	if got := s.send(t, http.MethodPost, product, "{}"); got.Get("Connection-Was") != "kept alive" {
+		t.Error("connections are not kept alive")
+	}
+	s.add(t, eu, "eu/0", reset)
+	second.Acquire() // so that the other one is asked first
+	if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusOK || got.Get("Stack") != "eu/1" || got.Get("Connection-Was") != "" {
+		t.Errorf("got %d from %s on a connection that was %s", got.status, got.Get("Stack"), got.Get("Connection-Was"))
 	}
 }
 

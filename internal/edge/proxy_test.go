@@ -82,7 +82,7 @@ func TestHeaders(t *testing.T) {
 		"X-Forwarded-For", "1.1.1.1, 203.0.113.5", "CF-IPCountry", "JP", "X-Request-Id", "req-1",
 		"Meridian-Caller-Ip", "9.9.9.9", "meridian-caller-region", "us-east-1", "Meridian-Caller-Country", "US",
 		"Meridian-Edge-Region", "us-east-1", "Meridian-Anything", "x", "Meridian-Prefer-Region", "eu-west-1",
-		"Connection", "Meridian-Caller-Ip, Meridian-Edge-Region, close", "Upgrade", "h2c", "Forwarded", "for=9.9.9.9",
+		"Connection", "Upgrade, Meridian-Caller-Ip, Meridian-Edge-Region", "Upgrade", "h2c", "Forwarded", "for=9.9.9.9",
 		"Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	for name, want := range map[string]string{
 		"Meridian-Caller-Ip": "203.0.113.5", "Meridian-Caller-Country": "JP", "Meridian-Caller-Region": "eu-west-1",

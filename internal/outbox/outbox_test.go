@@ -22,7 +22,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-func TestMain(m *testing.M) { sqltest.Main(m) }
+func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 const home regions.Name = "eu-west-1"
 

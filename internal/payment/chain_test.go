@@ -54,11 +54,11 @@ func TestChain(t *testing.T) {
 		s.again()
 	}
 	final := 0
-	for deadline := time.Now().Add(time.Minute); final < orders; final = s.count(`SELECT count(*) FROM orders WHERE home_region = $1 AND state IN ('fulfilled', 'canceled')`, home) {
+	for deadline := time.Now().Add(3 * time.Minute); final < orders; final = s.count(`SELECT count(*) FROM orders WHERE home_region = $1 AND state IN ('fulfilled', 'canceled')`, home) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d orders are final after a minute", final, orders)
+			t.Fatalf("%d of %d orders are final after three minutes", final, orders)
 		}
-		time.Sleep(100 * time.Millisecond) // between looks at what other goroutines do
+		time.Sleep(500 * time.Millisecond) // between looks at what other goroutines do
 		s.again()
 	}
 	s.agrees(provider, ids)

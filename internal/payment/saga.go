@@ -54,7 +54,7 @@ func (w *Worker) capture(ctx context.Context, c Claim) error {
 	case StandingAuthorized:
 	}
 	out := w.Provider.Capture(ctx, c.charge(), c.ID+":capture")
-	if w.captures.Add(1)%10 == 1 && plant.Active(plant.DoubleCapture) {
+	if plant.Active(plant.DoubleCapture) && w.captures.Add(1)%10 == 1 {
 		w.Provider.Capture(ctx, c.charge(), c.ID+":capture:"+rand.Text())
 	}
 	if out.Decision != Approved {

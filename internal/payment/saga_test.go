@@ -110,33 +110,6 @@ func TestAContradictionIsNotSettled(t *testing.T) {
 	}
 }
 
-func TestClaimsAreExclusiveAndOldestFirst(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	want := []string{s.placed().OrderID, s.placed().OrderID, s.placed().OrderID}
-	var got []string
-	for range 4 {
-		claims, err := s.store.Claim(t.Context(), home, 1, time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range claims {
-			got = append(got, c.OrderID)
-			if c.State != payment.Authorizing || !c.Fresh || c.Attempts != 1 || c.Amount.Minor != 1250 || c.Amount.Currency != "EUR" {
-				t.Errorf("%+v", c)
-			}
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	s.hurry()
-	again, err := s.store.Claim(t.Context(), home, 10, time.Minute)
-	if err != nil || len(again) != 3 || again[0].Fresh || again[0].Attempts != 2 {
-		t.Errorf("%+v, %v", again, err)
-	}
-}
-
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	if _, err := payment.NewWorker(payment.Config{}); err == nil {

@@ -44,7 +44,7 @@ type Config struct {
 // Worker moves due payments on. It is safe for concurrent use, and so are several workers of one region.
 type Worker struct {
 	Config
-	captures atomic.Int64 // asked of the provider by this process
+	captures atomic.Int64 // asked of the provider by this process, for plant.DoubleCapture
 	settled  *prometheus.CounterVec
 	unknown  *prometheus.CounterVec
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-func TestMain(m *testing.M) { sqltest.Main(m) }
+func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 // open returns a store whose statements are linted when the test ends.
 func open(t testing.TB) (*accountsql.Store, *sqldb.DB) {

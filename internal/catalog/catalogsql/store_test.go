@@ -23,7 +23,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-func TestMain(m *testing.M) { sqltest.Main(m) }
+func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 // shop is a store whose statements are linted when the test ends.
 type shop struct {

@@ -24,13 +24,7 @@ type Database struct {
 	path   string
 	log    *slog.Logger
 	reader atomic.Pointer[maxminddb.Reader]
-	loaded fingerprint // only Open and Watch touch it
-}
-
-// fingerprint tells whether a file changed.
-type fingerprint struct {
-	size     int64
-	modified time.Time
+	loaded os.FileInfo // only Open and Watch touch it
 }
 
 // Open reads a database file. logger may be nil.
@@ -87,15 +81,14 @@ func (d *Database) reload() (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("geoip: %w", err)
 	}
-	seen := fingerprint{info.Size(), info.ModTime()}
-	if seen == d.loaded {
+	if last := d.loaded; last != nil && os.SameFile(info, last) && info.Size() == last.Size() && info.ModTime().Equal(last.ModTime()) {
 		return false, nil
 	}
 	content, err := os.ReadFile(d.path)
 	if err != nil {
 		return false, fmt.Errorf("geoip: %w", err)
 	}
-	d.loaded = seen
+	d.loaded = info
 	reader, err := maxminddb.OpenBytes(content)
 	if err != nil {
 		return false, fmt.Errorf("geoip: open %s: %w", d.path, err)

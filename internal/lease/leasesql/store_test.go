@@ -12,7 +12,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-func TestMain(m *testing.M) { sqltest.Main(m) }
+func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 const home regions.Name = "ap-southeast-1"
 

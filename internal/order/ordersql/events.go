@@ -49,5 +49,5 @@ var placedEvents atomic.Int64
 
 // loseEvent is a planted bug: false in every build without the tag `plant`.
 func loseEvent() bool {
-	return plant.Active("lost-outbox-row") && placedEvents.Add(1)%20 == 0
+	return plant.Active(plant.LostOutboxRow) && placedEvents.Add(1)%20 == 0
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock"
@@ -118,7 +119,7 @@ func compose(ctx context.Context, tx pgx.Tx, p order.Placement, c cart.Cart) (or
 	if err != nil {
 		return order.Order{}, err
 	}
-	if p.ExpectedTotal.Currency != "" && p.ExpectedTotal != total {
+	if p.ExpectedTotal != (money.Money{}) && p.ExpectedTotal != total {
 		return order.Order{}, fault.New(fault.Aborted, "TOTAL_CHANGED", "the total is %s now; read the cart and its prices again", total)
 	}
 	return order.Order{

@@ -89,6 +89,12 @@ func Fetch(t testing.TB, s *httptest.Server, path, token string) (status int, he
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
+	return Do(t, s, r)
+}
+
+// Do sends a request and returns the whole answer.
+func Do(t testing.TB, s *httptest.Server, r *http.Request) (status int, header http.Header, body string) {
+	t.Helper()
 	res, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -5,29 +5,26 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/meridian-commerce/meridian/internal/audit"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 )
 
-// Violation is a broken promise.
-type Violation struct {
-	Invariant string   `json:"invariant"`
-	Detail    string   `json:"detail"`
-	IDs       []string `json:"ids"`
-}
+// Violation is a broken promise. It is the audit's type, so that the two kinds of findings are one list.
+type Violation = audit.Violation
 
 // The invariants that this package checks; the audit of the database checks more.
 const (
-	AcknowledgedOnce  = "acknowledged_order_exists_once"
-	UnknownAtMostOnce = "unknown_order_at_most_once"
-	FailedAbsent      = "failed_order_absent"
-	NoPhantom         = "order_was_requested"
-	ReplayIdentical   = "replay_identical"
-	CaptureOnce       = "capture_at_most_once"
-	CaptureHasOrder   = "capture_has_order"
-	FulfilledPaid     = "fulfilled_order_is_paid"
-	OrderSettles      = "acknowledged_order_settles"
-	CartLinearizable  = "cart_linearizable"
-	OrderLinearizable = "order_status_linearizable"
+	AcknowledgedOnce  = "acknowledged-order-exists-once"
+	UnknownAtMostOnce = "unknown-order-at-most-once"
+	FailedAbsent      = "failed-order-absent"
+	NoPhantom         = "order-was-requested"
+	ReplayIdentical   = "replay-identical"
+	CaptureOnce       = "capture-at-most-once"
+	CaptureHasOrder   = "capture-has-order"
+	FulfilledPaid     = "fulfilled-order-is-paid"
+	OrderSettles      = "acknowledged-order-settles"
+	CartLinearizable  = "cart-linearizable"
+	OrderLinearizable = "order-status-linearizable"
 )
 
 // Run checks every invariant of a finished and settled run.

@@ -22,7 +22,7 @@ type Which struct {
 // Add gives a command the flags.
 func (w *Which) Add(f *pflag.FlagSet) {
 	f.IntVar(&w.Net, "net", 0, "offset of the simulation's network, 0 to 250: simulations with different ones run side by side")
-	f.StringVar(&w.RegionsFile, "regions", "", "region catalogue (YAML); default: the built-in three regions")
+	f.StringVar(&w.RegionsFile, "regions", "", "region catalog (YAML); default: the built-in three regions")
 	f.IntVar(&w.Stacks, "stacks", 2, "stacks in each region, 1 to 9")
 }
 

@@ -49,6 +49,13 @@ func newRoot(more []*cobra.Command) *cobra.Command {
 		Long: "Several regions of Meridian on one machine: real processes for every region, a database that costs what\n" +
 			"a multi-region one does, a WAN between them, and the means to break and heal all of it.",
 		SilenceUsage: true, SilenceErrors: true, Version: version.String(),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%w: unknown command %q; see meridian-sim --help", errUsage, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(upCommand(), statusCommand(), killCommand(), healCommand(), gatewayCommand(), busCommand())

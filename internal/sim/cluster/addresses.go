@@ -44,7 +44,7 @@ func addresses(p *topology.Plan) []string {
 func checkAddresses(ctx context.Context, addrs []string) error {
 	deadline := time.Now().Add(addressPatience)
 	for {
-		taken := slices.DeleteFunc(slices.Clone(addrs), free)
+		taken := slices.DeleteFunc(slices.Clone(addrs), func(addr string) bool { return free(ctx, addr) })
 		if len(taken) == 0 {
 			return nil
 		}
@@ -60,8 +60,9 @@ func checkAddresses(ctx context.Context, addrs []string) error {
 	}
 }
 
-func free(addr string) bool {
-	l, err := net.Listen("tcp", addr)
+func free(ctx context.Context, addr string) bool {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return !errors.Is(err, syscall.EADDRINUSE)
 	}

@@ -28,7 +28,7 @@ const readyTimeout = 90 * time.Second
 // Options say what to simulate. Plan is required; the rest has defaults.
 type Options struct {
 	Plan        *topology.Plan
-	RegionsFile string    // the plan's catalogue; empty: the built-in one
+	RegionsFile string    // the plan's catalog; empty: the built-in one
 	Seed        uint64    // of what the simulation draws: how long leases stall
 	StateDir    string    // empty: DefaultStateDir
 	Meridian    string    // the meridian program; empty: beside this program, else in PATH

@@ -78,7 +78,7 @@ func (c *Cluster) prepareFiles(ctx context.Context) error {
 	if c.opts.RegionsFile != "" {
 		text, err := os.ReadFile(c.opts.RegionsFile)
 		if err != nil {
-			return fmt.Errorf("cluster: region catalogue: %w", err)
+			return fmt.Errorf("cluster: region catalog: %w", err)
 		}
 		if err := writeFile(c.regionsFile(), text); err != nil {
 			return err

@@ -3,12 +3,14 @@ package cluster
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
@@ -111,7 +113,7 @@ func (c *Cluster) Memory() (int64, error) {
 	for pid := range parents {
 		if descends(parents, pid, self) {
 			n, err := pss(pid)
-			if err != nil && !os.IsNotExist(err) {
+			if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ESRCH) { // it has just ended
 				return 0, fmt.Errorf("cluster: memory: %w", err)
 			}
 			total += n
@@ -160,11 +162,12 @@ func pss(pid int) (int64, error) {
 		return 0, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
 		if rest, ok := strings.CutPrefix(lines.Text(), "Pss:"); ok {
 			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 			return kb * 1024, err
 		}
 	}
-	return 0, nil // it is a zombie
+	return 0, lines.Err()
 }

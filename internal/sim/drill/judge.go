@@ -18,7 +18,7 @@ const (
 )
 
 // settlesInvariant: whatever was begun is brought to an end.
-const settlesInvariant = "system_settles"
+const settlesInvariant = "system-settles"
 
 // judge waits until the system has settled and checks every invariant.
 func judge(ctx context.Context, w parts, h *history.History, out io.Writer) ([]check.Violation, int, error) {

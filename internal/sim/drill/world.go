@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/meridian-commerce/meridian/internal/audit"
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
@@ -40,7 +41,7 @@ func onCluster(ctx context.Context, c *cluster.Cluster) (parts, func(), error) {
 			changes: net.Changes,
 			pending: func(ctx context.Context) (check.Unfinished, error) { return check.Pending(ctx, db) },
 			facts:   func(ctx context.Context) (check.Facts, error) { return check.Collect(ctx, db, plan.Provider) },
-			audit:   func(context.Context) ([]check.Violation, error) { return nil, nil },
+			audit:   func(ctx context.Context) ([]check.Violation, error) { return audit.Run(ctx, db, plan.Catalog, 0) },
 		}, func() {
 			stop()
 			net.Close()

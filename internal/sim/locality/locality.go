@@ -111,6 +111,9 @@ func (m *Model) State() []RegionState {
 func (m *Model) EndSessions(ctx context.Context, gateway netip.Addr) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.reconnect(ctx); err != nil {
+		return 0, err
+	}
 	var n int
 	err := m.conn.QueryRow(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 		WHERE client_addr = $1 AND pid <> pg_backend_pid()`, gateway).Scan(&n)
@@ -141,10 +144,26 @@ func (m *Model) change(ctx context.Context, edit func(*world) error) error {
 	return nil
 }
 
+// reconnect replaces a session that a canceled call has closed.
+func (m *Model) reconnect(ctx context.Context) error {
+	if !m.conn.IsClosed() {
+		return nil
+	}
+	conn, err := pgx.ConnectConfig(ctx, m.conn.Config())
+	if err != nil {
+		return fmt.Errorf("locality: reconnect: %w", err)
+	}
+	m.conn = conn
+	return nil
+}
+
 // publish writes the settings file, has the server read it, and waits until this session sees it.
 func (m *Model) publish(ctx context.Context, w *world) error {
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
+	if err := m.reconnect(ctx); err != nil {
+		return err
+	}
 	m.version++
 	var file string
 	if err := m.conn.QueryRow(ctx, `SELECT current_setting('data_directory') || '/' || $1`, SettingsFile).Scan(&file); err != nil {

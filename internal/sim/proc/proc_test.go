@@ -17,12 +17,20 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
 )
 
-// The environment variable that makes the test's binary a parent with one child, for the death test.
-const parentLog = "PROC_TEST_PARENT_LOG"
+// Environment variables that make the test's binary a parent with one child, and a program that goes on
+// printing without a child.
+const (
+	parentLog = "PROC_TEST_PARENT_LOG"
+	ticker    = "PROC_TEST_TICKER"
+)
 
 func TestMain(m *testing.M) {
 	if log := os.Getenv(parentLog); log != "" {
 		beParent(log)
+	}
+	for os.Getenv(ticker) != "" {
+		fmt.Println("tick")
+		time.Sleep(5 * time.Millisecond)
 	}
 	os.Exit(m.Run())
 }
@@ -178,7 +186,7 @@ func TestStopAndKill(t *testing.T) {
 func TestPauseHoldsAndResumeContinues(t *testing.T) {
 	t.Parallel()
 	s := supervisor(t, nil)
-	spec := shell(t, "ticker", "while :; do echo tick; sleep 0.01; done")
+	spec := proc.Spec{Name: "ticker", Path: os.Args[0], Env: []string{ticker + "=1"}, Log: filepath.Join(t.TempDir(), "ticker.log")}
 	p := start(t, s, spec)
 	size := func() int64 {
 		info, err := os.Stat(spec.Log)

@@ -50,12 +50,12 @@ func Build(e Evidence) Report {
 		Orders:   e.orders(ops),
 		Regions:  e.regions(ops),
 		Others:   e.others(ops),
-		Remote:   e.remote(ops),
 		Recovery: e.recovery(ops),
 		Faults:   []Fault{e.fault(ops)},
 		Entries:  e.entries(),
 		Timeline: e.timeline(ops),
 	}
+	r.Remote = e.remote(ops, r.Regions)
 	r.Objectives = objectives(e, r)
 	r.Violations = append(slices.Clone(e.Violations), guards(r)...)
 	if r.Violations == nil {
@@ -118,7 +118,7 @@ func (e Evidence) load(ops []history.Op) Load {
 }
 
 func (e Evidence) orders(ops []history.Op) Orders {
-	out := Orders{Placed: e.Placed}
+	out := Orders{Placed: e.Placed, Refusals: map[string]int{}}
 	for _, p := range check.Placings(ops) {
 		switch p.Outcome {
 		case history.OK:
@@ -127,6 +127,7 @@ func (e Evidence) orders(ops []history.Op) Orders {
 			out.Unknown++
 		default:
 			out.Failed++
+			out.Refusals[p.Attempts[len(p.Attempts)-1].Reason]++
 		}
 	}
 	return out
@@ -191,7 +192,7 @@ func (e Evidence) others(ops []history.Op) Others {
 	return out
 }
 
-func (e Evidence) remote(ops []history.Op) Remote {
+func (e Evidence) remote(ops []history.Op, at map[regions.Name]*Region) Remote {
 	var reads, orders latencies
 	for _, op := range ops {
 		if op.Outcome != history.OK || e.phaseOf(op) != before || op.Served != op.Home || op.Entry == op.Home || op.Edge == 0 || !counts(op) {
@@ -202,7 +203,9 @@ func (e Evidence) remote(ops []history.Op) Remote {
 		case history.GetCart, history.GetOrder:
 			reads.add(over)
 		case history.PlaceOrder:
-			orders.add(over - e.Catalog.QuorumRTT(op.Home))
+			if home := at[op.Home].Before.PlaceOrderP50; home != nil {
+				orders.add(over - time.Duration(*home*float64(time.Millisecond)))
+			}
 		default:
 		}
 	}

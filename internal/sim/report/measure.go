@@ -115,6 +115,7 @@ func (e Evidence) timeline(ops []history.Op) []Second {
 		switch {
 		case !succeeded(op):
 			m.Failed++
+		case op.Outcome != history.OK: // a refusal is quick, but no order
 		case op.Kind.Catalog():
 			m.reads = append(m.reads, op.Latency())
 		case op.Kind == history.PlaceOrder:

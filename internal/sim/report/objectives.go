@@ -30,7 +30,7 @@ func objectives(e Evidence, r Report) []Objective {
 			orderQuorumFactor*millis(e.Catalog.QuorumRTT(name)), before.PlaceOrderP50)
 	}
 	atMost("remote_read_over_wan_p50", "p50 of cart and order reads homed in another region than the entry, beyond the declared round trip between the two", overWANLimit, r.Remote.ReadOverWANP50)
-	atMost("remote_order_over_wan_p50", "p50 of PlaceOrder homed in another region than the entry, beyond the declared round trip between the two and home's quorum round trip", overWANLimit, r.Remote.OrderOverWANP50)
+	atMost("remote_order_over_wan_p50", "p50 of PlaceOrder homed in another region than the entry, beyond the declared round trip between the two and what it takes at home (p50)", overWANLimit, r.Remote.OrderOverWANP50)
 	others := r.Others.MinWindowSuccessRatio
 	out = append(out, Objective{
 		Name: "others_min_success_ratio", Unit: "ratio", Limit: othersLimit, AtLeast: true, Actual: others, Met: others != nil && *others >= othersLimit,
@@ -50,9 +50,9 @@ func less(a, b *float64) *float64 {
 
 // The guards against a run that proves nothing.
 const (
-	guardFaultBit      = "fault_bit"
-	guardEnoughOrders  = "enough_orders_acknowledged"
-	guardNoneDropped   = "no_dropped_arrivals"
+	guardFaultBit      = "fault-bit"
+	guardEnoughOrders  = "enough-orders-acknowledged"
+	guardNoneDropped   = "no-dropped-arrivals"
 	ordersPerSecond    = 0.05 // of the arrival rate; the mix asks for four times as many
 	orderAcknowledging = 20   // at the very least
 )

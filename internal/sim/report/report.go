@@ -87,6 +87,8 @@ type Orders struct {
 	Unknown      int `json:"unknown"`
 	Failed       int `json:"failed"`
 	Placed       int `json:"placed"` // rows in the database
+
+	Refusals map[string]int `json:"refusals"` // of the failed ones, by the last answer's reason
 }
 
 // Load is what the generator did, and whether its figures can be trusted.

@@ -44,6 +44,9 @@ func Print(w io.Writer, r Report) error {
 	p("%s\tseed %d, commit %s", r.Scenario, r.Seed, r.Commit)
 	p("load\t%d arrivals (%d dropped), %d requests in %.0f s", r.Load.Arrivals, r.Load.DroppedArrivals, r.Load.Requests, r.Load.DurationS)
 	p("orders\t%d acknowledged, %d unknown, %d refused, %d rows", r.Orders.Acknowledged, r.Orders.Unknown, r.Orders.Failed, r.Orders.Placed)
+	if len(r.Orders.Refusals) > 0 {
+		p("refused\t%v", r.Orders.Refusals)
+	}
 	p("recovery\tentry %s + routing %s + database %s", formatMS(r.Recovery.EntryMS), formatMS(r.Recovery.RoutingMS), formatMS(r.Recovery.DatabaseMS))
 	p("\treads back after %s, orders after %s", formatMS(r.Recovery.ReadsTotalMS), formatMS(r.Recovery.OrdersTotalMS))
 	p("")

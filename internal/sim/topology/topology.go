@@ -1,7 +1,7 @@
 // Package topology plans the addresses of a simulation: who listens where. It is pure arithmetic over the
-// region catalogue, so that every part of the simulator, and a person with curl, finds the others.
+// region catalog, so that every part of the simulator, and a person with curl, finds the others.
 //
-// Region number r of the catalogue (its loopback subnet is 127.0.r.0/24) owns 127.net.r.0/24, where net is
+// Region number r of the catalog (its loopback subnet is 127.0.r.0/24) owns 127.net.r.0/24, where net is
 // the simulation's offset: two simulations with different offsets share no address. Traffic from region a to
 // region b crosses the WAN: it is sent to 127.net.(16·a+b).x instead of 127.net.b.x, and toxiproxy carries it
 // there with the declared round trip, as a transit gateway with one-to-one address translation would.

@@ -27,7 +27,10 @@ import (
 var ErrUnknownLink = errors.New("wan: no link between these regions")
 
 // Link is one direction of the WAN between two regions.
-type Link struct{ From, To regions.Name }
+type Link struct {
+	From regions.Name `json:"from"`
+	To   regions.Name `json:"to"`
+}
 
 // Network is the WAN of one simulation. It is safe for concurrent use.
 type Network struct {

@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 
 	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -37,8 +39,9 @@ type server struct {
 }
 
 var (
-	start  = sync.OnceValue(launch)
-	serial atomic.Int64
+	start      = sync.OnceValue(launch)
+	serial     atomic.Int64
+	statements localitylint.Recorder // of all tests of this binary
 )
 
 // URL returns a connection URL of a fresh database with the newest schema for the default regions. The test is
@@ -62,10 +65,14 @@ func URL(t testing.TB) string {
 	return s.url(name)
 }
 
-// Open returns a pool on a fresh database; it is closed when the test ends.
+// Open returns a pool on a fresh database; it is closed when the test ends. tracer may be nil.
 func Open(t testing.TB, tracer pgx.QueryTracer) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: URL(t), MaxConns: 8, Tracer: tracer})
+	tracers := []pgx.QueryTracer{&statements}
+	if tracer != nil {
+		tracers = append(tracers, tracer)
+	}
+	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: URL(t), MaxConns: 8, Tracer: multitracer.New(tracers...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +80,17 @@ func Open(t testing.TB, tracer pgx.QueryTracer) *sqldb.DB {
 	return db
 }
 
-// Main runs a package's tests and stops the server after them; call it from TestMain.
-func Main(m *testing.M) {
+// Main runs a package's tests and stops the server after them; call it from TestMain. For each folder given
+// (its own: ".") every SQL statement in the folder's code must have run on a pool of Open, and have stayed in one
+// region; else the run fails.
+func Main(m *testing.M, folders ...string) {
 	code := m.Run()
+	if code == 0 && len(folders) > 0 && statements.Statements() != nil {
+		if err := lint(folders); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
+			code = 1
+		}
+	}
 	for _, stop := range stops.all() {
 		stop()
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -227,9 +228,7 @@ func (s *Server) URL(database string) string { return s.RoleURL(superuser, s.add
 // RoleURL returns how a role that has the server's password reaches a database by way of an address.
 func (s *Server) RoleURL(role, addr, database string, params url.Values) string {
 	query := url.Values{"sslmode": {"disable"}}
-	for name, values := range params {
-		query[name] = values
-	}
+	maps.Copy(query, params)
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(role, s.password), Host: addr, Path: "/" + database,
 		RawQuery: strings.ReplaceAll(query.Encode(), "+", "%20"),

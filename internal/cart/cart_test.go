@@ -1,0 +1,112 @@
+package cart_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+// A cart is a pure map: it agrees with a model after any changes, no cart changes that was handed out, and its
+// version counts the changes.
+func TestWithIsAPureMap(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		type handedOut struct {
+			cart cart.Cart
+			was  map[string]int64
+		}
+		model, c := map[string]int64{}, cart.Cart{}
+		var past []handedOut
+		for range rapid.IntRange(0, 30).Draw(t, "steps") {
+			sku := rapid.SampledFrom([]string{"A", "B", "C", "", "ü"}).Draw(t, "sku")
+			quantity := rapid.OneOf(rapid.Int64Range(-1, 3), rapid.Int64Range(98, 100), rapid.Int64()).Draw(t, "quantity")
+			past = append(past, handedOut{c, maps.Clone(model)})
+			next, err := c.With(sku, quantity)
+			changes := model[sku] != quantity
+			if quantity < 0 || quantity > cart.MaxQuantity {
+				if fault.Reason(err) != "QUANTITY_INVALID" || !fault.Is(err, fault.Invalid) {
+					t.Fatalf("With(%q, %d): %v", sku, quantity, err)
+				}
+				changes = false
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if grew := next.Version - c.Version; (grew == 1) != changes || (grew != 0 && grew != 1) {
+				t.Fatalf("With(%q, %d) of %v went from version %d to %d", sku, quantity, c.Items, c.Version, next.Version)
+			}
+			if changes {
+				if model[sku] = quantity; quantity == 0 {
+					delete(model, sku)
+				}
+			}
+			c = next
+		}
+		past = append(past, handedOut{c, model})
+		for _, p := range past {
+			if len(p.cart.Items) != len(p.was) || (len(p.was) > 0 && !maps.Equal(p.cart.Items, p.was)) {
+				t.Fatalf("version %d holds %v, want %v", p.cart.Version, p.cart.Items, p.was)
+			}
+		}
+	})
+}
+
+func TestWithHoldsSoMany(t *testing.T) {
+	t.Parallel()
+	var c cart.Cart
+	var err error
+	for i := range cart.MaxItems {
+		if c, err = c.With(fmt.Sprint(i), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if full, err := c.With("one more", 1); fault.Reason(err) != "CART_FULL" || full.Version != c.Version {
+		t.Errorf("item %d: %v", cart.MaxItems+1, err)
+	}
+	if _, err := c.With("not there", 0); err != nil {
+		t.Errorf("removing what is not there: %v", err)
+	}
+	if _, err := c.With("7", 9); err != nil {
+		t.Errorf("more of what is there: %v", err)
+	}
+	if c, err = c.With("7", 0); err != nil || len(c.Items) != cart.MaxItems-1 {
+		t.Errorf("%d items after one was removed (%v)", len(c.Items), err)
+	}
+	if _, err := c.With("one more", 1); err != nil {
+		t.Errorf("in its place: %v", err)
+	}
+}
+
+func TestSorted(t *testing.T) {
+	t.Parallel()
+	c := cart.Cart{Items: map[string]int64{"b": 2, "a": 1, "B": 3}}
+	if diff := cmp.Diff([]cart.Item{{"B", 3}, {"a", 1}, {"b", 2}}, c.Sorted()); diff != "" {
+		t.Error(diff)
+	}
+	if got := (cart.Cart{}).Sorted(); len(got) != 0 {
+		t.Errorf("an empty cart has %v", got)
+	}
+}
+
+func TestMatches(t *testing.T) {
+	t.Parallel()
+	c := cart.Cart{Version: 7}
+	for _, etag := range []string{"", c.Etag()} {
+		if err := c.Matches(etag); err != nil {
+			t.Errorf("%q: %v", etag, err)
+		}
+	}
+	for _, etag := range []string{"v6", "v8", "v70", "7", `"v7"`, "V7", "*"} {
+		if err := c.Matches(etag); fault.Reason(err) != "CART_CHANGED" || !fault.Is(err, fault.Aborted) {
+			t.Errorf("%q: %v", etag, err)
+		}
+	}
+	if (cart.Cart{}).Etag() == (cart.Cart{Version: 1}).Etag() {
+		t.Error("two versions have one etag")
+	}
+}

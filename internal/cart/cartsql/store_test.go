@@ -1,0 +1,193 @@
+package cartsql_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+func TestMain(m *testing.M) { sqltest.Main(m, ".") }
+
+const home regions.Name = "eu-west-1"
+
+// shop is a store whose statements are linted when the test ends.
+type shop struct {
+	*cartsql.Store
+	t  testing.TB
+	db *sqldb.DB
+}
+
+func open(t testing.TB) shop {
+	t.Helper()
+	record := &localitylint.Recorder{}
+	db := sqltest.Open(t, record)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := db.Pool().Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+		found, err := record.Check(ctx, conn.Conn(), regions.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range found {
+			t.Errorf("touches %v: %s", v.Regions, v.SQL)
+		}
+		if len(record.Statements()) == 0 {
+			t.Error("no statement was linted")
+		}
+	})
+	return shop{cartsql.New(db, clock.System()), t, db}
+}
+
+func (s shop) set(user, sku string, quantity int64) cart.Cart {
+	s.t.Helper()
+	c, err := s.Change(s.t.Context(), home, user, func(c cart.Cart) (cart.Cart, error) { return c.With(sku, quantity) })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+func (s shop) holds(user string, want cart.Cart) {
+	s.t.Helper()
+	got, err := s.Find(s.t.Context(), home, user)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		s.t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+func TestChange(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.holds("u", cart.Cart{})
+	if got := s.set("u", `A "ü" \`, 2); got.Version != 1 {
+		t.Errorf("version %d", got.Version)
+	}
+	s.set("u", "B", 99)
+	s.holds("u", cart.Cart{Items: map[string]int64{`A "ü" \`: 2, "B": 99}, Version: 2})
+	s.set("u", "B", 99) // nothing new: the version stays
+	s.set("u", `A "ü" \`, 0)
+	s.set("u", "B", 0)
+	s.holds("u", cart.Cart{Items: map[string]int64{}, Version: 4})
+	s.holds("v", cart.Cart{})
+	if c, err := s.Find(t.Context(), "us-east-1", "u"); err != nil || c.Version != 0 {
+		t.Errorf("away from home the cart is %v, %v", c, err)
+	}
+}
+
+func TestChangeThatIsRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	want := s.set("u", "A", 1)
+	refused := errors.New("refused")
+	if _, err := s.Change(t.Context(), home, "u", func(c cart.Cart) (cart.Cart, error) {
+		c, _ = c.With("B", 1)
+		return c, refused
+	}); !errors.Is(err, refused) {
+		t.Errorf("got %v", err)
+	}
+	s.holds("u", want)
+	unchanged, err := s.Change(t.Context(), home, "nobody", func(c cart.Cart) (cart.Cart, error) { return c.With("A", 0) })
+	var rows int
+	if scan := s.db.QueryRow(t.Context(), `SELECT count(*) FROM carts WHERE home_region = $1 AND user_id = 'nobody'`, home).Scan(&rows); scan != nil {
+		t.Fatal(scan)
+	}
+	if err != nil || unchanged.Version != 0 || rows != 0 {
+		t.Errorf("a change to nothing is %v, %v and wrote %d rows", unchanged, err, rows)
+	}
+}
+
+// Tabs of one shopper, each with an item of its own: every item survives, the first row's creation included.
+func TestChangeConcurrently(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	const tabs = 4
+	want := cart.Cart{Items: map[string]int64{}, Version: 2 * tabs}
+	var wg sync.WaitGroup
+	for tab := range tabs {
+		sku := fmt.Sprint("sku", tab)
+		want.Items[sku] = 2
+		wg.Go(func() {
+			for quantity := int64(1); quantity <= 2; quantity++ {
+				if _, err := s.Change(t.Context(), home, "u", func(c cart.Cart) (cart.Cart, error) { return c.With(sku, quantity) }); err != nil {
+					t.Errorf("%s: %v", sku, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s.holds("u", want)
+}
+
+// Of two changes that name the same etag one wins, and the other is told.
+func TestChangeWithOneEtagConcurrently(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	etag := s.set("u", "A", 1).Etag()
+	errs := make([]error, 4)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			_, errs[i] = s.Change(t.Context(), home, "u", func(c cart.Cart) (cart.Cart, error) {
+				if err := c.Matches(etag); err != nil {
+					return c, err
+				}
+				return c.With("A", int64(10+i))
+			})
+		})
+	}
+	wg.Wait()
+	won := -1
+	for i, err := range errs {
+		if err == nil {
+			if won >= 0 {
+				t.Errorf("changes %d and %d both won", won, i)
+			}
+			won = i
+		}
+	}
+	if won < 0 {
+		t.Fatal("no change won:", errs)
+	}
+	s.holds("u", cart.Cart{Items: map[string]int64{"A": int64(10 + won)}, Version: 2})
+}
+
+func TestOrderTakesTheCart(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	want := s.set("u", "A", 3)
+	for _, user := range []string{"u", "never"} {
+		var locked cart.Cart
+		err := s.db.InTx(t.Context(), func(tx pgx.Tx) error {
+			batch := &pgx.Batch{}
+			cartsql.QueueLock(batch, home, user, &locked)
+			cartsql.QueueClear(batch, home, user)
+			return tx.SendBatch(t.Context(), batch).Close()
+		})
+		if diff := cmp.Diff(want, locked); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", user, err, diff)
+		}
+		want = cart.Cart{}
+	}
+	s.holds("u", cart.Cart{Items: map[string]int64{}, Version: 2}) // an etag of before does not match
+	s.holds("never", cart.Cart{})
+	if got := s.set("u", "B", 1); got.Version != 3 {
+		t.Errorf("the next cart has version %d", got.Version)
+	}
+}

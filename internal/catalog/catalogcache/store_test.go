@@ -1,0 +1,192 @@
+package catalogcache_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/meridian-commerce/meridian/internal/cache"
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
+)
+
+// behind is a catalog.Store of one product that counts what it is asked.
+type behind struct {
+	catalog.Store
+	product catalog.Product
+	finds   int
+	down    error
+}
+
+func (b *behind) Find(_ context.Context, handle string) (catalog.Product, error) {
+	b.finds++
+	switch {
+	case b.down != nil:
+		return catalog.Product{}, b.down
+	case handle != b.product.Handle:
+		return catalog.Product{}, catalog.ErrNotFound
+	}
+	return b.product, nil
+}
+
+func (b *behind) Put(_ context.Context, products []catalog.Product) (int, error) {
+	if b.down != nil {
+		return 0, b.down
+	}
+	b.product = products[0]
+	return 1, nil
+}
+
+func (b *behind) Page(context.Context, string, string, int) ([]catalog.Product, error) {
+	return []catalog.Product{b.product}, nil
+}
+
+func tea(version, minor int64) catalog.Product {
+	return catalog.Product{
+		Handle: "tea", Title: "Tea", Tags: []string{"green"}, Active: true, Version: version, UpdatedAt: time.Date(2026, 3, 1, 12, 0, 0, 1000, time.UTC),
+		Variants: []catalog.Variant{{SKU: "t", Grams: 100, Prices: []money.Money{{Minor: minor, Currency: "EUR"}}}},
+	}
+}
+
+// open returns a cached store, the store behind it, and what it told of the cache.
+func open(t *testing.T, redisAddress string) (*catalogcache.Store, *behind, *[]cache.Outcome) {
+	t.Helper()
+	c, err := cache.New(cache.Config{Address: redisAddress, Timeout: 2 * time.Second, Seed: 1}, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	b := &behind{product: tea(1, 750)}
+	var told []cache.Outcome
+	return catalogcache.New(b, c, func(_ context.Context, s cache.Status) { told = append(told, s.Outcome) }), b, &told
+}
+
+// startRedis starts a real, empty redis-server on loopback.
+func startRedis(t *testing.T) (address string) {
+	t.Helper()
+	binary, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("MERIDIAN_REQUIRE_SERVERS") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("redis-server is not installed; run `make deps`")
+	}
+	listener, err := net.Listen("tcp", "127.201.7.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = listener.Addr().String()
+	_ = listener.Close()
+	host, port, _ := net.SplitHostPort(address)
+	process := exec.Command(binary, "--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = process.Process.Kill()
+		_ = process.Wait()
+	})
+	client := redis.NewClient(&redis.Options{Addr: address})
+	defer func() { _ = client.Close() }()
+	for deadline := time.Now().Add(30 * time.Second); client.Ping(t.Context()).Err() != nil; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("redis-server does not answer")
+		}
+	}
+	return address
+}
+
+func find(t *testing.T, s catalog.Store, want catalog.Product) {
+	t.Helper()
+	got, err := s.Find(t.Context(), "tea")
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
+func TestFindAsksTheCacheFirst(t *testing.T) {
+	t.Parallel()
+	s, b, told := open(t, startRedis(t))
+	find(t, s, tea(1, 750))
+	b.product = tea(2, 800) // by another region, which tells nobody: seen once the entry's life ends
+	find(t, s, tea(1, 750))
+	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Hit}, *told); diff != "" || b.finds != 1 {
+		t.Errorf("the store was asked %d times\n%s", b.finds, diff)
+	}
+	b.down = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry")
+	find(t, s, tea(1, 750)) // what is cached outlives the database
+}
+
+func TestPutEndsWhatWasCached(t *testing.T) {
+	t.Parallel()
+	s, _, told := open(t, startRedis(t))
+	find(t, s, tea(1, 750))
+	if changed, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); err != nil || changed != 1 {
+		t.Fatalf("Put = %d, %v", changed, err)
+	}
+	find(t, s, tea(2, 800))
+	find(t, s, tea(2, 800))
+	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Miss, cache.Hit}, *told); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPutThatFailsEndsNothing(t *testing.T) {
+	t.Parallel()
+	s, b, told := open(t, startRedis(t))
+	find(t, s, tea(1, 750))
+	b.down = fault.New(fault.Exists, "SKU_TAKEN", "x")
+	if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); !errors.Is(err, b.down) {
+		t.Errorf("got %v", err)
+	}
+	find(t, s, tea(1, 750))
+	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Hit}, *told); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A region without Redis, and one whose Redis is gone, sell as before.
+func TestWithoutRedis(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]string{"none": "", "gone": "127.201.7.2:1"} {
+		s, b, told := open(t, address)
+		find(t, s, tea(1, 750))
+		if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); err != nil {
+			t.Errorf("%s: Put: %v", name, err)
+		}
+		find(t, s, tea(2, 800))
+		if diff := cmp.Diff([]cache.Outcome{cache.Bypass, cache.Bypass}, *told); diff != "" || b.finds != 2 {
+			t.Errorf("%s: the store was asked %d times\n%s", name, b.finds, diff)
+		}
+	}
+}
+
+func TestFailuresAreNotCached(t *testing.T) {
+	t.Parallel()
+	s, b, told := open(t, startRedis(t))
+	if _, err := s.Find(t.Context(), "pot"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("an unknown handle: %v", err)
+	}
+	b.down = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry")
+	if _, err := s.Find(t.Context(), "tea"); !errors.Is(err, b.down) {
+		t.Errorf("got %v", err)
+	}
+	if len(*told) != 0 {
+		t.Errorf("told of %v", *told)
+	}
+	b.down = nil
+	find(t, s, tea(1, 750))
+	if page, err := s.Page(t.Context(), "", "", 1); err != nil || len(page) != 1 {
+		t.Errorf("Page = %v, %v", page, err)
+	}
+}

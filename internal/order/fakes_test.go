@@ -1,0 +1,135 @@
+package order_test
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+var (
+	errDown = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry")
+	errLost = fault.New(fault.Ambiguous, "COMMIT_AMBIGUOUS", "retry with the same key")
+)
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+
+// store is an order.Store in memory that can fail as databases do.
+type store struct {
+	mu       sync.Mutex
+	orders   map[string]order.Order
+	byKey    map[string]order.Placement // by user and key
+	places   []order.Placement          // every call of Place
+	lookups  int                        // calls of Placed
+	lost     bool                       // Place commits, and its answer is lost
+	hidden   int                        // so many calls of Placed find nothing yet
+	down     error                      // what every call but Place returns
+	downOnce int                        // so many calls of Version or Find fail
+}
+
+func newStore() *store {
+	return &store{orders: map[string]order.Order{}, byKey: map[string]order.Placement{}}
+}
+
+func (s *store) Place(_ context.Context, p order.Placement) (order.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.places = append(s.places, p)
+	if o, err := s.replay(p); err == nil || fault.Is(err, fault.Mismatch) {
+		return o, err
+	}
+	o := order.Order{ID: p.ID, Home: p.Home, UserID: p.UserID, State: order.PendingPayment, Version: 1, CreatedAt: p.Now, UpdatedAt: p.Now}
+	s.orders[o.ID], s.byKey[p.UserID+" "+p.Key] = o, p
+	if s.lost {
+		return order.Order{}, errLost
+	}
+	return o, nil
+}
+
+func (s *store) Placed(_ context.Context, p order.Placement) (order.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lookups++; s.lookups <= s.hidden {
+		return order.Order{}, order.ErrNotFound
+	}
+	if s.down != nil {
+		return order.Order{}, s.down
+	}
+	return s.replay(p)
+}
+
+func (s *store) replay(p order.Placement) (order.Order, error) {
+	first, used := s.byKey[p.UserID+" "+p.Key]
+	switch {
+	case !used:
+		return order.Order{}, order.ErrNotFound
+	case first.RequestHash != p.RequestHash:
+		return order.Order{}, fault.New(fault.Mismatch, "IDEMPOTENCY_KEY_REUSED", "use a fresh key")
+	}
+	return s.orders[first.ID], nil
+}
+
+// failing reports the error of a read, and counts it.
+func (s *store) failing() error {
+	if s.downOnce > 0 {
+		s.downOnce--
+		return errDown
+	}
+	return s.down
+}
+
+func (s *store) Find(_ context.Context, home regions.Name, orderID string) (order.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.failing(); err != nil {
+		return order.Order{}, err
+	}
+	o, ok := s.orders[orderID]
+	if !ok || o.Home != home {
+		return order.Order{}, order.ErrNotFound
+	}
+	return o, nil
+}
+
+func (s *store) Version(ctx context.Context, home regions.Name, orderID string) (int64, error) {
+	o, err := s.Find(ctx, home, orderID)
+	return o.Version, err
+}
+
+// Page returns orders that differ by their number alone, newest first, as if there were 7.
+func (s *store) Page(_ context.Context, home regions.Name, userID string, before order.Cursor, limit int) ([]order.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return nil, s.down
+	}
+	var out []order.Order
+	for i := 7; i > 0 && len(out) < limit; i-- {
+		o := order.Order{ID: string(rune('0' + i)), Home: home, UserID: userID, CreatedAt: now.Add(time.Duration(i) * time.Minute)}
+		if before.ID == "" || o.CreatedAt.Before(before.CreatedAt) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// move changes an order's state as the payment room does.
+func (s *store) move(orderID string, to ...order.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.orders[orderID]
+	for _, state := range to {
+		o.State, o.Version = state, o.Version+1
+	}
+	s.orders[orderID] = o
+}
+
+// fail makes the next n reads fail.
+func (s *store) fail(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.downOnce = n
+}

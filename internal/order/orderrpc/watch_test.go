@@ -1,0 +1,190 @@
+package orderrpc_test
+
+import (
+	"bufio"
+	"net/http"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
+	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
+)
+
+func TestWatchOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	o := s.placed("k")
+	stream, err := s.WatchOrder(rpctest.As(t.Context(), "ada"), &orderv1.WatchOrderRequest{Id: o.GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	next := map[orderv1.OrderState]order.State{
+		orderv1.OrderState_ORDER_STATE_PENDING_PAYMENT: order.Confirmed, orderv1.OrderState_ORDER_STATE_CONFIRMED: order.Fulfilled,
+	}
+	for stream.Receive() {
+		seen := stream.Msg().GetOrder()
+		got = append(got, seen.GetState().String())
+		if to, more := next[seen.GetState()]; more {
+			s.move(o.GetId(), to)
+		}
+		if seen.GetVersion() != int64(len(got)) || len(seen.GetLines()) != 1 {
+			t.Errorf("message %d is %v", len(got), seen)
+		}
+	}
+	if diff := cmp.Diff([]string{"ORDER_STATE_PENDING_PAYMENT", "ORDER_STATE_CONFIRMED", "ORDER_STATE_FULFILLED"}, got); diff != "" || stream.Err() != nil {
+		t.Errorf("ended with %v\n%s", stream.Err(), diff)
+	}
+}
+
+func TestWatchOrderRefusals(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	o := s.placed("k")
+	for name, c := range map[string]struct {
+		token, orderID string
+		code           connect.Code
+		reason         string
+	}{
+		"nobody":         {"", o.GetId(), connect.CodeUnauthenticated, "TOKEN_MISSING"},
+		"a forged token": {"forged", o.GetId(), connect.CodeUnauthenticated, "TOKEN_INVALID"},
+		"another user":   {"eve", o.GetId(), connect.CodeNotFound, "ORDER_NOT_FOUND"},
+		"unknown order":  {"ada", id.New(id.Order, "eu1"), connect.CodeNotFound, "ORDER_NOT_FOUND"},
+	} {
+		ctx := t.Context()
+		if c.token != "" {
+			ctx = rpctest.As(ctx, c.token)
+		}
+		stream, err := s.WatchOrder(ctx, &orderv1.WatchOrderRequest{Id: c.orderID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stream.Receive() {
+			t.Errorf("%s sees %v", name, stream.Msg())
+		}
+		rpctest.Refused(t, name, stream.Err(), c.code, c.reason)
+		status, header, body := rpctest.Fetch(t, s.server, "/v1/orders/"+c.orderID+"/events", c.token)
+		if want := map[connect.Code]int{connect.CodeUnauthenticated: http.StatusUnauthorized, connect.CodeNotFound: http.StatusNotFound}[c.code]; status != want ||
+			header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"code":"`+c.code.String()+`"`) {
+			t.Errorf("%s: events: status %d, %s, body %s", name, status, header.Get("Content-Type"), body)
+		}
+	}
+}
+
+// An instance that goes away tells those who watch to come back elsewhere.
+func TestWatchOrderDrains(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	o := s.placed("k")
+	stream, err := s.WatchOrder(rpctest.As(t.Context(), "ada"), &orderv1.WatchOrderRequest{Id: o.GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := s.events(o.GetId())
+	if !stream.Receive() || events.next(t).name != "pending_payment" {
+		t.Fatal("nothing to see before the drain:", stream.Err())
+	}
+	close(s.closing)
+	if stream.Receive() {
+		t.Errorf("got %v", stream.Msg())
+	}
+	rpctest.Refused(t, "a watch under way", stream.Err(), connect.CodeUnavailable, "DRAINING")
+	events.end(t)
+	late, err := s.WatchOrder(rpctest.As(t.Context(), "ada"), &orderv1.WatchOrderRequest{Id: o.GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for late.Receive() {
+		t.Log("a watch that begins in the drain sees", late.Msg().GetOrder().GetState())
+	}
+	rpctest.Refused(t, "a watch that begins in the drain", late.Err(), connect.CodeUnavailable, "DRAINING")
+	if _, err := s.GetOrder(rpctest.As(t.Context(), "ada"), &orderv1.GetOrderRequest{Id: o.GetId()}); err != nil {
+		t.Errorf("what does not wait is served on: %v", err)
+	}
+}
+
+// event is one server-sent event.
+type event struct{ id, name, data string }
+
+// eventStream reads server-sent events as EventSource does.
+type eventStream struct{ lines *bufio.Scanner }
+
+// events watches an order of ada's.
+func (s *shop) events(orderID string) eventStream {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.server.URL+"/v1/orders/"+orderID+"/events", http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer ada")
+	r.Header.Set("Accept", "text/event-stream")
+	res, err := s.server.Client().Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = res.Body.Close() })
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" || res.Header.Get("Cache-Control") != "no-store" {
+		s.t.Fatalf("status %d, header %v", res.StatusCode, res.Header)
+	}
+	return eventStream{bufio.NewScanner(res.Body)}
+}
+
+// next returns the next event; the zero event at the end.
+func (e eventStream) next(t *testing.T) (out event) {
+	t.Helper()
+	for e.lines.Scan() {
+		field, value, _ := strings.Cut(e.lines.Text(), ": ")
+		switch field {
+		case "":
+			return out
+		case "id":
+			out.id = value
+		case "event":
+			out.name = value
+		case "data":
+			out.data = value
+		default:
+			t.Errorf("line %q", e.lines.Text())
+		}
+	}
+	return event{}
+}
+
+// end checks that the stream has ended, and well.
+func (e eventStream) end(t *testing.T) {
+	t.Helper()
+	if got := e.next(t); got != (event{}) || e.lines.Err() != nil {
+		t.Errorf("got %+v, %v, want the end", got, e.lines.Err())
+	}
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	o := s.placed("k")
+	events := s.events(o.GetId())
+	check := func(version, name string, state orderv1.OrderState) {
+		t.Helper()
+		e := events.next(t)
+		var got orderv1.Order
+		if err := protojson.Unmarshal([]byte(e.data), &got); err != nil || e.id != version || e.name != name || got.GetState() != state || got.GetId() != o.GetId() {
+			t.Fatalf("got %+v (%v), want event %s %s", e, err, version, name)
+		}
+	}
+	check("1", "pending_payment", orderv1.OrderState_ORDER_STATE_PENDING_PAYMENT)
+	s.move(o.GetId(), order.Confirmed)
+	check("2", "confirmed", orderv1.OrderState_ORDER_STATE_CONFIRMED)
+	s.move(o.GetId(), order.Canceled)
+	check("3", "canceled", orderv1.OrderState_ORDER_STATE_CANCELED)
+	events.end(t)
+	status, _, body := rpctest.Fetch(t, s.server, "/v1/orders/"+o.GetId()+"/events", "ada")
+	if status != http.StatusOK || !strings.HasPrefix(body, "id: 3\nevent: canceled\ndata: {") || strings.Count(body, "\n\n") != 1 {
+		t.Errorf("a final order: status %d, %q", status, body)
+	}
+}

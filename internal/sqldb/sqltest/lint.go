@@ -1,0 +1,50 @@
+package sqltest
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// lint checks what the tests of this binary ran, and that it is all that the folders' code can run.
+func lint(folders []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, start().url(template))
+	if err != nil {
+		return fmt.Errorf("sqltest: connect: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }() // nothing is pending on it
+	found, err := statements.Check(ctx, conn, regions.Default())
+	errs := []error{err}
+	for _, v := range found {
+		errs = append(errs, fmt.Errorf("a statement touches regions %v: %s", v.Regions, v.SQL))
+	}
+	if partial() {
+		return errors.Join(errs...)
+	}
+	for _, folder := range folders {
+		missing, err := statements.Missing(folder)
+		errs = append(errs, err)
+		for _, sql := range missing {
+			errs = append(errs, fmt.Errorf("no test runs this statement, so its locality is not proved: %s", sql))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// partial reports whether the command line left tests out.
+func partial() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.fuzz", "test.list"} {
+		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,222 @@
+package stocksql_test
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/internal/stock"
+	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+func TestMain(m *testing.M) { sqltest.Main(m, ".") }
+
+const home regions.Name = "eu-west-1"
+
+// room is a store whose statements are linted when the test ends.
+type room struct {
+	*stocksql.Store
+	t  testing.TB
+	db *sqldb.DB
+}
+
+func open(t testing.TB) room {
+	t.Helper()
+	record := &localitylint.Recorder{}
+	db := sqltest.Open(t, record)
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		conn, err := db.Pool().Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+		found, err := record.Check(ctx, conn.Conn(), regions.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range found {
+			t.Errorf("touches %v: %s", v.Regions, v.SQL)
+		}
+		if len(record.Statements()) == 0 {
+			t.Error("no statement was linted")
+		}
+	})
+	return room{stocksql.New(db, regions.Default()), t, db}
+}
+
+type row struct{ Allotted, OnHand, Reserved, Sold int64 }
+
+// rows returns a region's allotments by SKU.
+func (r room) rows(in regions.Name) map[string]row {
+	r.t.Helper()
+	found, err := r.db.Query(r.t.Context(), `SELECT sku, allotted, on_hand, reserved, sold FROM stock WHERE home_region = $1`, in)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	out := map[string]row{}
+	var sku string
+	var one row
+	if _, err := pgx.ForEachRow(found, []any{&sku, &one.Allotted, &one.OnHand, &one.Reserved, &one.Sold}, func() error {
+		out[sku] = one
+		return nil
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+// do runs what queue adds to a batch in a transaction.
+func (r room) do(queue func(batch *pgx.Batch)) error {
+	return r.db.InTx(r.t.Context(), func(tx pgx.Tx) error {
+		batch := &pgx.Batch{}
+		queue(batch)
+		return tx.SendBatch(r.t.Context(), batch).Close()
+	})
+}
+
+func (r room) reserve(wanted ...stock.Quantity) error {
+	wanted = stock.Merge(wanted)
+	return r.do(func(batch *pgx.Batch) {
+		stocksql.QueueLock(batch, home, wanted)
+		stocksql.QueueReserve(batch, home, wanted)
+	})
+}
+
+func (r room) allot(units map[string]int64) {
+	r.t.Helper()
+	if err := r.Allot(r.t.Context(), units); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestAllot(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	units := map[string]int64{"A": 10, "B": 1, "C": 0}
+	r.allot(units)
+	names := regions.Default().Names()
+	check := func(what string, want map[string]int64) {
+		t.Helper()
+		for _, in := range names {
+			shares := map[string]row{}
+			for sku, n := range want {
+				share := stock.Split(sku, n, names)[in]
+				shares[sku] = row{Allotted: share, OnHand: share}
+			}
+			if diff := cmp.Diff(shares, r.rows(in)); diff != "" {
+				t.Errorf("%s, %s:\n%s", what, in, diff)
+			}
+		}
+	}
+	check("once", units)
+	r.allot(units)
+	check("twice", units)
+	r.allot(map[string]int64{"A": 99, "D": 3}) // what has an allotment keeps it
+	want := maps.Clone(units)
+	want["D"] = 3
+	check("with a new SKU", want)
+	r.allot(nil)
+	check("of nothing", want)
+}
+
+func TestReserveSellRelease(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	r.allot(map[string]int64{"A": 30, "B": 30})
+	ab := []stock.Quantity{{SKU: "A", Units: 4}, {SKU: "B", Units: 1}}
+	for _, step := range []struct {
+		name  string
+		queue func(*pgx.Batch)
+		want  map[string]row
+	}{
+		{"reserve", func(b *pgx.Batch) { stocksql.QueueReserve(b, home, ab) }, map[string]row{"A": {10, 6, 4, 0}, "B": {10, 9, 1, 0}}},
+		{"release", func(b *pgx.Batch) { stocksql.QueueRelease(b, home, ab[:1]) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 1, 0}}},
+		{"sell", func(b *pgx.Batch) { stocksql.QueueSell(b, home, ab[1:]) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 0, 1}}},
+		{"nothing", func(b *pgx.Batch) { stocksql.QueueReserve(b, home, nil) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 0, 1}}},
+	} {
+		if err := r.do(step.queue); err != nil {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if diff := cmp.Diff(step.want, r.rows(home)); diff != "" {
+			t.Errorf("%s:\n%s", step.name, diff)
+		}
+	}
+	// The table itself refuses what no caller may do.
+	for name, queue := range map[string]func(*pgx.Batch){
+		"sell what is not reserved":    func(b *pgx.Batch) { stocksql.QueueSell(b, home, ab[:1]) },
+		"release what is not reserved": func(b *pgx.Batch) { stocksql.QueueRelease(b, home, ab[:1]) },
+		"reserve without a lock":       func(b *pgx.Batch) { stocksql.QueueReserve(b, home, []stock.Quantity{{SKU: "A", Units: 11}}) },
+	} {
+		if err := r.do(queue); !fault.Is(err, fault.Internal) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if diff := cmp.Diff(map[string]row{"A": {10, 10, 0, 0}, "B": {10, 10, 0, 0}}, r.rows("us-east-1")); diff != "" {
+		t.Errorf("another region's allotment changed too:\n%s", diff)
+	}
+}
+
+func TestOutOfStock(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	r.allot(map[string]int64{"A": 30, "B": 0})
+	for name, wanted := range map[string][]stock.Quantity{
+		"more than there is": {{SKU: "A", Units: 11}},
+		"in two lines":       {{SKU: "A", Units: 6}, {SKU: "A", Units: 5}},
+		"one of several":     {{SKU: "A", Units: 1}, {SKU: "B", Units: 1}},
+		"no allotment":       {{SKU: "gone", Units: 1}},
+	} {
+		if err := r.reserve(wanted...); fault.Reason(err) != "OUT_OF_STOCK" || !fault.Is(err, fault.FailedPrecondition) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if diff := cmp.Diff(map[string]row{"A": {10, 10, 0, 0}, "B": {}}, r.rows(home)); diff != "" {
+		t.Error(diff)
+	}
+	if err := r.reserve(stock.Quantity{SKU: "A", Units: 10}); err != nil {
+		t.Errorf("all of it: %v", err)
+	}
+}
+
+// Buyers of two SKUs in any order neither deadlock for good nor sell a unit twice.
+func TestReserveConcurrently(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	r.allot(map[string]int64{"A": 15, "B": 15}) // five of each at home
+	var sold atomic.Int64
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			wanted := []stock.Quantity{{SKU: "A", Units: 1}, {SKU: "B", Units: 1}}
+			if rand.IntN(2) == 0 {
+				wanted[0], wanted[1] = wanted[1], wanted[0]
+			}
+			switch err := r.reserve(wanted...); {
+			case err == nil:
+				sold.Add(1)
+			case fault.Reason(err) != "OUT_OF_STOCK" && !fault.Is(err, fault.Unavailable):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	n := sold.Load()
+	if n == 0 || n > 5 {
+		t.Errorf("%d buyers of 5 units were served", n)
+	}
+	if diff := cmp.Diff(map[string]row{"A": {5, 5 - n, n, 0}, "B": {5, 5 - n, n, 0}}, r.rows(home)); diff != "" {
+		t.Error(diff)
+	}
+}
