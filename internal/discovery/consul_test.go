@@ -30,7 +30,7 @@ func consulBinary(t *testing.T) string {
 	}
 	path, err := exec.LookPath("consul")
 	if err != nil {
-		t.Skip("no consul in the cache folder nor on PATH: make consul builds one")
+		t.Skip("no consul in the cache folder nor on PATH: make deps builds one")
 	}
 	return path
 }

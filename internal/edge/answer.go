@@ -5,30 +5,38 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
 // problem is an answer that the edge gives itself. What callers may conclude from its status: 400, the request
 // is wrong; 503, nothing was done; 502 and 504, it is not known.
 type problem struct {
-	status     int
-	code       connect.Code
-	reason     string // UPPER_SNAKE
-	message    string // a sentence for people
-	retryAfter int    // seconds; 0: no advice
+	status int
+	code   connect.Code
+	*fault.Error
 }
 
-func invalid(reason, format string, args ...any) *problem {
-	return &problem{http.StatusBadRequest, connect.CodeInvalidArgument, reason, fmt.Sprintf(format, args...), 0}
+func invalid(err *fault.Error) *problem {
+	return &problem{http.StatusBadRequest, connect.CodeInvalidArgument, err}
+}
+
+func notDone(err *fault.Error) *problem {
+	return &problem{http.StatusServiceUnavailable, connect.CodeUnavailable, err.After(time.Second)}
+}
+
+func unknown(status int, code connect.Code, err *fault.Error) *problem {
+	return &problem{status, code, err}
 }
 
 // fail answers a request that the proxy could not complete.
@@ -49,22 +57,22 @@ func (x *exchange) problemOf(err error) *problem {
 	}
 	switch {
 	case errors.Is(err, errUnsure):
-		return &problem{http.StatusBadGateway, connect.CodeUnknown, "OUTCOME_UNKNOWN",
-			"The request was tried twice, and it is not known whether it was done. " + advice, 0}
+		return unknown(http.StatusBadGateway, connect.CodeUnknown, fault.New(fault.Ambiguous, "OUTCOME_UNKNOWN",
+			"The request was tried twice, and it is not known whether it was done. %s", advice))
 	case errors.Is(err, errNoTarget) && x.request.Require != "":
-		return &problem{http.StatusServiceUnavailable, connect.CodeUnavailable, "PINNED_REGION_UNHEALTHY",
-			fmt.Sprintf("Region %s, which %s asks for, has no healthy instance. Nothing was done.", x.request.Require, headerRegion), 1}
+		return notDone(fault.New(fault.Unavailable, "PINNED_REGION_UNHEALTHY",
+			"Region %s, which %s asks for, has no healthy instance. Nothing was done.", x.request.Require, headerRegion))
 	case errors.Is(err, errNoTarget):
-		return &problem{http.StatusServiceUnavailable, connect.CodeUnavailable, "NO_HEALTHY_REGION",
-			"No region can take the request now. Nothing was done; try again in a while.", 1}
+		return notDone(fault.New(fault.Unavailable, "NO_HEALTHY_REGION",
+			"No region can take the request now. Nothing was done; try again in a while."))
 	case errors.Is(err, errTimeout):
-		return &problem{http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, "UPSTREAM_TIMEOUT",
-			"No answer came in time, and it is not known whether the request was done. " + advice, 0}
+		return unknown(http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, fault.New(fault.Ambiguous, "UPSTREAM_TIMEOUT",
+			"No answer came in time, and it is not known whether the request was done. %s", advice))
 	case len(x.tried) == 0:
-		return invalid("BAD_REQUEST", "The request cannot be forwarded.")
+		return invalid(fault.New(fault.Invalid, "NOT_FORWARDABLE", "The request asks for what a proxy cannot pass on."))
 	}
-	return &problem{http.StatusBadGateway, connect.CodeUnknown, "UPSTREAM_FAILED",
-		"The connection broke before an answer came, and it is not known whether the request was done. " + advice, 0}
+	return unknown(http.StatusBadGateway, connect.CodeUnknown, fault.New(fault.Ambiguous, "UPSTREAM_FAILED",
+		"The connection broke before an answer came, and it is not known whether the request was done. %s", advice))
 }
 
 // answer writes a problem in the form that the caller's protocol expects.
@@ -73,13 +81,13 @@ func (e *Edge) answer(w http.ResponseWriter, r *http.Request, x *exchange, p *pr
 	h := w.Header()
 	e.stamp(h, x, trace.SpanContextFromContext(r.Context()))
 	h.Set("Cache-Control", "no-store")
-	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
 	}
-	info := &errdetails.ErrorInfo{Reason: p.reason, Domain: "meridian"}
+	info := &errdetails.ErrorInfo{Reason: p.Reason, Domain: "meridian"}
 	contentType := r.Header.Get("Content-Type")
 	if strings.HasPrefix(contentType, "application/grpc") || strings.HasPrefix(contentType, "application/connect+") {
-		err := connect.NewError(p.code, errors.New(p.message))
+		err := connect.NewError(p.code, errors.New(p.Message))
 		if detail, detailErr := connect.NewErrorDetail(info); detailErr == nil {
 			err.AddDetail(detail)
 		}
@@ -108,7 +116,7 @@ func (e *Edge) answerJSON(ctx context.Context, w http.ResponseWriter, p *problem
 	if err != nil {
 		e.log.WarnContext(ctx, "error detail cannot be encoded", slog.Any("error", err))
 	}
-	body, err := json.Marshal(errorBody{p.code.String(), p.message, []errorDetail{{
+	body, err := json.Marshal(errorBody{p.code.String(), p.Message, []errorDetail{{
 		Type: string(info.ProtoReflect().Descriptor().FullName()), Value: base64.RawStdEncoding.EncodeToString(value),
 		Debug: map[string]string{"reason": info.GetReason(), "domain": info.GetDomain()},
 	}}})

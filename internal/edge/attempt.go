@@ -3,7 +3,6 @@ package edge
 import (
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -113,7 +112,7 @@ func (e *Edge) try(req *http.Request, x *exchange, t target) (*http.Response, er
 	if errors.As(err, &dial) && req.Context().Err() == nil {
 		e.view.ReportFailure(t.Endpoint, dial.err)
 	}
-	return res, err //nolint:wrapcheck // the error handler tells it from its own
+	return res, err
 }
 
 // watchdog cancels an attempt whose answer takes too long, or, if it can be repeated, whose instance is found
@@ -269,10 +268,10 @@ func conclude(x *exchange, o outcome, res *http.Response, err error) (*http.Resp
 	return res, err
 }
 
-// discard closes an answer that is not passed on, keeping its connection if little is left of it.
+// discard closes an answer that is not passed on. It does not read the rest to save the connection: an
+// instance that answers like that may never send it.
 func discard(res *http.Response) {
 	if res != nil {
-		_, _ = io.CopyN(io.Discard, res.Body, 4<<10)
 		_ = res.Body.Close()
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -81,8 +82,8 @@ func (e *Edge) examine(q inquiry) (out examination) {
 	req.ID = decide.RegionOfPath(e.catalog, q.path)
 	if req.Require, req.Prefer = regions.Name(q.header.Get(headerRegion)), regions.Name(q.header.Get(headerPrefer)); req.Require != "" {
 		if _, ok := e.catalog.Lookup(req.Require); !ok {
-			out.refusal = invalid("UNKNOWN_REGION", "%s names %.40q, which is no region; there are %v.",
-				headerRegion, req.Require, e.catalog.Names())
+			out.refusal = invalid(fault.New(fault.Invalid, "UNKNOWN_REGION", "%s names %.40q, which is no region; there are %v.",
+				headerRegion, req.Require, e.catalog.Names()))
 		}
 	}
 	pin := req.Require

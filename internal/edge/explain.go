@@ -82,7 +82,7 @@ func (e *Edge) explain(q inquiry) *edgev1.ExplainResponse {
 		out.Steps = append(out.Steps, "The token does not count: "+found.tokenErr.Error()+".")
 	}
 	if found.refusal != nil {
-		out.Steps = append(out.Steps, fmt.Sprintf("It is answered %d: %s", found.refusal.status, found.refusal.message))
+		out.Steps = append(out.Steps, fmt.Sprintf("It is answered %d: %s", found.refusal.status, found.refusal.Message))
 		return out
 	}
 	out.Steps = append(out.Steps, e.policy.Explain(found.request, decision)...)

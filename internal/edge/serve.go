@@ -10,6 +10,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
 // slow is from when on an answer is worth a line in the log.
@@ -44,7 +46,7 @@ func (e *Edge) open(x *exchange, r *http.Request) *problem {
 	case found.refusal != nil:
 		return found.refusal
 	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
-		return invalid("METHOD_NOT_SERVED", "%s is not served here.", r.Method)
+		return invalid(fault.New(fault.Invalid, "METHOD_NOT_ALLOWED", "%s is not served here.", r.Method))
 	}
 	x.decision = e.policy.Decide(x.request, e.view.Snapshot())
 	x.stream = x.request.Method.Stream || strings.Contains(r.Header.Get("Accept"), "text/event-stream")
@@ -54,7 +56,7 @@ func (e *Edge) open(x *exchange, r *http.Request) *problem {
 	}
 	body, err := readPayload(r)
 	if err != nil {
-		return invalid("BODY_UNREADABLE", "The request's body ended before it was complete.")
+		return invalid(fault.Wrap(err, fault.Invalid, "BODY_UNREADABLE", "The request's body ended before it was complete."))
 	}
 	x.body = body
 	return nil

@@ -40,7 +40,7 @@ func TestEveryBrokenPromiseIsCaught(t *testing.T) {
 			h := &history.History{}
 			synctest.Test(t, func(t *testing.T) {
 				l, err := load.New(load.Config{
-					Seed: 3, Rate: 15, Duration: time.Minute, Shoppers: 40, Hour: 12, Cities: internet.Cities(), Access: shop, History: h,
+					Seed: 3, Rate: 12, Duration: 45 * time.Second, Shoppers: 40, Hour: 12, Cities: internet.Cities(), Access: shop, History: h,
 				})
 				if err != nil {
 					t.Fatal(err)

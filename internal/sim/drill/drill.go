@@ -5,7 +5,6 @@ package drill
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -132,7 +131,9 @@ func breakUnderLoad(ctx context.Context, cfg Config, w parts, l *load.Load, h *h
 	go tell(watching, began, h, out)
 	result, err := l.Run(ctx)
 	stop()
-	err = errors.Join(err, <-broken)
+	if failed := <-broken; failed != nil { // and ended the load
+		err = failed
+	}
 	return loss, result, err
 }
 

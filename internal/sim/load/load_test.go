@@ -89,7 +89,7 @@ func run(t *testing.T, shop *shoptest.Shop, length time.Duration) (*history.Hist
 func TestEveryJourneyIsMade(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h, _ := run(t, &shoptest.Shop{Token: 40 * time.Second}, 2*time.Minute)
+		h, _ := run(t, &shoptest.Shop{Token: 20 * time.Second}, time.Minute)
 		kinds, replays, abroad := map[history.Kind]int{}, 0, 0
 		for _, op := range h.Ops() {
 			kinds[op.Kind]++
@@ -127,8 +127,8 @@ func TestAStallShowsInEveryLatencyThatItTouches(t *testing.T) {
 		}}
 		const stall = 5 * time.Second
 		var from time.Time
-		time.AfterFunc(2*time.Minute, func() { from = time.Now(); stallEnds.Store(from.Add(stall).UnixNano()) })
-		h, r := run(t, shop, 3*time.Minute)
+		time.AfterFunc(40*time.Second, func() { from = time.Now(); stallEnds.Store(from.Add(stall).UnixNano()) })
+		h, r := run(t, shop, time.Minute)
 		arrivals, waited := 0, time.Duration(0)
 		for _, op := range h.Ops() {
 			into := op.Intended.Sub(from)
@@ -160,7 +160,7 @@ func TestShoppersTryAgainUnderTheSameKey(t *testing.T) {
 			}
 			return nil
 		}}
-		h, _ := run(t, shop, time.Minute)
+		h, _ := run(t, shop, 30*time.Second)
 		attempts := map[string][]history.Op{}
 		for _, op := range h.Ops() {
 			if op.Kind == history.PlaceOrder && !op.Replay {
