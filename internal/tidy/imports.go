@@ -56,7 +56,7 @@ internal/payment/sandbox           : words
 internal/rpc                       : words api/gen
 internal/config                    : words
 internal/sqldb                     : words migrations
-internal/sqldb/sqltest             : words migrations internal/sqldb
+internal/sqldb/sqltest             : words migrations internal/sqldb internal/sqldb/localitylint
 internal/sqldb/localitylint        : words
 internal/telemetry                 : words internal/version
 internal/discovery                 : words

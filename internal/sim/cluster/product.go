@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -18,7 +19,10 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-const stopGrace = 6 * time.Second
+const (
+	stopGrace   = 6 * time.Second
+	serviceName = "meridian" // that stacks register in Consul
+)
 
 type settings = map[string]any
 
@@ -38,8 +42,25 @@ func (c *Cluster) stack(r topology.Region, i int) *part {
 	return &part{
 		name: name, region: r.Name, kind: kindStack,
 		spec:  c.meridian(name, "serve", "--config", c.configFile(name)),
-		ready: func(ctx context.Context) error { return healthy(ctx, s.Admin) },
+		ready: func(ctx context.Context) error { return errors.Join(healthy(ctx, s.Admin), c.discovered(ctx, r, s)) },
 	}
+}
+
+// discovered reports a stack that the region's Consul, if it runs, does not name to callers yet.
+func (c *Cluster) discovered(ctx context.Context, r topology.Region, s topology.Stack) error {
+	if p, ok := c.supervisor.Lookup(string(r.Name) + "/" + string(kindConsul)); !ok || !p.Running() {
+		return nil
+	}
+	var passing []struct{ Service struct{ ID string } }
+	if err := fetch(ctx, "http://"+r.Consul+"/v1/health/service/"+serviceName+"?passing=1", &passing); err != nil {
+		return err
+	}
+	for _, p := range passing {
+		if p.Service.ID == s.Name {
+			return nil
+		}
+	}
+	return errors.New("not passing in Consul yet")
 }
 
 func (c *Cluster) edge(r topology.Region) *part {

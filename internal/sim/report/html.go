@@ -190,6 +190,8 @@ func formatMS(ms *float64) string {
 		return strings.TrimSuffix(fmt.Sprintf("%.2f", *ms/1000), ".00") + " s"
 	case *ms >= 100:
 		return fmt.Sprintf("%.0f ms", *ms)
+	case *ms < 10:
+		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", *ms), "0"), ".") + " ms"
 	default:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", *ms), ".0") + " ms"
 	}

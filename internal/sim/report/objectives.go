@@ -55,6 +55,7 @@ const (
 	guardNoneDropped   = "no-dropped-arrivals"
 	ordersPerSecond    = 0.05 // of the arrival rate; the mix asks for four times as many
 	orderAcknowledging = 20   // at the very least
+	ordersInPhase      = 10   // before, during and after each
 )
 
 // guards returns the violations of a run that was vacuous.
@@ -71,9 +72,25 @@ func guards(r Report) []check.Violation {
 		out = append(out, check.Violation{Invariant: guardEnoughOrders, IDs: []string{},
 			Detail: fmt.Sprintf("%d orders were acknowledged, want at least %d", r.Orders.Acknowledged, want)})
 	}
+	for phase, n := range ordersByPhase(r) {
+		if n < ordersInPhase {
+			out = append(out, check.Violation{Invariant: guardEnoughOrders, IDs: []string{},
+				Detail: fmt.Sprintf("%d orders of callers at home were acknowledged %s, want at least %d", n, [...]string{"before the fault", "during the fault", "after it was healed"}[phase], ordersInPhase)})
+		}
+	}
 	if r.Load.DroppedArrivals > 0 {
 		out = append(out, check.Violation{Invariant: guardNoneDropped, IDs: []string{},
 			Detail: fmt.Sprintf("the generator dropped %d of %d arrivals: it was slower than its schedule", r.Load.DroppedArrivals, r.Load.Arrivals)})
+	}
+	return out
+}
+
+func ordersByPhase(r Report) [3]int {
+	var out [3]int
+	for _, region := range r.Regions {
+		for i, p := range []Phase{region.Before, region.During, region.After} {
+			out[i] += p.PlacedOrders
+		}
 	}
 	return out
 }

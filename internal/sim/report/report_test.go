@@ -137,8 +137,11 @@ func TestGuardsAgainstVacuousRuns(t *testing.T) {
 		"a real run":      {func(*Evidence) {}, nil},
 		"nothing killed":  {func(e *Evidence) { e.Lost.Processes = nil }, []string{guardFaultBit}},
 		"nobody noticed":  {func(e *Evidence) { e.Lost.At, e.Lost.Healed = at(70), at(80) }, []string{guardFaultBit}},
-		"hardly an order": {func(e *Evidence) { e.Ops = e.Ops[:100] }, []string{guardFaultBit, guardEnoughOrders}},
-		"slow generator":  {func(e *Evidence) { e.Result.Dropped = 1 }, []string{guardNoneDropped}},
+		"hardly an order": {func(e *Evidence) { e.Ops = e.Ops[:100] }, []string{guardFaultBit, guardEnoughOrders, guardEnoughOrders, guardEnoughOrders}},
+		"no order after the fault": {func(e *Evidence) {
+			e.Ops = slices.DeleteFunc(e.Ops, func(op history.Op) bool { return op.Kind == history.PlaceOrder && op.Intended.After(at(70)) })
+		}, []string{guardEnoughOrders}},
+		"slow generator": {func(e *Evidence) { e.Result.Dropped = 1 }, []string{guardNoneDropped}},
 		"broken promise": {func(e *Evidence) {
 			e.Violations = []check.Violation{{Invariant: check.CaptureOnce, IDs: []string{"ord"}}}
 		}, []string{check.CaptureOnce}},
