@@ -26,6 +26,9 @@ type Config struct {
 	Tracer           pgx.QueryTracer
 }
 
+// counts are what happened to the transactions of a process.
+type counts struct{ retried, ambiguous atomic.Int64 }
+
 // Querier runs one statement, in a transaction or outside of one. It is safe for concurrent use only where
 // it is a DB.
 type Querier interface {
@@ -38,6 +41,7 @@ type Querier interface {
 type DB struct {
 	pool   *pgxpool.Pool
 	engine atomic.Value // Engine, once the server told
+	counts counts
 	sleep  func(ctx context.Context, d time.Duration) error
 }
 
@@ -123,8 +127,9 @@ func engineOf(ctx context.Context, q interface {
 	return PostgreSQL, nil
 }
 
-// Fault turns an error of a single statement, or of a transaction that did not reach COMMIT, into a
-// *fault.Error: nothing was changed, whatever the error. pgx.ErrNoRows and *fault.Error pass through.
+// Fault turns an error of the database about a single statement, or a transaction that did not reach COMMIT, into
+// a *fault.Error: nothing was changed, whatever the error. Errors that are not the database's pass through, as
+// does pgx.ErrNoRows.
 func Fault(err error) error {
 	var known *fault.Error
 	switch {
@@ -146,11 +151,15 @@ func Fault(err error) error {
 	case code == "40001" || code == "40P01":
 		return fault.Wrap(err, fault.Unavailable, "DATABASE_CONTENDED",
 			"the transaction lost against others too often; nothing was changed, please retry").After(time.Second)
-	case code == "" || unreachable(code):
+	case code == "22021" || code == "22P05":
+		return fault.Wrap(err, fault.Invalid, "TEXT_INVALID", "a text holds a character that cannot be kept, such as NUL")
+	case lost(err):
 		return fault.Wrap(err, fault.Unavailable, "DATABASE_UNREACHABLE",
 			"the database cannot be reached; nothing was changed, please retry").After(time.Second)
+	case code != "":
+		return fault.Wrap(err, fault.Internal, "DATABASE_ERROR", "the database refused a statement")
 	}
-	return fault.Wrap(err, fault.Internal, "DATABASE_ERROR", "the database refused a statement")
+	return err
 }
 
 func or[T comparable](v, otherwise T) T {

@@ -187,3 +187,13 @@ func check(t *testing.T, ctx context.Context, db *sqldb.DB, r *localitylint.Reco
 	}
 	return got
 }
+
+func TestTextThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	db := sqltest.Open(t, nil)
+	var handle string
+	err := db.QueryRow(t.Context(), `SELECT handle FROM products WHERE handle = $1`, "a\x00b").Scan(&handle)
+	if got := sqldb.Fault(err); fault.Reason(got) != "TEXT_INVALID" {
+		t.Errorf("NUL in a text: %v", got)
+	}
+}

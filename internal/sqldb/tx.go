@@ -13,6 +13,8 @@ import (
 	"github.com/cockroachdb/cockroach-go/v2/crdb/crdbpgxv5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
@@ -58,15 +60,19 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := d.attempt(ctx, fn)
 		switch {
-		case err == nil || fault.Is(err, fault.Ambiguous):
+		case fault.Is(err, fault.Ambiguous):
+			d.counts.ambiguous.Add(1)
 			return err
+		case err == nil:
+			return nil
 		case retryable(err) && attempt < maxAttempts:
 		case lostBeforeCommit(err) && !reconnected && ctx.Err() == nil:
 			reconnected = true
 		default:
 			return Fault(err)
 		}
-		trace.SpanFromContext(ctx).AddEvent("sql.retry")
+		d.counts.retried.Add(1)
+		trace.SpanFromContext(ctx).AddEvent("sql.retry", trace.WithAttributes(attribute.String("db.response.status_code", sqlState(err))))
 		if err := d.sleep(ctx, backoff(attempt)); err != nil {
 			return Fault(err)
 		}
@@ -137,9 +143,15 @@ func lostBeforeCommit(err error) bool {
 	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	code := sqlState(err)
+	return lost(err)
+}
+
+// lost reports whether an error means that there is no session with the server, or none any more.
+func lost(err error) bool {
 	var connect *pgconn.ConnectError
-	return unreachable(code) || pgconn.SafeToRetry(err) || errors.As(err, &connect) || isNetwork(err)
+	var network net.Error
+	return unreachable(sqlState(err)) || pgconn.SafeToRetry(err) || errors.As(err, &connect) || errors.As(err, &network) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, puddle.ErrClosedPool)
 }
 
 // backoff is full jitter: a random share of 2 ms · 2^attempt, at most 250 ms.
@@ -157,9 +169,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func isNetwork(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -32,26 +32,27 @@ type Store struct {
 // New returns a Store.
 func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
 
-// claim makes the key this transaction's own, unless a live one is there.
+// claim makes the key this order's own, together with the answer, unless a live one is there. It is the last
+// statement and not the first, so that the transaction never reads among the keys that others insert.
 const claim = `INSERT INTO idempotency_keys (home_region, user_id, key, request_hash, response, created_at, expires_at)
-	VALUES ($1, $2, $3, $4, '', $5, $6)
-	ON CONFLICT (home_region, user_id, key) DO UPDATE SET request_hash = excluded.request_hash, response = '',
+	VALUES ($1, $2, $3, $4, $5, $6, $7)
+	ON CONFLICT (home_region, user_id, key) DO UPDATE SET request_hash = excluded.request_hash, response = excluded.response,
 		created_at = excluded.created_at, expires_at = excluded.expires_at
 	WHERE idempotency_keys.expires_at <= excluded.created_at`
+
+// errClaimed says that the key has placed an order before.
+var errClaimed = errors.New("order: the idempotency key is taken")
 
 const placed = `SELECT request_hash, response FROM idempotency_keys
 	WHERE home_region = $1 AND user_id = $2 AND key = $3 AND expires_at > $4`
 
-// Place implements order.Store.
+// Place implements order.Store. A repeated request finds the cart empty, or changed, or its key taken: whatever
+// stops it, the key then tells what it placed before.
 func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, error) {
 	var o order.Order
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
-		claimed, c, err := claimAndLock(ctx, tx, p)
+		c, err := lockCart(ctx, tx, p)
 		if err != nil {
-			return err
-		}
-		if !claimed {
-			o, err = replay(tx.QueryRow(ctx, placed, p.Home, p.UserID, p.Key, p.Now), p)
 			return err
 		}
 		if o, err = compose(ctx, tx, p, c); err != nil {
@@ -59,7 +60,14 @@ func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, erro
 		}
 		return write(ctx, tx, p, o)
 	})
-	return o, err
+	if !errors.Is(err, errClaimed) && !fault.Is(err, fault.FailedPrecondition) && !fault.Is(err, fault.Aborted) {
+		return o, err
+	}
+	before, lookup := s.Placed(ctx, p)
+	if errors.Is(lookup, order.ErrNotFound) {
+		return order.Order{}, err
+	}
+	return before, lookup
 }
 
 // Placed implements order.Store.
@@ -71,25 +79,20 @@ func (s *Store) Placed(ctx context.Context, p order.Placement) (order.Order, err
 	return o, sqldb.Fault(err)
 }
 
-// claimAndLock claims the key and locks the cart in one round trip. A second request with the key waits here
-// for the first one's COMMIT.
-func claimAndLock(ctx context.Context, tx pgx.Tx, p order.Placement) (claimed bool, c cart.Cart, err error) {
+// lockCart reads the cart for this transaction alone. A second request with the same key waits here for the
+// first one's COMMIT.
+func lockCart(ctx context.Context, tx pgx.Tx, p order.Placement) (c cart.Cart, err error) {
 	batch := &pgx.Batch{}
-	batch.Queue(claim, p.Home, p.UserID, p.Key, p.RequestHash[:], p.Now, p.Now.Add(order.KeyLifetime)).
-		Exec(func(tag pgconn.CommandTag) error {
-			claimed = tag.RowsAffected() == 1
-			return nil
-		})
 	cartsql.QueueLock(batch, p.Home, p.UserID, &c)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && pg.Code == "55P03" {
-			return false, c, fault.Wrap(err, fault.Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT",
+			return c, fault.Wrap(err, fault.Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT",
 				"a request with this Idempotency-Key, or another change of this cart, is still running; retry in a moment")
 		}
-		return false, c, err
+		return c, err
 	}
-	return claimed, c, nil
+	return c, nil
 }
 
 // compose prices the cart and locks its stock in one round trip, and decides.
@@ -141,10 +144,16 @@ func write(ctx context.Context, tx pgx.Tx, p order.Placement, o order.Order) err
 		o.Home, o.ID, o.UserID, p.Key, o.State, o.Total.Currency, o.Total.Minor, o.Version, o.CreatedAt)
 	queueLines(batch, o)
 	cartsql.QueueClear(batch, o.Home, o.UserID)
-	batch.Queue(`UPDATE idempotency_keys SET response = $4 WHERE home_region = $1 AND user_id = $2 AND key = $3`, o.Home, o.UserID, p.Key, response)
 	if err := queueEvent(ctx, batch, p.EventID, o, ""); err != nil {
 		return err
 	}
+	batch.Queue(claim, o.Home, o.UserID, p.Key, p.RequestHash[:], response, p.Now, p.Now.Add(order.KeyLifetime)).
+		Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() == 0 {
+				return errClaimed
+			}
+			return nil
+		})
 	return tx.SendBatch(ctx, batch).Close()
 }
 

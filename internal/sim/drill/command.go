@@ -57,7 +57,7 @@ func killRegion() *cobra.Command {
 	f.Launch.Add(fs)
 	fs.Lookup("seed").Usage = "draws the region, the arrivals, what callers choose and how long leases stall"
 	fs.StringVar(&f.region, "region", "", "region to lose (default: drawn by the seed)")
-	fs.DurationVar(&f.Duration, "duration", 195*time.Second, "load: four parts before the fault, five until it is healed, four after")
+	fs.DurationVar(&f.Duration, "duration", 195*time.Second, "load after a warm-up: four parts before the fault, five until it is healed, four after")
 	fs.Float64Var(&f.Rate, "rate", 24, "arrivals per second; each makes 1.3 requests on average")
 	fs.IntVar(&f.Shoppers, "shoppers", 110, "accounts")
 	fs.StringVar(&f.out, "out", "out", "folder for report.html and report.json")
@@ -120,6 +120,9 @@ func drillCluster(ctx context.Context, cfg Config, options cluster.Options, out 
 // replay is the command line that repeats the drill.
 func (f flags) replay() string {
 	line := fmt.Sprintf("meridian-sim drill %s --seed %d --region %s --duration %v --rate %v --shoppers %d", Scenario, f.Launch.Seed, f.Region, f.Duration, f.Rate, f.Shoppers)
+	if f.RegionsFile != "" {
+		line += " --regions " + f.RegionsFile
+	}
 	if f.Plant != "" {
 		line += " --plant=" + f.Plant
 	}

@@ -59,6 +59,9 @@ type Killed struct {
 	Processes    []string
 }
 
+// warmUp is for how long the system is loaded before anything counts.
+const warmUp = 15 * time.Second
+
 // shortest is the least time of load that leaves room for a recovery and its ten good seconds.
 const shortest = 78 * time.Second
 
@@ -88,7 +91,7 @@ func run(ctx context.Context, cfg Config, w parts, out io.Writer) (report.Report
 	}
 	h := &history.History{}
 	loading := load.Config{
-		Seed: cfg.Seed, Rate: cfg.Rate, Duration: cfg.Duration, Shoppers: cfg.Shoppers, Hour: load.HourOf(cfg.Seed),
+		Seed: cfg.Seed, Rate: cfg.Rate, WarmUp: warmUp, Duration: cfg.Duration, Shoppers: cfg.Shoppers, Hour: load.HourOf(cfg.Seed),
 		Cities: internet.Cities(), Access: w.access, History: h, Progress: out,
 	}
 	l, err := load.New(loading)
@@ -117,7 +120,7 @@ func run(ctx context.Context, cfg Config, w parts, out io.Writer) (report.Report
 func breakUnderLoad(ctx context.Context, cfg Config, w parts, l *load.Load, h *history.History, out io.Writer) (report.Loss, load.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	began := time.Now()
+	began := time.Now().Add(warmUp)
 	loss := report.Loss{Kind: Scenario, Region: cfg.Region}
 	broken := make(chan error, 1)
 	go func() {

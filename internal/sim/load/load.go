@@ -34,7 +34,8 @@ type Access interface {
 // Config says how much load, from where, through what.
 type Config struct {
 	Seed     uint64
-	Rate     float64 // arrivals per second; each makes 1.3 requests on average
+	Rate     float64       // arrivals per second; each makes 1.3 requests on average
+	WarmUp   time.Duration // load before the load begins, so that caches and connections are as they are in use
 	Duration time.Duration
 	Shoppers int // accounts; about one per city at least
 	Hour     int // of the day, UTC, at which the load is said to begin
@@ -62,8 +63,8 @@ type Load struct {
 
 // Result is what the generator itself has to answer for.
 type Result struct {
-	Began         time.Time
-	Arrivals      int
+	Began         time.Time     // after the warm-up
+	Arrivals      int           // since then
 	Dropped       int           // arrivals that found too many others in flight
 	Diverted      int           // arrivals that browsed, because every shopper of the city was checking out
 	MaxStartDelay time.Duration // how much later than scheduled an arrival set off at worst
@@ -77,7 +78,7 @@ func New(cfg Config) (*Load, error) {
 	if cfg.Shoppers < len(cfg.Cities) {
 		return nil, fmt.Errorf("load: %d shoppers are fewer than the %d cities", cfg.Shoppers, len(cfg.Cities))
 	}
-	schedule, err := Schedule(cfg.Seed, cfg.Cities, cfg.Hour, cfg.Rate, cfg.Duration)
+	schedule, err := Schedule(cfg.Seed, cfg.Cities, cfg.Hour, cfg.Rate, cfg.WarmUp+cfg.Duration)
 	if err != nil {
 		return nil, err
 	}
@@ -87,16 +88,17 @@ func New(cfg Config) (*Load, error) {
 	return &Load{cfg: cfg, schedule: schedule, run: fmt.Sprintf("%d-%x", cfg.Seed, time.Now().UnixMilli())}, nil
 }
 
-// Run plays the schedule from now on and returns when the last journey has ended, or early with the
+// Run plays the schedule from now on, the warm-up first, and returns when the last journey has ended, or early with the
 // context's error. Canceling the context cuts requests off; their outcomes count as unknown.
 func (l *Load) Run(ctx context.Context) (Result, error) {
-	began := time.Now()
+	start := time.Now()
+	began := start.Add(l.cfg.WarmUp)
 	room := make(chan struct{}, maxInFlight)
 	var journeys sync.WaitGroup
 	clock := time.NewTimer(0)
 	defer clock.Stop()
 	for i, a := range l.schedule {
-		intended := began.Add(a.After)
+		intended := start.Add(a.After)
 		clock.Reset(time.Until(intended))
 		select {
 		case <-ctx.Done():
@@ -104,7 +106,9 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 			return l.result(began), context.Cause(ctx)
 		case <-clock.C:
 		}
-		l.arrived.Add(1)
+		if !intended.Before(began) {
+			l.arrived.Add(1)
+		}
 		select {
 		case room <- struct{}{}:
 		default:

@@ -47,7 +47,7 @@ func Build(e Evidence) Report {
 		StartedAt: e.Result.Began.UTC().Truncate(time.Millisecond), Model: Model,
 		Machine:  Machine{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()},
 		Load:     e.load(ops),
-		Orders:   e.orders(ops),
+		Orders:   e.orders(),
 		Regions:  e.regions(ops),
 		Others:   e.others(ops),
 		Recovery: e.recovery(ops),
@@ -64,7 +64,7 @@ func Build(e Evidence) Report {
 	return r
 }
 
-// loaded returns the requests of the load itself, without those that set it up.
+// loaded returns the requests of the load itself, without those that set it up or warmed it up.
 func (e Evidence) loaded() []history.Op {
 	return slices.DeleteFunc(slices.Clone(e.Ops), func(op history.Op) bool {
 		return op.Intended.Before(e.Result.Began) || op.Kind == history.SignUp
@@ -117,9 +117,10 @@ func (e Evidence) load(ops []history.Op) Load {
 	}
 }
 
-func (e Evidence) orders(ops []history.Op) Orders {
+// orders counts those of the warm-up, too: the promises are the same.
+func (e Evidence) orders() Orders {
 	out := Orders{Placed: e.Placed, Refusals: map[string]int{}}
-	for _, p := range check.Placings(ops) {
+	for _, p := range check.Placings(e.Ops) {
 		switch p.Outcome {
 		case history.OK:
 			out.Acknowledged++
