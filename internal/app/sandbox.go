@@ -30,7 +30,11 @@ func (p *process) buildSandbox(ctx context.Context, o sandbox.Options) error {
 		return err
 	}
 	p.closers.add(func(context.Context) error { return provider.Close() })
-	handler := otelhttp.NewHandler(provider.Handler(), "sandbox-provider",
+	measured, err := p.telemetry.MeasureHTTP(provider.Handler())
+	if err != nil {
+		return err
+	}
+	handler := otelhttp.NewHandler(measured, "sandbox-provider",
 		otelhttp.WithTracerProvider(p.telemetry.Tracers), otelhttp.WithPropagators(p.telemetry.Propagator), otelhttp.WithMeterProvider(noMetrics))
 	api, err := listen(p.config.Listen, handler)
 	if err := p.listen(p.config.Listen, api, err); err != nil {
