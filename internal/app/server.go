@@ -25,7 +25,7 @@ type server struct {
 
 // listen binds an address at once, so that one in use is an error before anything else starts.
 func listen(address string, h http.Handler) (*server, error) {
-	l, err := net.Listen("tcp", address)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "ADDRESS_UNUSABLE", "cannot listen on %s; is another process using it?", address)
 	}

@@ -81,8 +81,7 @@ func (s *stack) open(ctx context.Context) error {
 	var err error
 	s.db, err = sqldb.Open(ctx, sqldb.Config{
 		URL: c.Database.URL, MaxConns: c.Database.MaxConns, StatementTimeout: c.Database.StatementTimeout, LockTimeout: c.Database.LockTimeout,
-		Tracer: otelpgx.NewTracer(otelpgx.WithTracerProvider(s.telemetry.Tracers), otelpgx.WithTrimSQLInSpanName(),
-			otelpgx.WithDisableQuerySpanNamePrefix(), otelpgx.WithDisableConnectionDetailsInAttributes()),
+		Tracer: otelpgx.NewTracer(otelpgx.WithTracerProvider(s.telemetry.Tracers), otelpgx.WithDisableConnectionDetailsInAttributes()),
 	})
 	if err != nil {
 		return err

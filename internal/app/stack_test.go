@@ -57,7 +57,7 @@ func configure(t *testing.T, args ...string) config.Config {
 func await(t *testing.T, url string, want int) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		res, err := http.Get(url) //nolint:noctx // polled with a deadline of its own
+		res, err := http.Get(url)
 		if err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == want {
@@ -104,7 +104,7 @@ func TestStackServesAndStops(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	if _, err := http.Get("http://" + api + app.ReadyPath); err == nil { //nolint:noctx,bodyclose // it fails
+	if _, err := http.Get("http://" + api + app.ReadyPath); err == nil { //nolint:bodyclose // it fails
 		t.Error("the listener outlived the stack")
 	}
 }

@@ -86,9 +86,9 @@ type Key struct {
 // Keys lists every key.
 func Keys() []Key {
 	return []Key{
-		{"region", "", "the region that this process runs in, as the region catalogue names it"},
+		{"region", "", "the region that this process runs in, as the region catalog names it"},
 		{"instance", "", "this process's name, unique in its region; default: the host's name"},
-		{"regions_file", "", "region catalogue (YAML); default: the built-in one"},
+		{"regions_file", "", "region catalog (YAML); default: the built-in one"},
 		{"listen", "127.0.0.1:8080", "address of the API"},
 		{"admin_listen", "127.0.0.1:9090", "address of /metrics, /healthz and /readyz"},
 		{"advertise", "", "host:port at which others reach the API; default: listen"},
@@ -187,7 +187,7 @@ func (c *Config) complete() {
 	}
 }
 
-// Catalog loads the region catalogue and checks that the process's region is in it.
+// Catalog loads the region catalog and checks that the process's region is in it.
 func (c *Config) Catalog() (*regions.Catalog, error) {
 	catalog := regions.Default()
 	if c.RegionsFile != "" {
@@ -198,7 +198,7 @@ func (c *Config) Catalog() (*regions.Catalog, error) {
 	}
 	if c.Region != "" {
 		if _, known := catalog.Lookup(c.Region); !known {
-			return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "region %q is not in the region catalogue, which has %v", c.Region, catalog.Names())
+			return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "region %q is not in the region catalog, which has %v", c.Region, catalog.Names())
 		}
 	}
 	return catalog, nil

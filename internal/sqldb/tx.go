@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/cockroach-go/v2/crdb"
-	"github.com/cockroachdb/cockroach-go/v2/crdb/crdbpgxv5"
+	crdbpgx "github.com/cockroachdb/cockroach-go/v2/crdb/crdbpgxv5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
@@ -46,8 +46,7 @@ func (d *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 
 func (d *DB) inCockroachTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	err := crdbpgx.ExecuteTx(ctx, d.pool, serializable, fn)
-	var ambiguous *crdb.AmbiguousCommitError
-	if errors.As(err, &ambiguous) {
+	if _, ambiguous := errors.AsType[*crdb.AmbiguousCommitError](err); ambiguous {
 		return errAmbiguous(err)
 	}
 	return Fault(err)
@@ -119,8 +118,7 @@ func errAmbiguous(err error) error {
 }
 
 func sqlState(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code
 	}
 	return ""

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,21 +27,14 @@ func TestMeasureHTTP(t *testing.T) {
 	serve(http.MethodPost, "/missing")
 	serve("BREW", "/")
 
-	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-	request.Header.Set("Accept", "application/openmetrics-text")
-	answer := httptest.NewRecorder()
-	tel.AdminHandler().ServeHTTP(answer, request)
-	scrape, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := scrape(t, tel.AdminHandler())
 	for _, want := range []string{
 		`meridian_http_server_duration_seconds_count{code="200",method="GET"} 1`,
 		`meridian_http_server_duration_seconds_count{code="404",method="POST"} 1`,
 		`meridian_http_server_duration_seconds_count{code="200",method="other"} 1`,
 		`# {trace_id="`,
 	} {
-		if !strings.Contains(string(scrape), want) {
+		if !strings.Contains(got, want) {
 			t.Errorf("the scrape has no %s", want)
 		}
 	}

@@ -23,7 +23,7 @@ func TestLoss(t *testing.T) {
 		t.Fatalf("a sign-up from Ireland is at home in %s", got)
 	}
 
-	t.Run("redis", func(t *testing.T) { //nolint:paralleltest // the faults come one after the other
+	t.Run("redis", func(t *testing.T) {
 		if _, err := c.Kill(t.Context(), "eu-west-1/redis"); err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestLoss(t *testing.T) {
 		}
 	})
 
-	t.Run("region", func(t *testing.T) { //nolint:paralleltest // the faults come one after the other
+	t.Run("region", func(t *testing.T) {
 		before := ada.buy(sku) // its payment may be under way when the region dies
 		if _, err := c.Kill(t.Context(), "eu-west-1"); err != nil {
 			t.Fatal(err)
