@@ -56,7 +56,7 @@ build: ## Build bin/meridian and bin/meridian-sim
 ##
 
 .PHONY: test
-test: deps tools fresh vet lint buf-lint unit ## Check everything, as continuous integration does
+test: deps-tests tools fresh vet lint buf-lint unit ## Check everything, as continuous integration does
 	@echo "==> test: all clean"
 
 .PHONY: fresh
@@ -86,7 +86,7 @@ breaking: tools ## Check that the API still serves callers built from AGAINST
 .PHONY: unit
 unit: ## Run every Go test under the race detector
 	@echo "==> unit: go test -race $(PKG)"
-	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 go test -race -timeout 20m $(PKG)
+	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 go test -race -timeout 20m $(PKG)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME
@@ -127,6 +127,11 @@ tidy: ## Tidy go.mod and tools/go.mod
 deps: ## Install what the simulation and the tests run: PostgreSQL, Redis, Consul
 	@echo "==> deps"
 	@tools/prepare
+
+.PHONY: deps-tests
+deps-tests: ## Install the same and what the race detector needs
+	@echo "==> deps-tests"
+	@tools/prepare tests
 
 # The name carries a checksum, so that another tools/go.mod builds anew and a touched one does not.
 TOOLS_STAMP := $(BIN)/.tools-$(shell cksum < tools/go.mod | tr ' ' '-')
