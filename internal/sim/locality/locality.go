@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -64,21 +65,39 @@ func Install(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog, appR
 	if err := m.publish(ctx, m.world); err != nil {
 		return nil, err
 	}
+	for attempt := 1; ; attempt++ {
+		err := install(ctx, conn, catalog, appRole)
+		if err == nil {
+			return m, nil
+		}
+		// Autovacuum may hold what the triggers need, and the server then ends one of the two.
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != deadlock || attempt == installAttempts {
+			return nil, fmt.Errorf("locality: install: %w", err)
+		}
+	}
+}
+
+const (
+	deadlock        = "40P01"
+	installAttempts = 5
+)
+
+func install(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog, appRole string) error {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("locality: install: %w", err)
+		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // a no-op after COMMIT
 	if _, err := tx.Exec(ctx, modelSQL); err != nil {
-		return nil, fmt.Errorf("locality: install functions: %w", err)
+		return fmt.Errorf("functions: %w", err)
 	}
 	if err := attachAll(ctx, tx, catalog, appRole); err != nil {
-		return nil, fmt.Errorf("locality: attach: %w", err)
+		return fmt.Errorf("attach: %w", err)
 	}
 	if err := tx.Commit(ctx); err != nil {
-		return nil, fmt.Errorf("locality: install: %w", err)
+		return fmt.Errorf("commit: %w", err)
 	}
-	return m, nil
+	return nil
 }
 
 // DrawStall draws how long the leases of a lost region stall: 4 to 7 s.
