@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,9 +36,11 @@ func TestClosersUnwindInOrderWhateverFails(t *testing.T) {
 func TestHealthFallsAfterTwoFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var broken error
+		var broken atomic.Pointer[error]
+		outcome := func(err error) { broken.Store(&err) }
+		outcome(nil)
 		readiness := &telemetry.Readiness{}
-		h := newHealth(func(context.Context) error { return broken }, readiness)
+		h := newHealth(func(context.Context) error { return *broken.Load() }, readiness)
 		status := func() int {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, ReadyPath, nil))
@@ -55,15 +58,16 @@ func TestHealthFallsAfterTwoFailures(t *testing.T) {
 		defer stop()
 		go h.run(ctx)
 		expect("healthy", http.StatusOK)
-		broken = errors.New("the database is away")
+		away := errors.New("the database is away")
+		outcome(away)
 		time.Sleep(healthEvery)
 		expect("after one failure", http.StatusOK)
 		time.Sleep(healthEvery)
 		expect("after two failures", http.StatusServiceUnavailable)
-		if err := h.ready(ctx); !errors.Is(err, broken) {
+		if err := h.ready(ctx); !errors.Is(err, away) {
 			t.Errorf("the reason is %v", err)
 		}
-		broken = nil
+		outcome(nil)
 		time.Sleep(healthEvery)
 		expect("back", http.StatusOK)
 		readiness.SetDraining()
