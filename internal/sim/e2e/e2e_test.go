@@ -45,7 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start runs a simulation of a catalog for the length of a test.
+// start runs a simulation of a catalog for the length of a test, at that network offset or, where another
+// simulation is, a later one.
 func start(t *testing.T, offset int, regionsFile string, env ...string) *cluster.Cluster {
 	t.Helper()
 	folder, err := programs()
@@ -58,28 +59,32 @@ func start(t *testing.T, offset int, regionsFile string, env ...string) *cluster
 			t.Fatal(err)
 		}
 	}
-	plan, err := topology.New(catalog, offset, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var progress bytes.Buffer
-	c, err := cluster.Start(t.Context(), cluster.Options{
-		Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress, Env: env,
-		Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
-	})
-	switch {
-	case errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "":
-		t.Skip(err)
-	case err != nil:
-		t.Fatalf("%v\n%s", err, progress.String())
-	}
-	t.Cleanup(func() {
-		c.Close(context.Background())
-		if t.Failed() {
-			t.Log(progress.String())
+	for ; ; offset += 10 {
+		plan, err := topology.New(catalog, offset, 2)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	return c
+		var progress bytes.Buffer
+		c, err := cluster.Start(t.Context(), cluster.Options{
+			Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress, Env: env,
+			Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
+		})
+		switch {
+		case errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "":
+			t.Skip(err)
+		case errors.Is(err, cluster.ErrAddressInUse), errors.Is(err, cluster.ErrStateInUse):
+			continue
+		case err != nil:
+			t.Fatalf("%v\n%s", err, progress.String())
+		}
+		t.Cleanup(func() {
+			c.Close(context.Background())
+			if t.Failed() {
+				t.Log(progress.String())
+			}
+		})
+		return c
+	}
 }
 
 // quickstart returns README's commands, for a simulation at another offset.
@@ -98,12 +103,11 @@ func quickstart(t *testing.T, offset int) string {
 
 func TestReadmeQuickstart(t *testing.T) {
 	t.Parallel()
-	const offset = 160
 	traces, endpoint := newCollector(t)
-	start(t, offset, "", "MERIDIAN_OTLP_ENDPOINT="+endpoint)
+	c := start(t, 160, "", "MERIDIAN_OTLP_ENDPOINT="+endpoint)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", quickstart(t, offset))
+	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", quickstart(t, c.Plan().Net))
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
