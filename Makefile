@@ -26,7 +26,7 @@ AGAINST  ?= origin/main
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit), FUZZTIME, AGAINST (breaking)"
 
@@ -41,6 +41,14 @@ sim: deps build ## Start three regions on this machine; Ctrl-C stops them
 .PHONY: drill
 drill: deps build ## Kill a region under load, then check that nothing was lost
 	bin/meridian-sim drill kill-region --seed $(SEED) --out $(OUT) $(ARGS)
+
+.PHONY: failover-matrix
+failover-matrix: deps build ## Break a region in every way, measure how soon callers are served again
+	bin/meridian-sim drill failover-matrix --seed $(SEED) --out $(OUT) $(ARGS)
+
+.PHONY: overload
+overload: deps build ## Ask a region for ten times what it can do
+	bin/meridian-sim drill overload --seed $(SEED) --out $(OUT) $(ARGS)
 
 .PHONY: load
 load: build ## Put load on the running simulation
@@ -101,6 +109,15 @@ fuzz: ## Run each fuzz target for FUZZTIME
 bench: ## Run the benchmarks of PKG
 	go test -run '^$$' -bench . -benchmem $(PKG)
 
+.PHONY: bench-cache
+bench-cache: deps ## Measure the regional cache: stampedes, a lost Redis, changes between regions
+	MERIDIAN_REQUIRE_SERVERS=1 go test -count=1 -timeout 90s -run '^$$' -bench '^BenchmarkRegion$$' -benchtime 1x ./internal/cache
+
+.PHONY: bench-edge
+bench-edge: build ## Compare the edge with nginx, HAProxy and Caddy; the table goes to docs/performance.md
+	@tools/bench-edge
+	PATH="$$PATH:/usr/sbin" go run ./internal/edge/edgebench -document docs/performance.md $(ARGS)
+
 ##
 ## Change
 ##
@@ -132,6 +149,11 @@ deps: ## Install what the simulation and the tests run: PostgreSQL, Redis, Consu
 deps-tests: ## Install the same and what the race detector needs
 	@echo "==> deps-tests"
 	@tools/prepare tests
+
+.PHONY: geoip
+geoip: ## Fetch a country database into the cache
+	@echo "==> geoip"
+	@tools/geoip
 
 # The name carries a checksum, so that another tools/go.mod builds anew and a touched one does not.
 TOOLS_STAMP := $(BIN)/.tools-$(shell cksum < tools/go.mod | tr ' ' '-')

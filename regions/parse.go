@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -21,9 +22,16 @@ var (
 )
 
 type document struct {
-	Version int       `yaml:"version"`
-	Regions []Region  `yaml:"regions"`
-	RTT     []pairRTT `yaml:"rtt_ms"`
+	Version   int              `yaml:"version"`
+	Regions   []Region         `yaml:"regions"`
+	Residency []residencyGroup `yaml:"residency_groups"`
+	RTT       []pairRTT        `yaml:"rtt_ms"`
+}
+
+// residencyGroup says more of a group that regions name.
+type residencyGroup struct {
+	Name   string `yaml:"name"`
+	Strict bool   `yaml:"strict"`
 }
 
 type pairRTT struct {
@@ -55,12 +63,15 @@ func Parse(text []byte) (*Catalog, error) {
 		return nil, fmt.Errorf("%w: it lists no region", ErrCatalog)
 	}
 	c := &Catalog{
-		regions: doc.Regions, byName: map[Name]int{}, byCode: map[Code]Name{}, byCountry: map[string]Name{},
+		regions: doc.Regions, byName: map[Name]int{}, byCode: map[Code]Name{}, byCountry: map[string]Name{}, strict: map[string]bool{},
 	}
 	for i, r := range c.regions {
 		if err := c.add(i, r); err != nil {
 			return nil, fmt.Errorf("%w: region %q: %w", ErrCatalog, r.Name, err)
 		}
+	}
+	if err := c.confine(doc.Residency); err != nil {
+		return nil, fmt.Errorf("%w: residency_groups: %w", ErrCatalog, err)
 	}
 	if err := c.measure(doc.RTT); err != nil {
 		return nil, fmt.Errorf("%w: rtt_ms: %w", ErrCatalog, err)
@@ -110,6 +121,20 @@ func (c *Catalog) add(i int, r Region) error {
 			return fmt.Errorf("country %s is listed by %s too", country, other)
 		}
 		c.byCountry[country] = r.Name
+	}
+	return nil
+}
+
+// confine takes in which residency groups are strict.
+func (c *Catalog) confine(groups []residencyGroup) error {
+	for _, g := range groups {
+		if _, twice := c.strict[g.Name]; twice {
+			return fmt.Errorf("group %q is listed twice", g.Name)
+		}
+		if !slices.ContainsFunc(c.regions, func(r Region) bool { return r.Residency == g.Name }) {
+			return fmt.Errorf("no region is of group %q", g.Name)
+		}
+		c.strict[g.Name] = g.Strict
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ type Catalog struct {
 	byName    map[Name]int
 	byCode    map[Code]Name
 	byCountry map[string]Name
+	strict    map[string]bool // residency groups whose users never leave them
 	rtt       [][]time.Duration
 }
 
@@ -110,6 +111,19 @@ func (c *Catalog) Prefers(country string) (Name, bool) {
 		}
 	}
 	return "", false
+}
+
+// MayServe reports whether users whose home is one region may be served, and their rows kept, in another one:
+// always, unless the home's residency group is strict and the other region is not of it. It is false where the
+// catalog does not have one of the two.
+func (c *Catalog) MayServe(home, other Name) bool {
+	i, okA := c.byName[home]
+	j, okB := c.byName[other]
+	if !okA || !okB {
+		return false
+	}
+	group := c.regions[i].Residency
+	return group == c.regions[j].Residency || !c.strict[group]
 }
 
 // RTT returns the declared round trip between two regions; 0 from a region to itself or when one is unknown.

@@ -137,6 +137,32 @@ func TestFourthRegionIsOneEntry(t *testing.T) {
 	}
 }
 
+func TestMayServe(t *testing.T) {
+	t.Parallel()
+	strict, err := regions.Parse([]byte(strings.Replace(withFourth(fourth), "\nrtt_ms:", "\nresidency_groups: [{name: americas, strict: true}, {name: eu}]\nrtt_ms:", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		home, other regions.Name
+		def, strict bool
+	}{
+		{"us-east-1", "us-east-1", true, true},
+		{"us-east-1", "eu-west-1", true, false},
+		{"us-east-1", "sa-east-1", false, true}, // the default catalog does not have it
+		{"eu-west-1", "us-east-1", true, true},
+		{"mars-1", "us-east-1", false, false},
+		{"us-east-1", "mars-1", false, false},
+	} {
+		if got := regions.Default().MayServe(tc.home, tc.other); got != tc.def {
+			t.Errorf("default: %s in %s: %v", tc.home, tc.other, got)
+		}
+		if got := strict.MayServe(tc.home, tc.other); got != tc.strict {
+			t.Errorf("strict: %s in %s: %v", tc.home, tc.other, got)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	good := withFourth(fourth)
@@ -159,6 +185,8 @@ func TestParseRefuses(t *testing.T) {
 		"a loopback with host bits":  {"127.0.4.0/24", "127.0.4.9/24"},
 		"an IPv6 loopback":           {"127.0.4.0/24", `"::1/24"`},
 		"an address outside":         {"127.0.4.0/24", "10.0.4.0/24"},
+		"an unknown group":           {"rtt_ms:", "residency_groups: [{name: mars, strict: true}]\nrtt_ms:"},
+		"a group twice":              {"rtt_ms:", "residency_groups: [{name: eu}, {name: eu, strict: true}]\nrtt_ms:"},
 		"an unknown continent":       {"continents: [EU, AF]", "continents: [EU, XX]"},
 		"an unknown country":         {"countries: [US, CA", "countries: [QQ, CA"},
 		"a country twice":            {"countries: [US, CA", "countries: [US, IE"},

@@ -10,10 +10,14 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
 	"github.com/meridian-commerce/meridian/internal/sim/drill"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
+	"github.com/meridian-commerce/meridian/internal/sim/matrix"
+	"github.com/meridian-commerce/meridian/internal/sim/overload"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends at once; the kernel then ends the children
-	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, load.Command(), drill.Command()))
+	drills := drill.Command()
+	drills.AddCommand(matrix.Command(), overload.Command())
+	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, load.Command(), drills))
 }

@@ -18,12 +18,14 @@ import (
 	"github.com/meridian-commerce/meridian/internal/account/password"
 	"github.com/meridian-commerce/meridian/internal/cache"
 	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/cart/cartcache"
 	"github.com/meridian-commerce/meridian/internal/cart/cartrpc"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogrpc"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/catalog/views"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/order/orderrpc"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
@@ -66,19 +68,33 @@ func accountModule(_ context.Context, s *stack) error {
 }
 
 func catalogModule(_ context.Context, s *stack) error {
-	store := catalogcache.New(catalogsql.New(s.db, s.clock), s.cache, func(ctx context.Context, status cache.Status) {
-		if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
-			info.ResponseHeader().Set("Cache-Status", status.Header("meridian-"+string(s.config.Region)))
-		}
-	})
+	products := catalogsql.New(s.db, s.catalog, s.clock)
+	listener, err := catalogcache.NewListener(s.config.Region, products, s.cache, s.telemetry.Logger, s.telemetry.Metrics)
+	if err != nil {
+		return err
+	}
+	counter, err := views.New(s.config.Region, s.cache, products, s.telemetry.Logger, s.telemetry.Metrics)
+	if err != nil {
+		return err
+	}
+	s.background = append(s.background, listener.Run, counter.Run)
+	store := views.Counted(catalogcache.New(products, s.cache, s.cacheStatus), counter)
 	s.mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store)), s.handlers...))
 	return nil
 }
 
 func cartModule(_ context.Context, s *stack) error {
-	service := cart.New(cartsql.New(s.db, s.clock), catalogsql.New(s.db, s.clock))
+	carts := cartcache.New(cartsql.New(s.db, s.clock), s.cache, s.cacheStatus)
+	service := cart.New(carts, catalogsql.New(s.db, s.catalog, s.clock))
 	s.mux.Handle(cartv1connect.NewCartServiceHandler(cartrpc.New(service), s.handlers...))
 	return nil
+}
+
+// cacheStatus says on the answer where the regional cache had its value from (RFC 9211).
+func (s *stack) cacheStatus(ctx context.Context, status cache.Status) {
+	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
+		info.ResponseHeader().Set("Cache-Status", status.Header("meridian-"+string(s.config.Region)))
+	}
 }
 
 func orderModule(_ context.Context, s *stack) error {

@@ -23,24 +23,33 @@ type server struct {
 	listener net.Listener
 }
 
-// listen binds an address at once, so that one in use is an error before anything else starts.
+// listen serves on an address within the network, in clear text.
 func listen(address string, h http.Handler) (*server, error) {
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return bind(address, &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, Protocols: protocols,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000},
+	})
+}
+
+// bind binds an address at once, so that one in use is an error before anything else starts.
+func bind(address string, s *http.Server) (*server, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "ADDRESS_UNUSABLE", "cannot listen on %s; is another process using it?", address)
 	}
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &server{listener: l, http: &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, Protocols: protocols,
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000},
-	}}, nil
+	return &server{listener: l, http: s}, nil
 }
 
 // serve answers until shutdown.
 func (s *server) serve() error {
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := s.http.Serve
+	if s.http.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") } // the settings have the certificate
+	}
+	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("app: serve %s: %w", s.listener.Addr(), err)
 	}
 	return nil

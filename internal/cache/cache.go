@@ -2,18 +2,23 @@
 // own Redis. Redis may be slow, hung, empty or gone at any time, and every fetch still succeeds as long as its
 // load does.
 //
-//	Through ── flight (one per key and process) ── look ──hit──▶ value
-//	                                                │miss           ┌▶ value
-//	                                                ├──▶ load ── fill
+//	Through ── flight (one per key and process) ── look ──hit────▶ value
+//	                                                ├─────stale, or soon─▶ value, and behind the caller's back
+//	                                                │                      claim (one per region) ─▶ load ─▶ fill
+//	                                                ├─────miss──▶ load ─▶ fill ─▶ value
 //	                                                └─(breaker open, time-out)─ limit ─▶ load ─▶ value
+//
+// FetchValidated and Write are for values that must never be out of date, Counts for counters on their way to
+// the database.
 //
 // Its guarantees:
 //   - Redis costs a caller at most Config.Timeout for a look and as much for a fill; once the breaker has
 //     opened it costs nothing, and one probe a second finds out when it is back.
 //   - An entry is never replaced by an older version of itself, and a fill whose load began before an
-//     Invalidate is dropped, so nothing stale outlives the invalidation that was meant for it. (An eviction
-//     of the invalidation's own mark within the load's time can break the latter; its time to live cannot.)
+//     Invalidate is dropped, so nothing stale outlives the invalidation that was meant for it. (Where Redis
+//     restarts or evicts the invalidation's own mark within the load's time, it can, for its Life.)
 //   - Concurrent fetches of one key share one load, which no single caller's cancellation ends.
+//   - What is served past its freshness is no older than its Life says, and one process of the region reloads it.
 package cache
 
 import (
@@ -38,7 +43,7 @@ type Config struct {
 	Timeout     time.Duration // of one look or fill, the connection included; 50 ms
 	LoadTimeout time.Duration // of one load, its wait for the limit included; 5 s
 	LoadLimit   int           // loads at a time while Redis is bypassed; 32
-	Seed        uint64        // of the jitter of times to live; 0 draws one
+	Seed        uint64        // of the jitter of times to live and of early refreshes; 0 draws one
 	Logger      *slog.Logger  // nil discards
 }
 
@@ -57,6 +62,8 @@ type Cache struct {
 	flights singleflight.Group
 	loads   chan struct{} // a slot for each load while Redis is bypassed
 	metrics *metrics
+
+	refreshes singleflight.Group
 
 	mu     sync.Mutex
 	random *rand.Rand

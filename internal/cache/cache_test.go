@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,8 +37,11 @@ func TestNewRejects(t *testing.T) {
 func TestStatusHeader(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]Status{
-		`"Redis"; hit`:                             {Outcome: Hit},
-		`"Redis"; hit; collapsed`:                  {Outcome: Hit, Collapsed: true},
+		`"Redis"; hit; ttl=29`:                     {Outcome: Hit, TTL: 29*time.Second + 999*time.Millisecond},
+		`"Redis"; hit; ttl=0; collapsed`:           {Outcome: Hit, TTL: time.Millisecond, Collapsed: true},
+		`"Redis"; hit; ttl=-1; detail=stale`:       {Outcome: Stale, TTL: -time.Millisecond},
+		`"Redis"; hit; ttl=-412; detail=stale`:     {Outcome: Stale, TTL: -412 * time.Second},
+		`"Redis"; fwd=stale; fwd-status=304`:       {Outcome: Validated},
 		`"Redis"; fwd=uri-miss; stored`:            {Outcome: Miss, Stored: true},
 		`"Redis"; fwd=uri-miss`:                    {Outcome: Miss},
 		`"Redis"; fwd=bypass; collapsed`:           {Outcome: Bypass, Collapsed: true},
@@ -47,7 +51,7 @@ func TestStatusHeader(t *testing.T) {
 			t.Errorf("%+v.Header() = %s, want %s", s, got, want)
 		}
 	}
-	if got, want := (Status{Outcome: Hit}).Header("a\"b\\c\nü"), `"a\"b\\c???"; hit`; got != want {
+	if got, want := (Status{Outcome: Hit}).Header("a\"b\\c\nü"), `"a\"b\\c???"; hit; ttl=0`; got != want {
 		t.Errorf("Header = %s, want %s", got, want)
 	}
 }
@@ -85,13 +89,13 @@ func TestLoadErrorsPassThrough(t *testing.T) {
 	t.Parallel()
 	c := newCache(t, Config{})
 	errGone := errors.New("gone")
-	_, _, err := Through(t.Context(), c, "k", time.Minute, productCodec(), func(context.Context) (product, error) {
+	_, _, err := Through(t.Context(), c, "k", Life{Fresh: time.Minute}, productCodec(), func(context.Context) (product, error) {
 		return product{}, errGone
 	})
 	if !errors.Is(err, errGone) {
 		t.Errorf("err = %v, want the load's", err)
 	}
-	_, _, err = Through(t.Context(), c, "k", time.Minute, productCodec(), func(context.Context) (product, error) { panic("bug") })
+	_, _, err = Through(t.Context(), c, "k", Life{Fresh: time.Minute}, productCodec(), func(context.Context) (product, error) { panic("bug") })
 	if !fault.Is(err, fault.Internal) || fault.Reason(err) != "LOAD_PANICKED" {
 		t.Errorf("err = %v, want LOAD_PANICKED", err)
 	}
@@ -104,7 +108,7 @@ func TestKeyOfTwoTypes(t *testing.T) {
 		release := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, _, err := Through(t.Context(), c, "k", time.Minute, productCodec(), func(context.Context) (product, error) {
+			_, _, err := Through(t.Context(), c, "k", Life{Fresh: time.Minute}, productCodec(), func(context.Context) (product, error) {
 				<-release
 				return product{}, nil
 			})
@@ -114,7 +118,7 @@ func TestKeyOfTwoTypes(t *testing.T) {
 		})
 		synctest.Wait()
 		wg.Go(func() {
-			_, _, err := Through(t.Context(), c, "k", time.Minute, JSON(func(int) uint64 { return 0 }), func(context.Context) (int, error) {
+			_, _, err := Through(t.Context(), c, "k", Life{Fresh: time.Minute}, JSON(func(int) uint64 { return 0 }), func(context.Context) (int, error) {
 				return 0, nil
 			})
 			if err == nil {
@@ -135,7 +139,7 @@ func TestCancellationIsOnesOwn(t *testing.T) {
 		release := make(chan struct{})
 		var loads atomic.Int32
 		get := func(ctx context.Context) (product, Status, error) {
-			return Through(ctx, c, "k", time.Minute, productCodec(), func(ctx context.Context) (product, error) {
+			return Through(ctx, c, "k", Life{Fresh: time.Minute}, productCodec(), func(ctx context.Context) (product, error) {
 				loads.Add(1)
 				select {
 				case <-release:
@@ -178,7 +182,7 @@ func TestInvalidateLeavesFlight(t *testing.T) {
 		release := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			p, _, err := Through(t.Context(), c, "product:a", time.Minute, productCodec(), func(context.Context) (product, error) {
+			p, _, err := Through(t.Context(), c, "product:a", Life{Fresh: time.Minute}, productCodec(), func(context.Context) (product, error) {
 				<-release
 				return product{"a", 1}, nil
 			})
@@ -203,7 +207,7 @@ func TestLoadTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCache(t, Config{LoadTimeout: 3 * time.Second})
 		begin := time.Now()
-		_, _, err := Through(t.Context(), c, "k", time.Minute, productCodec(), func(ctx context.Context) (product, error) {
+		_, _, err := Through(t.Context(), c, "k", Life{Fresh: time.Minute}, productCodec(), func(ctx context.Context) (product, error) {
 			<-ctx.Done()
 			return product{}, ctx.Err()
 		})
@@ -223,7 +227,7 @@ func TestLoadLimit(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 5 {
 			wg.Go(func() {
-				_, _, err := Through(t.Context(), c, key(i), time.Minute, productCodec(), func(context.Context) (product, error) {
+				_, _, err := Through(t.Context(), c, key(i), Life{Fresh: time.Minute}, productCodec(), func(context.Context) (product, error) {
 					if n := running.Add(1); n > 2 {
 						t.Errorf("%d loads at a time", n)
 					}
@@ -266,37 +270,46 @@ func TestNoRedis(t *testing.T) {
 	}
 }
 
-func TestPayloadOf(t *testing.T) {
+func TestParseEntry(t *testing.T) {
 	t.Parallel()
+	full := entry{version: 1<<64 - 1, stale: 30 * time.Second, loadTime: 1500 * time.Microsecond, payload: []byte("x")}
 	for _, c := range []struct {
 		raw     string
-		payload string
+		want    entry
 		ok      bool
 		corrupt bool
 	}{
-		{"", "", false, false},
-		{"Tabc", "", false, false},
-		{encodeEntry(7, []byte("x")), "x", true, false},
-		{encodeEntry(1<<64-1, nil), "", true, false},
-		{"E123", "", false, true},
-		{"Ezzzzzzzzzzzzzzzzx", "", false, true},
-		{"garbage", "", false, true},
+		{"", entry{}, false, false},
+		{"Tabc", entry{}, false, false},
+		{entry{version: 7, payload: []byte{}}.encode(), entry{version: 7, payload: []byte{}}, true, false},
+		{full.encode(), full, true, false},
+		{"E123", entry{}, false, true},
+		{"E" + strings.Repeat("0", 31), entry{}, false, true},
+		{"E" + strings.Repeat("z", 32), entry{}, false, true},
+		{"E" + strings.Repeat("0", 31) + "+x", entry{}, false, true},
+		{"garbage", entry{}, false, true},
 	} {
-		payload, ok, err := payloadOf(c.raw)
-		if string(payload) != c.payload || ok != c.ok || (err != nil) != c.corrupt {
-			t.Errorf("payloadOf(%q) = %q, %t, %v", c.raw, payload, ok, err)
+		e, ok, err := parseEntry(c.raw)
+		if diff := cmp.Diff(c.want, e, cmp.AllowUnexported(entry{})); diff != "" || ok != c.ok || (err != nil) != c.corrupt {
+			t.Errorf("parseEntry(%q) = %t, %v\n%s", c.raw, ok, err, diff)
+		}
+	}
+	for name, e := range map[string]entry{"negative": {stale: -1, loadTime: -1}, "beyond measure": {stale: 1 << 62, loadTime: 1 << 62}} {
+		if got, ok, err := parseEntry(e.encode()); !ok || err != nil || got.stale < 0 || got.loadTime < 0 {
+			t.Errorf("%s: %+v, %t, %v", name, got, ok, err)
 		}
 	}
 }
 
-func FuzzPayloadOf(f *testing.F) {
-	f.Add("", uint64(0))
-	f.Add("E0000000000000007x", uint64(1<<63))
-	f.Fuzz(func(t *testing.T, s string, version uint64) {
-		_, _, _ = payloadOf(s)
-		payload, ok, err := payloadOf(encodeEntry(version, []byte(s)))
-		if string(payload) != s || !ok || err != nil {
-			t.Errorf("round trip of %q gave %q, %t, %v", s, payload, ok, err)
+func FuzzParseEntry(f *testing.F) {
+	f.Add("", uint64(0), int64(0))
+	f.Add("E0000000000000007000075300000000ax", uint64(1<<63), int64(time.Hour))
+	f.Fuzz(func(t *testing.T, s string, version uint64, stale int64) {
+		_, _, _ = parseEntry(s)
+		want := entry{version: version, stale: time.Duration(stale).Abs() % (1000 * time.Hour), payload: []byte(s)}
+		got, ok, err := parseEntry(want.encode())
+		if string(got.payload) != s || got.version != version || got.stale != want.stale.Truncate(time.Millisecond) || !ok || err != nil {
+			t.Errorf("round trip of %+v gave %+v, %t, %v", want, got, ok, err)
 		}
 	})
 }

@@ -8,9 +8,10 @@ import (
 )
 
 type metrics struct {
-	fetches  *prometheus.CounterVec
-	errors   *prometheus.CounterVec
-	outdated prometheus.Counter
+	fetches   *prometheus.CounterVec
+	errors    *prometheus.CounterVec
+	refreshes *prometheus.CounterVec
+	outdated  prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*metrics, error) {
@@ -21,8 +22,12 @@ func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*
 		}, []string{"outcome"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_cache_errors_total",
-			Help: "Redis commands that failed (look, fill, invalidate) and entries that could not be read or written (decode, encode).",
+			Help: "Redis commands that failed (look, fill, claim, invalidate, count) and entries that could not be read or written (decode, encode).",
 		}, []string{"operation"}),
+		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "meridian_cache_refreshes_total",
+			Help: "Entries that were loaded anew while the old value was served, by outcome: done or failed.",
+		}, []string{"outcome"}),
 		outdated: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "meridian_cache_outdated_fills_total",
 			Help: "Loaded values that were not kept: a newer version or an invalidation came first.",
@@ -32,10 +37,10 @@ func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*
 		Name: "meridian_cache_breaker_state",
 		Help: "0 Redis is used, 1 it is probed, 2 it is bypassed.",
 	}, func() float64 { return float64(state()) }) // gobreaker's own numbers: closed, half-open, open
-	for _, outcome := range []Outcome{Hit, Miss, Bypass} {
+	for _, outcome := range []Outcome{Hit, Stale, Validated, Miss, Bypass} {
 		m.fetches.WithLabelValues(string(outcome))
 	}
-	for _, c := range []prometheus.Collector{m.fetches, m.errors, m.outdated, breaker} {
+	for _, c := range []prometheus.Collector{m.fetches, m.errors, m.refreshes, m.outdated, breaker} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("cache: register metrics: %w", err)
 		}

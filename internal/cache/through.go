@@ -36,56 +36,10 @@ func JSON[T any](version func(T) uint64) Codec[T] {
 	}
 }
 
-// Outcome is where a value came from.
-type Outcome string
-
-// The outcomes of a fetch.
-const (
-	Hit    Outcome = "hit"    // from Redis
-	Miss   Outcome = "miss"   // loaded, since Redis had no entry
-	Bypass Outcome = "bypass" // loaded, since Redis did not answer
-)
-
-// Status describes one fetch.
-type Status struct {
-	Outcome   Outcome
-	Stored    bool // the loaded value was put into Redis
-	Collapsed bool // the caller joined another caller's fetch
-}
-
-// Header renders s as a Cache-Status header's value (RFC 9211) of the cache of that name, a token or any text.
-func (s Status) Header(name string) string {
-	value := quoted(name)
-	switch s.Outcome {
-	case Hit:
-		value += "; hit"
-	case Miss:
-		value += "; fwd=uri-miss"
-	default:
-		value += "; fwd=bypass"
-	}
-	if s.Stored {
-		value += "; stored"
-	}
-	if s.Collapsed {
-		value += "; collapsed"
-	}
-	return value
-}
-
-// quoted renders a structured field's string (RFC 8941), which holds printable ASCII only.
-func quoted(s string) string {
-	out := []byte{'"'}
-	for _, b := range []byte(s) {
-		switch {
-		case b < ' ' || b > '~':
-			b = '?'
-		case b == '"' || b == '\\':
-			out = append(out, '\\')
-		}
-		out = append(out, b)
-	}
-	return string(append(out, '"'))
+// Life is how long an entry is of use.
+type Life struct {
+	Fresh time.Duration // ±10 %, so that entries filled together do not expire together
+	Stale time.Duration // how much longer it is still served while it is loaded anew; 0: not at all
 }
 
 // fetched is what a flight brings home.
@@ -94,24 +48,28 @@ type fetched[T any] struct {
 	status Status
 }
 
-// Through returns the value of a key: from Redis, or else by load, whose result it then keeps for about ttl
-// (±10 %). Keys are global to Redis, and all callers of one key must use the same T. Callers share the value
-// and must not change it. load must read the system of record: from a lagging replica it could bring back
-// what an Invalidate was meant to end.
+// Through returns the value of a key: from Redis, or else by load, whose result it then keeps for life. Keys are
+// global to Redis, and all callers of one key must use the same T. Callers share the value and must not change
+// it. load must read the system of record: from a lagging replica it could bring back what an Invalidate was
+// meant to end.
+//
+// An entry that is about to lose its freshness, or has lost it, is served at once and loaded anew behind the
+// caller's back; a load that fails then leaves it to be served until its life ends. So a value may be as old as
+// 1.1 · Fresh + Stale, unless an Invalidate ended it.
 //
 // Concurrent callers of a key share one flight. It has Config.LoadTimeout and ends with no caller; a caller
 // whose ctx ends leaves with that error. Other errors are the load's own, or fault.Unavailable DATABASE_BUSY
 // where Redis is away and too many loads run. Redis's trouble is never an error. The outcome counts for every
 // caller; Status is meaningful only without an error.
 func Through[T any](
-	ctx context.Context, c *Cache, key string, ttl time.Duration, codec Codec[T], load func(context.Context) (T, error),
+	ctx context.Context, c *Cache, key string, life Life, codec Codec[T], load func(context.Context) (T, error),
 ) (T, Status, error) {
 	led := false
 	landed := c.flights.DoChan(key, func() (any, error) {
 		led = true
 		alone, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.LoadTimeout)
 		defer cancel()
-		return fetch(alone, c, key, ttl, codec, load)
+		return fetch(alone, c, source[T]{key, life, codec, load})
 	})
 	var zero T
 	select {
@@ -131,14 +89,20 @@ func Through[T any](
 	}
 }
 
+// source is what a caller wants to have fetched.
+type source[T any] struct {
+	key   string
+	life  Life
+	codec Codec[T]
+	load  func(context.Context) (T, error)
+}
+
 // fetch is one flight. Its span belongs to the trace of the caller that started it.
-func fetch[T any](
-	ctx context.Context, c *Cache, key string, ttl time.Duration, codec Codec[T], load func(context.Context) (T, error),
-) (fetched[T], error) {
+func fetch[T any](ctx context.Context, c *Cache, from source[T]) (fetched[T], error) {
 	ctx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("meridian/cache").Start(ctx, "cache.fetch",
-		trace.WithAttributes(attribute.String("cache.key", key)))
+		trace.WithAttributes(attribute.String("cache.key", from.key)))
 	defer span.End()
-	f, err := fetchOnce(ctx, c, key, ttl, codec, load)
+	f, err := fetchOnce(ctx, c, from)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error())
 		return f, err
@@ -147,49 +111,70 @@ func fetch[T any](
 	return f, nil
 }
 
-func fetchOnce[T any](
-	ctx context.Context, c *Cache, key string, ttl time.Duration, codec Codec[T], load func(context.Context) (T, error),
-) (fetched[T], error) {
-	seen, err := c.look(ctx, key)
+func fetchOnce[T any](ctx context.Context, c *Cache, from source[T]) (fetched[T], error) {
+	seen, err := c.look(ctx, from.key)
 	if err != nil {
-		value, err := limited(ctx, c, load)
+		value, err := limited(ctx, c, from.load)
 		return fetched[T]{value, Status{Outcome: Bypass}}, err
 	}
-	payload, ok, err := payloadOf(seen)
-	if ok {
-		var value T
-		if value, err = codec.Decode(payload); err == nil {
-			return fetched[T]{value, Status{Outcome: Hit}}, nil
+	if value, ok := held(ctx, c, from, seen); ok {
+		status := Status{Outcome: Hit, TTL: seen.fresh()}
+		if status.TTL <= 0 {
+			status.Outcome = Stale
 		}
+		if c.early(seen.entry.loadTime, status.TTL) {
+			refresh(ctx, c, from, seen)
+		}
+		return fetched[T]{value, status}, nil
 	}
-	if err != nil {
-		c.corrupt(ctx, "decode", key, err) // and loaded and written anew
-	}
-	value, err := recovered(ctx, load)
-	if err != nil {
-		return fetched[T]{}, err
-	}
-	return fetched[T]{value, Status{Outcome: Miss, Stored: keep(ctx, c, key, seen, ttl, codec, value)}}, nil
+	value, stored, err := fill(ctx, c, from, seen)
+	return fetched[T]{value, Status{Outcome: Miss, Stored: stored}}, err
 }
 
-// keep puts a loaded value into Redis, as far as that is possible and right, and reports whether it did.
-func keep[T any](ctx context.Context, c *Cache, key, seen string, ttl time.Duration, codec Codec[T], value T) bool {
+// held is the value that a look found. An entry that cannot be read is none: it is loaded and written anew.
+func held[T any](ctx context.Context, c *Cache, from source[T], seen sighting) (value T, ok bool) {
+	if !seen.found && seen.corrupt == nil {
+		return value, false
+	}
+	err := seen.corrupt
+	if err == nil {
+		value, err = from.codec.Decode(seen.entry.payload)
+	}
+	if err != nil {
+		c.unusable(ctx, "decode", from.key, err)
+	}
+	return value, err == nil
+}
+
+// fill loads a value and puts it into Redis, as far as that is possible and right.
+func fill[T any](ctx context.Context, c *Cache, from source[T], seen sighting) (value T, stored bool, err error) {
+	began := time.Now()
+	if value, err = recovered(ctx, from.load); err != nil {
+		return value, false, err
+	}
+	return value, keep(ctx, c, from, seen.raw, value, time.Since(began)), nil
+}
+
+// keep reports whether it put a value into Redis.
+func keep[T any](ctx context.Context, c *Cache, from source[T], seen string, value T, loadTime time.Duration) bool {
 	if ctx.Err() != nil {
 		return false // the load outlived its time, and so maybe a tombstone that was meant for it
 	}
-	payload, err := codec.Encode(value)
+	payload, err := from.codec.Encode(value)
 	if err != nil {
-		c.corrupt(ctx, "encode", key, err)
+		c.unusable(ctx, "encode", from.key, err)
 		return false
 	}
-	stored, err := c.store(ctx, key, seen, codec.Version(value), payload, ttl)
+	stored, err := c.store(ctx, from.key, seen, entry{
+		version: from.codec.Version(value), stale: from.life.Stale, loadTime: loadTime, payload: payload,
+	}, from.life.Fresh)
 	if err == nil && !stored {
 		c.metrics.outdated.Inc()
 	}
 	return stored
 }
 
-func (c *Cache) corrupt(ctx context.Context, operation, key string, err error) {
+func (c *Cache) unusable(ctx context.Context, operation, key string, err error) {
 	c.metrics.errors.WithLabelValues(operation).Inc()
 	c.cfg.Logger.WarnContext(ctx, "cache entry unusable", "operation", operation, "key", strconv.Quote(key), "error", err)
 }

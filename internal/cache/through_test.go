@@ -5,12 +5,13 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 	"pgregory.net/rapid"
+
+	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 )
 
 // This file's tests run against a real redis-server.
@@ -34,7 +35,7 @@ func TestMissHitInvalidate(t *testing.T) {
 			t.Fatalf("fetch = %+v %+v %v, want version %d by %s", p, status, err, step.want, step.outcome)
 		}
 	}
-	life := s.client.PTTL(t.Context(), "product:a").Val()
+	life := s.Client.PTTL(t.Context(), "product:a").Val()
 	if life < 50*time.Second || life > 66*time.Second {
 		t.Errorf("the entry lives for %s, want about a minute", life)
 	}
@@ -81,7 +82,7 @@ func TestStampedeLoadsOnce(t *testing.T) {
 	for range callers {
 		done.Go(func() {
 			calling.Done()
-			p, status, err := Through(t.Context(), c, "hot", time.Minute, productCodec(), func(context.Context) (product, error) {
+			p, status, err := Through(t.Context(), c, "hot", Life{Fresh: time.Minute}, productCodec(), func(context.Context) (product, error) {
 				loads.Add(1)
 				calling.Wait() // the load is slower than the last caller's arrival
 				return product{"hot", 1}, nil
@@ -133,7 +134,7 @@ func TestOldFill(t *testing.T) {
 			t.Parallel()
 			s := startRedis(t)
 			slow, other := s.cache(t), s.cache(t)
-			p, status, err := Through(t.Context(), slow, "product:a", time.Minute, productCodec(), func(context.Context) (product, error) {
+			p, status, err := Through(t.Context(), slow, "product:a", Life{Fresh: time.Minute}, productCodec(), func(context.Context) (product, error) {
 				overtake(t, other)
 				return product{"a", 1}, nil
 			})
@@ -158,7 +159,7 @@ func TestFillsNeverGoBack(t *testing.T) {
 		version uint64
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		s.client.FlushAll(context.Background())
+		s.Client.FlushAll(context.Background())
 		version, announced, found := uint64(math.MaxInt64-2), uint64(0), uint64(0) // beyond what a float holds exactly
 		var loads []pending
 		t.Repeat(map[string]func(*rapid.T){
@@ -167,7 +168,7 @@ func TestFillsNeverGoBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				loads = append(loads, pending{seen, version})
+				loads = append(loads, pending{seen.raw, version})
 			},
 			"fill": func(t *rapid.T) {
 				if len(loads) == 0 {
@@ -176,7 +177,7 @@ func TestFillsNeverGoBack(t *testing.T) {
 				i := rapid.IntRange(0, len(loads)-1).Draw(t, "load")
 				l := loads[i]
 				loads = append(loads[:i], loads[i+1:]...)
-				if _, err := c.store(context.Background(), "k", l.seen, l.version, []byte(encodeVersion(l.version)), time.Minute); err != nil {
+				if _, err := c.store(context.Background(), "k", l.seen, entry{version: l.version, payload: []byte(encodeVersion(l.version))}, time.Minute); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -188,14 +189,14 @@ func TestFillsNeverGoBack(t *testing.T) {
 				announced, found = version, 0
 			},
 			"": func(t *rapid.T) {
-				raw, err := c.look(context.Background(), "k")
+				seen, err := c.look(context.Background(), "k")
 				if err != nil {
 					t.Fatal(err)
 				}
-				payload, ok, err := payloadOf(raw)
-				if err != nil || !ok {
+				if !seen.found {
 					return
 				}
+				payload := seen.entry.payload
 				if string(payload) < encodeVersion(max(announced, found)) {
 					t.Fatalf("found version %s after %x was announced and %x found", payload, announced, found)
 				}
@@ -210,9 +211,9 @@ func TestUnusableEntries(t *testing.T) {
 	s := startRedis(t)
 	c := s.cache(t)
 	for name, raw := range map[string]string{
-		"garbage": "garbage", "short": "E12", "not JSON": encodeEntry(1, []byte("{")),
+		"garbage": "garbage", "short": "E12", "not JSON": entry{version: 1, payload: []byte("{")}.encode(),
 	} {
-		s.client.Set(t.Context(), "product:a", raw, 0)
+		s.Client.Set(t.Context(), "product:a", raw, 0)
 		if p, status, err := fetchProduct(t.Context(), c, "a", 1); err != nil || p.Version != 1 || status.Outcome != Miss || !status.Stored {
 			t.Errorf("%s: fetch = %+v %+v %v, want a miss that repairs the entry", name, p, status, err)
 		}
@@ -223,8 +224,8 @@ func TestUnusableEntries(t *testing.T) {
 	if n := failures(c, "decode"); n != 3 {
 		t.Errorf("%d decode errors counted, want 3", n)
 	}
-	s.client.Del(t.Context(), "product:a")
-	s.client.LPush(t.Context(), "product:a", "a list")
+	s.Client.Del(t.Context(), "product:a")
+	s.Client.LPush(t.Context(), "product:a", "a list")
 	if p, status, err := fetchProduct(t.Context(), c, "a", 1); err != nil || p.Version != 1 || status.Outcome != Bypass {
 		t.Errorf("a list: fetch = %+v %+v %v, want a bypass", p, status, err)
 	}
@@ -255,9 +256,9 @@ func load(t *testing.T, c *Cache) (stop func() int) {
 	}
 }
 
-func (s *server) impatientCache(t *testing.T) *Cache {
+func (s server) impatientCache(t *testing.T) *Cache {
 	t.Helper()
-	return newCache(t, Config{Address: s.addr})
+	return newCache(t, Config{Address: s.Address})
 }
 
 // TestRedisDies: Redis is killed under load and comes back empty. No fetch fails; fetches bypass it and return.
@@ -267,14 +268,14 @@ func TestRedisDies(t *testing.T) {
 	c := s.impatientCache(t)
 	stop := load(t, c)
 	eventually(t, "fetches hit", func() bool { return fetches(c, Hit) > 50 })
-	s.kill(t)
+	s.Kill()
 	eventually(t, "the breaker opens", func() bool { return c.breaker.State() == gobreaker.StateOpen })
 	bypasses := fetches(c, Bypass)
 	eventually(t, "fetches bypass", func() bool { return fetches(c, Bypass) > bypasses+50 })
 	if err := c.Invalidate(t.Context(), "product:"+key(1)); err == nil {
 		t.Error("an invalidation that reached nobody succeeded")
 	}
-	s.run(t)
+	s.Run()
 	hits := fetches(c, Hit)
 	eventually(t, "fetches hit again", func() bool { return fetches(c, Hit) > hits+50 })
 	if stop() == 0 {
@@ -290,7 +291,7 @@ func TestRedisHangs(t *testing.T) {
 	c := s.impatientCache(t)
 	stop := load(t, c)
 	eventually(t, "fetches hit", func() bool { return fetches(c, Hit) > 50 })
-	s.signal(t, syscall.SIGSTOP)
+	s.Hang()
 	eventually(t, "the breaker opens", func() bool { return c.breaker.State() != gobreaker.StateClosed })
 	before, begin := failures(c, "look")+failures(c, "fill"), time.Now()
 	bypasses := fetches(c, Bypass)
@@ -300,7 +301,7 @@ func TestRedisHangs(t *testing.T) {
 	if allowed := 2 + 4 + int(time.Since(begin)/breakerCooldown); waited > allowed {
 		t.Errorf("%d commands waited for a hung Redis, want at most %d", waited, allowed)
 	}
-	s.signal(t, syscall.SIGCONT)
+	s.Resume()
 	hits := fetches(c, Hit)
 	eventually(t, "fetches hit again", func() bool { return fetches(c, Hit) > hits+50 })
 	stop()
@@ -308,7 +309,7 @@ func TestRedisHangs(t *testing.T) {
 
 func TestNeverThere(t *testing.T) {
 	t.Parallel()
-	c := newCache(t, Config{Address: freeAddress(t)})
+	c := newCache(t, Config{Address: redistest.FreeAddress(t)})
 	for i := range 50 {
 		if p, status, err := fetchProduct(t.Context(), c, key(i), 1); err != nil || p.Version != 1 || status.Outcome != Bypass {
 			t.Fatalf("fetch = %+v %+v %v, want a bypass", p, status, err)

@@ -119,7 +119,7 @@ func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
 		return err
 	}
 	defer db.Close()
-	return importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), catalogsql.New(db, clock.System()), stocksql.New(db, regions), from)
+	return importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), catalogsql.New(db, regions, clock.System()), stocksql.New(db, regions), from)
 }
 
 func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store, stock catalog.Allotter, from catalog.Source) error {

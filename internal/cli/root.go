@@ -60,7 +60,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), routeCommand(),
-		auditCommand(), keysCommand(), sandboxCommand(), versionCommand())
+		regionCommand(), auditCommand(), keysCommand(), sandboxCommand(), versionCommand())
 	return root
 }
 

@@ -73,7 +73,17 @@ type Config struct {
 		TrustedProxies []string          `koanf:"trusted_proxies"`
 		GeoIPFile      string            `koanf:"geoip_file"`
 		PeerNAT        []string          `koanf:"peer_nat"`
+		TLSCertFile    string            `koanf:"tls_cert_file"`
+		TLSKeyFile     string            `koanf:"tls_key_file"`
+		CORSOrigins    []string          `koanf:"cors_origins"`
 	} `koanf:"edge"`
+	Admission struct {
+		UserRate     int `koanf:"user_rate"`
+		AddressRate  int `koanf:"address_rate"`
+		SignInRate   int `koanf:"sign_in_rate"`
+		CheckoutRate int `koanf:"checkout_rate"`
+		Concurrency  int `koanf:"concurrency"`
+	} `koanf:"admission"`
 }
 
 // Key is one configuration key: its default and a sentence for --help.
@@ -115,6 +125,14 @@ func Keys() []Key {
 		{"edge.trusted_proxies", []string{}, "edge: networks whose X-Forwarded-For and geo headers are believed (CIDR)"},
 		{"edge.geoip_file", "", "edge: MaxMind country database; empty: headers only"},
 		{"edge.peer_nat", []string{}, "edge: address translation toward peers, as real/24=translated/24"},
+		{"edge.tls_cert_file", "", "edge: certificate chain (PEM), taken up anew when it changes; empty: clear text"},
+		{"edge.tls_key_file", "", "edge: the certificate's key (PEM)"},
+		{"edge.cors_origins", []string{}, "edge: web origins whose pages may call the API, or *; empty: none"},
+		{"admission.user_rate", 50, "edge: requests of one user in a second, twice as many at once; 0: no limit"},
+		{"admission.address_rate", 200, "edge: requests of one address in a second, twice as many at once; 0: no limit"},
+		{"admission.sign_in_rate", 30, "edge: sign-ins and sign-ups of one address in a minute; 0: no limit"},
+		{"admission.checkout_rate", 60, "edge: orders of one user in a minute; 0: no limit"},
+		{"admission.concurrency", 1024, "edge: requests under way in one region, at most; fewer while it is slow; 0: no limit"},
 	}
 }
 

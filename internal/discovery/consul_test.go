@@ -170,6 +170,8 @@ func TestRealConsul(t *testing.T) {
 		t.Errorf("source %s, want the federated view", got)
 	}
 
+	operatorDrains(t, servers, v)
+
 	// Killing the region's Consul loses nothing; killing a stack is noticed without it.
 	servers[us].kill()
 	if err := second.Close(); err != nil {
@@ -261,18 +263,18 @@ func TestHTTPProber(t *testing.T) {
 	probe, closeIdle := newHTTPProber()
 	defer closeIdle()
 	addr := listener.Addr().String()
-	if err := probe(t.Context(), addr); err != nil {
+	if _, err := probe(t.Context(), addr); err != nil {
 		t.Errorf("ready: %v", err)
 	}
 	status = http.StatusServiceUnavailable
-	if err := probe(t.Context(), addr); err == nil || !strings.Contains(err.Error(), "503") {
+	if _, err := probe(t.Context(), addr); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("not ready: %v", err)
 	}
 	_ = server.Close()
-	if err := probe(t.Context(), addr); err == nil {
+	if _, err := probe(t.Context(), addr); err == nil {
 		t.Error("gone: no error")
 	}
-	if err := probe(t.Context(), "no such address\x7f"); err == nil {
+	if _, err := probe(t.Context(), "no such address\x7f"); err == nil {
 		t.Error("a bad address: no error")
 	}
 }

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +18,9 @@ type Endpoint struct {
 	Target string // what the instance serves, as it registered
 
 	inFlight atomic.Int64
-	answered atomic.Int64 // when it last answered a probe well, Unix nanoseconds
+	answered atomic.Int64  // when it last answered a probe well, Unix nanoseconds
+	failures atomic.Int32  // requests in a row that came to nothing there
+	load     atomic.Uint64 // part of its capacity in use, smoothed; the bits of a float64
 	fresh    time.Duration
 }
 
@@ -33,6 +36,16 @@ func (e *Endpoint) Fresh() bool { return time.Since(time.Unix(0, e.answered.Load
 // Answered notes that the instance answered a probe well now.
 func (e *Endpoint) Answered() { e.answered.Store(time.Now().UnixNano()) }
 
+// loadGain is the weight of a new reading of an instance's load: with a reading every probe, it is smoothed over
+// some two seconds, so that what is sent elsewhere settles instead of swinging.
+const loadGain = 0.125
+
+// Loaded takes in what part of its capacity an instance says that it uses.
+func (e *Endpoint) Loaded(reading float64) {
+	before := math.Float64frombits(e.load.Load())
+	e.load.Store(math.Float64bits(before + loadGain*(reading-before)))
+}
+
 // Acquire counts one more request on its way to the instance.
 func (e *Endpoint) Acquire() { e.inFlight.Add(1) }
 
@@ -45,7 +58,9 @@ func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
 // Member is an instance in one snapshot.
 type Member struct {
 	*Endpoint
-	Healthy bool
+	Healthy bool      // it answers probes and is not ejected
+	Ejected bool      // it failed requests in a row and is left alone for a while
+	Since   time.Time // when it became healthy; zero: long ago
 	// Up is not done as long as the instance answers. It is done when a healthy instance stopped answering
 	// (no answer or a refused connection; not when it merely says that it is draining), so that requests
 	// that wait for it can be tried elsewhere at once.
@@ -69,6 +84,43 @@ type Region struct {
 	Members []Member // by id
 	Healthy []Member // those of Members that are healthy
 	Source  Source
+	Control Control
+	Standing
+}
+
+// Standing is whether a region is trusted with requests. A region that lost its last healthy instance, or failed
+// requests on all of them, is ejected until a request succeeded there; then it starts slowly.
+type Standing struct {
+	Ejected bool
+	Until   time.Time // while ejected: no request is to try it before this moment
+	Since   time.Time // when it was last readmitted; zero: never ejected
+
+	slowStart time.Duration
+}
+
+// Trial reports whether a request may try an ejected region.
+func (s Standing) Trial(now time.Time) bool { return s.Ejected && !now.Before(s.Until) }
+
+// Ramp returns how far a readmitted region has warmed up, 1 to 100 percent.
+func (s Standing) Ramp(now time.Time) int { return ramp(s.Since, now, s.slowStart, 100) }
+
+// Ramp returns how far an instance has warmed up since it became healthy, 1 to steps.
+func (m Member) Ramp(now time.Time, steps int) int { return ramp(m.Since, now, SlowStart, steps) }
+
+func ramp(since, now time.Time, over time.Duration, steps int) int {
+	if age := now.Sub(since); !since.IsZero() && age < over {
+		return max(1, int(int64(steps)*int64(age)/int64(over)))
+	}
+	return steps
+}
+
+// Load returns what part of their capacity the region's healthy instances use, 0 where they do not say.
+func (r Region) Load() float64 {
+	sum := 0.0
+	for _, m := range r.Healthy {
+		sum += math.Float64frombits(m.load.Load())
+	}
+	return sum / float64(max(1, len(r.Healthy)))
 }
 
 // Snapshot is the view of every region at one moment. It never changes; do not write to its slices.

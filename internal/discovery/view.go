@@ -27,6 +27,11 @@ type Config struct {
 	Consul  map[regions.Name]string // host:port of each region's own Consul, as reachable from here
 	NAT     NAT                     // how discovered addresses are reached from here
 	Logger  *slog.Logger            // nil: none
+
+	Recovery Recovery // how what failed comes back; zero: the default
+	// Measured, if not nil, is told the round trips between regions whenever the local Consul estimates them.
+	// It must not block.
+	Measured func(map[Pair]time.Duration)
 }
 
 // View watches every region of a catalog. Make one with NewView; it is safe for concurrent use.
@@ -38,14 +43,19 @@ type View struct {
 
 	own     map[regions.Name]directory // by region; may lack some
 	crossDC directory                  // the local Consul; nil without one
+	local   controls                   // the local Consul too; nil without one
 	probe   Prober
 	closers []func()
 
+	recovery Recovery
+	measured func(map[Pair]time.Duration)
 	snapshot atomic.Pointer[Snapshot]
+	ejected  atomic.Int32 // regions that are
 
 	mu      sync.Mutex // guards what follows, and the order of snapshots
 	states  map[regions.Name]*regionState
-	running context.Context // of Run; nil outside it
+	control map[regions.Name]Control // what operators said last
+	running context.Context          // of Run; nil outside it
 	probes  sync.WaitGroup
 }
 
@@ -69,6 +79,7 @@ func NewView(cfg Config) (*View, error) {
 		v.own[name] = &consulDirectory{client: client}
 		if name == cfg.Region {
 			v.crossDC = &consulDirectory{client: client, crossDC: true}
+			v.local = &consulControls{client}
 		}
 	}
 	probe, closeIdle := newHTTPProber()
@@ -80,6 +91,7 @@ func newView(cfg Config) *View {
 	v := &View{
 		catalog: cfg.Catalog, region: cfg.Region, nat: cfg.NAT, log: cfg.Logger,
 		own: map[regions.Name]directory{}, states: map[regions.Name]*regionState{},
+		recovery: cfg.Recovery.orDefault(), measured: cfg.Measured,
 	}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
@@ -110,6 +122,10 @@ func (v *View) Run(ctx context.Context) error {
 	var watches sync.WaitGroup
 	for _, n := range v.catalog.Names() {
 		watches.Go(func() { v.watch(ctx, n) })
+	}
+	if v.local != nil {
+		watches.Go(func() { v.watchControls(ctx) })
+		watches.Go(func() { v.watchRoundTrips(ctx) })
 	}
 	watches.Wait()
 	v.probes.Wait()
@@ -158,14 +174,24 @@ func (v *View) publish() {
 	for i, n := range names {
 		list[i] = v.states[n].view()
 	}
+	v.noticeLosses(list, time.Now())
+	ejected := int32(0)
+	for i, n := range names {
+		list[i].Standing, list[i].Control = v.states[n].standing.Standing, v.controlOf(n)
+		if list[i].Ejected {
+			ejected++
+		}
+	}
+	v.ejected.Store(ejected)
 	v.snapshot.Store(NewSnapshot(list))
 }
 
-// view renders one region.
+// view renders one region's instances.
 func (s *regionState) view() Region {
 	r := Region{Name: s.name, Source: s.source, Members: make([]Member, 0, len(s.instances))}
 	for _, t := range s.instances {
-		r.Members = append(r.Members, Member{Endpoint: t.endpoint, Healthy: t.check.healthy, Up: t.up})
+		m := Member{Endpoint: t.endpoint, Healthy: t.serving(), Ejected: t.ejection.on, Since: t.since, Up: t.up}
+		r.Members = append(r.Members, m)
 	}
 	slices.SortFunc(r.Members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
 	for _, m := range r.Members {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -34,6 +35,9 @@ type world struct {
 	consul  map[regions.Name]bool // false: lost
 	federal bool                  // the local Consul answers for other regions
 	answers map[string]error      // by address; absent: ready. errHang: no answer
+	loads   map[string]float64    // by address
+	said    map[regions.Name]Control
+	rtt     map[Pair]time.Duration
 }
 
 var errHang = errors.New("hangs")
@@ -41,7 +45,7 @@ var errHang = errors.New("hangs")
 func newWorld() *world {
 	w := &world{
 		index: 1, changed: make(chan struct{}), lists: map[regions.Name][]registered{},
-		consul: map[regions.Name]bool{us: true, eu: true, ap: true}, federal: true, answers: map[string]error{},
+		consul: map[regions.Name]bool{us: true, eu: true, ap: true}, federal: true, answers: map[string]error{}, loads: map[string]float64{},
 	}
 	for i, n := range []regions.Name{us, eu, ap} {
 		for s := range 2 {
@@ -85,15 +89,15 @@ func (f fakeConsul) list(ctx context.Context, region regions.Name, index uint64)
 	return slices.Clone(f.lists[region]), f.index, nil
 }
 
-func (w *world) probe(ctx context.Context, addr string) error {
+func (w *world) probe(ctx context.Context, addr string) (float64, error) {
 	w.mu.Lock()
-	err := w.answers[addr]
+	err, load := w.answers[addr], w.loads[addr]
 	w.mu.Unlock()
 	if errors.Is(err, errHang) {
 		<-ctx.Done()
-		return ctx.Err()
+		return 0, ctx.Err()
 	}
-	return err
+	return load, err
 }
 
 // start runs a view of the European edge on a world, inside a synctest bubble.
@@ -103,7 +107,7 @@ func start(t *testing.T, w *world) *View {
 	for _, n := range v.catalog.Names() {
 		v.own[n] = fakeConsul{w, n}
 	}
-	v.crossDC, v.probe = fakeConsul{w, ""}, w.probe
+	v.crossDC, v.local, v.probe = fakeConsul{w, ""}, w, w.probe
 	ctx, cancel := context.WithCancel(t.Context())
 	var run sync.WaitGroup
 	run.Go(func() {
@@ -348,7 +352,7 @@ func TestNewViewRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if diff := cmp.Diff([]Region{{Name: us, Source: SourceNone, Members: []Member{}}}, newView(good).Snapshot().Regions()[:1]); diff != "" {
+	if diff := cmp.Diff([]Region{{Name: us, Source: SourceNone, Members: []Member{}, Control: Control{Weight: 100}}}, newView(good).Snapshot().Regions()[:1], cmpopts.IgnoreUnexported(Standing{})); diff != "" {
 		t.Error(diff)
 	}
 }

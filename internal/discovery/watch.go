@@ -24,12 +24,15 @@ type regionState struct {
 	since     time.Time // when watching began
 	loaded    bool      // it was listed at least once
 	instances map[string]*tracked
+	standing  standing
 }
 
 // tracked is one instance under probe. View.mu guards it.
 type tracked struct {
 	endpoint *Endpoint
 	check    checker
+	since    time.Time // when it became healthy
+	ejection ejection
 	orphan   bool // gone from Consul, kept as long as it answers
 	up       context.Context
 	down     context.CancelFunc // ends up
@@ -188,9 +191,10 @@ func (v *View) probeLoop(ctx context.Context, t *tracked) {
 		v.probes.Go(func() {
 			attempt, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			err := v.probe(attempt, t.endpoint.Addr)
+			load, err := v.probe(attempt, t.endpoint.Addr)
 			if err == nil {
 				t.endpoint.Answered()
+				t.endpoint.Loaded(load)
 			}
 			if ctx.Err() == nil {
 				v.observe(t, err)
@@ -234,6 +238,7 @@ func (v *View) changed(t *tracked, cause error) {
 	e := t.endpoint
 	attrs := []any{slog.String("instance", e.ID), slog.String("region", string(e.Region)), slog.Any("error", cause)}
 	if t.check.healthy {
+		t.since = time.Now()
 		if t.up.Err() != nil {
 			t.up, t.down = context.WithCancel(context.Background())
 		}

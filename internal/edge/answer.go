@@ -59,6 +59,12 @@ func (x *exchange) problemOf(err error) *problem {
 	case errors.Is(err, errUnsure):
 		return unknown(http.StatusBadGateway, connect.CodeUnknown, fault.New(fault.Ambiguous, "OUTCOME_UNKNOWN",
 			"The request was tried twice, and it is not known whether it was done. %s", advice))
+	case errors.Is(err, errNoTarget) && x.decision.Forbidden:
+		return &problem{http.StatusUnavailableForLegalReasons, connect.CodeFailedPrecondition, fault.New(fault.FailedPrecondition, "RESIDENCY_FORBIDS",
+			"The user's data may not leave its residency group, and no region of the group can take the request now. Nothing was done.").After(time.Second)}
+	case errors.Is(err, errNoTarget) && x.decision.Drained:
+		return notDone(fault.New(fault.Unavailable, "PINNED_REGION_DRAINED",
+			"Region %s, which %s asks for, was taken out of service. Nothing was done.", x.request.Require, headerRegion))
 	case errors.Is(err, errNoTarget) && x.request.Require != "":
 		return notDone(fault.New(fault.Unavailable, "PINNED_REGION_UNHEALTHY",
 			"Region %s, which %s asks for, has no healthy instance. Nothing was done.", x.request.Require, headerRegion))

@@ -43,6 +43,7 @@ const (
 	outcomeReset    outcome = "reset"    // the connection broke before an answer: it may have been done
 	outcomeTimeout  outcome = "timeout"  // no answer in time: it may have been done
 	outcomeCanceled outcome = "canceled" // the caller left
+	outcomeReplay   outcome = "replay"   // the stack did nothing, and names the region that should
 )
 
 // unsure reports whether the attempt may have been done although it has no answer.
@@ -65,16 +66,27 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // roundTrip sends a request to the first candidate that can take it, and on to another where that is safe.
 func (e *Edge) roundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
-	t, ok := e.next(x, "")
+	t, ok := e.trial(x)
+	if !ok {
+		t, ok = e.next(x, "")
+	}
 	if !ok {
 		return nil, errNoTarget
 	}
+	if x.decision.Panic {
+		e.metrics.panics.Inc()
+	}
 	for {
 		res, err := e.try(req, x, t)
-		e.unclaim(x)
+		x.unclaim()
 		o := judge(req.Context(), res, err)
-		x.silence = errors.Is(err, errTimeout) || errors.Is(err, errInstanceDown)
+		e.report(x, t, o)
+		x.learn(e.region, t, o, err)
 		next, again := e.again(req.Context(), x, o, t)
+		if to, ok := e.replay(x, res, o); ok {
+			o, next, again = outcomeReplay, to, true
+		}
+		x.endTrial()
 		if !again {
 			return conclude(x, o, res, err)
 		}
@@ -85,13 +97,34 @@ func (e *Edge) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
+// report tells the view what an attempt says about its instance: nothing when the caller left or broke off the
+// request, or when the application refused.
+func (e *Edge) report(x *exchange, t target, o outcome) {
+	switch {
+	case o == outcomeDone:
+		e.view.Report(t.Endpoint, true)
+	case o.unsure() && x.body.rest == nil, o == outcomeUnsent:
+		e.view.Report(t.Endpoint, false)
+	}
+}
+
+// learn notes what an attempt says about where to send the next one: not to instances that are silent too; and
+// when a connection to another region broke, not there, because it is more likely to be all of the region, or
+// the way to it, than one instance.
+func (x *exchange) learn(edge regions.Name, t target, o outcome, err error) {
+	x.silence = errors.Is(err, errTimeout) || errors.Is(err, errInstanceDown)
+	if o == outcomeReset && t.Region != edge {
+		x.avoid = t.Region
+	}
+}
+
 // try sends one attempt and waits for the headers of its answer.
 func (e *Edge) try(req *http.Request, x *exchange, t target) (*http.Response, error) {
 	e.release(x)
 	t.Acquire()
 	x.tried = append(x.tried, t.Endpoint)
 	x.region, x.route = t.Region, t.route
-	if first := x.decision.Candidates[0].Region; first != t.Region {
+	if first := x.decision.Candidates()[0].Region; first != t.Region {
 		e.metrics.failovers.WithLabelValues(string(first), string(t.Region)).Inc()
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
@@ -129,7 +162,7 @@ func (e *Edge) watchdog(x *exchange, t target, cancel context.CancelCauseFunc) (
 		stopDown = context.AfterFunc(t.Up, func() { strike(errInstanceDown) })
 	}
 	if !x.stream && x.body.rest == nil {
-		stopTimer = time.AfterFunc(e.timeout, func() { strike(errTimeout) }).Stop
+		stopTimer = time.AfterFunc(x.limit(e.timeout), func() { strike(errTimeout) }).Stop
 	}
 	return func() error {
 		stopDown()
@@ -177,7 +210,7 @@ func (e *Edge) again(ctx context.Context, x *exchange, o outcome, last target) (
 		return target{}, false
 	}
 	var only regions.Name
-	if o == outcomeRefused {
+	if o == outcomeRefused && x.trial == nil {
 		only = last.Region
 	}
 	if _, ok := e.next(x, only); !ok {
@@ -186,7 +219,7 @@ func (e *Edge) again(ctx context.Context, x *exchange, o outcome, last target) (
 	if !x.silence {
 		pause(ctx, e.pause/2+rand.N(e.pause/2))
 	}
-	if !e.claim(ctx, o) {
+	if !x.claim(ctx, o) {
 		e.metrics.overBudget.Inc()
 		return target{}, false
 	}
@@ -197,9 +230,9 @@ func (e *Edge) again(ctx context.Context, x *exchange, o outcome, last target) (
 // claim takes a retry out of the budget. When an instance or a region goes down, all that was under way there
 // breaks at once, more than the budget allows at a time: those wait for their turn. What was answered does
 // not, since that may be overload.
-func (e *Edge) claim(ctx context.Context, o outcome) bool {
+func (x *exchange) claim(ctx context.Context, o outcome) bool {
 	deadline := time.Now().Add(maxBudgetWait)
-	for !e.budget.take() {
+	for !x.budget.take() {
 		if o == outcomeRefused || o == outcomeStatus || ctx.Err() != nil || time.Now().After(deadline) {
 			return false
 		}
@@ -209,9 +242,9 @@ func (e *Edge) claim(ctx context.Context, o outcome) bool {
 }
 
 // unclaim gives a claimed retry back to the budget.
-func (e *Edge) unclaim(x *exchange) {
+func (x *exchange) unclaim() {
 	if x.claimed {
-		e.budget.give()
+		x.budget.give()
 		x.claimed = false
 	}
 }
@@ -226,33 +259,47 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// next returns the best instance that was not tried yet: of the first candidate region that has one.
+// next returns the best instance that was not tried yet: of the first region, in the order of the decision, that
+// has one.
 func (e *Edge) next(x *exchange, only regions.Name) (target, bool) {
 	snapshot := e.view.Snapshot()
-	if x.silence { // another region rather than an instance that is silent too, though not yet known to be down
-		if t, ok := nextOf(x, only, snapshot, false); ok {
+	if x.avoid != "" && only == "" {
+		if t, ok := nextOf(x, func(n regions.Name) bool { return n != x.avoid }, snapshot, !x.silence); ok {
 			return t, true
 		}
 	}
-	return nextOf(x, only, snapshot, true)
+	wanted := func(n regions.Name) bool { return only == "" || n == only }
+	if x.silence { // another region rather than an instance that is silent too, though not yet known to be down
+		if t, ok := nextOf(x, wanted, snapshot, false); ok {
+			return t, true
+		}
+	}
+	return nextOf(x, wanted, snapshot, true)
 }
 
 // nextOf prefers, within a region, instances that answered probes lately; silent says whether others will do.
-func nextOf(x *exchange, only regions.Name, s *discovery.Snapshot, silent bool) (target, bool) {
-	for _, c := range x.decision.Candidates {
-		if only != "" && c.Region != only {
+// In a panic every instance will.
+func nextOf(x *exchange, wanted func(regions.Name) bool, s *discovery.Snapshot, silent bool) (target, bool) {
+	for i := 0; ; i++ {
+		c, more := x.decision.Next(i)
+		if !more {
+			return target{}, false
+		}
+		if !wanted(c.Region) {
 			continue
 		}
-		healthy := s.Region(c.Region).Healthy
-		m, ok := pick(healthy, x.tried, discovery.Member.Fresh)
+		region := s.Region(c.Region)
+		m, ok := pick(region.Healthy, x.tried, discovery.Member.Fresh)
 		if !ok && silent {
-			m, ok = pick(healthy, x.tried, nil)
+			m, ok = pick(region.Healthy, x.tried, nil)
+		}
+		if x.decision.Panic {
+			m, ok = pick(region.Members, x.tried, nil)
 		}
 		if ok {
 			return target{m, c.Route}, true
 		}
 	}
-	return target{}, false
 }
 
 // conclude returns the last attempt's result. After an earlier attempt that may have been done, only success
@@ -263,6 +310,7 @@ func conclude(x *exchange, o outcome, res *http.Response, err error) (*http.Resp
 		return nil, errors.Join(errUnsure, err)
 	}
 	if o == outcomeUnsent {
+		x.region, x.route = "", ""
 		return nil, errors.Join(errNoTarget, err)
 	}
 	return res, err

@@ -2,14 +2,18 @@ package edge
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// maxReplay is how much of a body is kept so that it can be sent again.
-const maxReplay = 1 << 20
+const (
+	maxReplay   = 1 << 20          // how much of a body is kept so that it can be sent again
+	bodyTimeout = 15 * time.Second // for all of a body that is kept
+)
 
 // payload is a request's body: all of it in head if rest is nil.
 type payload struct {
@@ -19,18 +23,46 @@ type payload struct {
 }
 
 // readPayload reads the body up to the replay limit. Longer bodies are streamed, and cannot be sent again once
-// some of it was.
-func readPayload(r *http.Request) (payload, error) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+// some of it was. A body of more than limit bytes (0: any number is fine) is an *http.MaxBytesError, and one
+// that does not come within patience os.ErrDeadlineExceeded; their connections end.
+func readPayload(w http.ResponseWriter, r *http.Request, limit int64, patience time.Duration) (p payload, err error) {
+	// HTTP/2 takes a length that it cannot read for none, and what comes then for an error: so one that is
+	// said to be empty is looked at.
+	said := r.ProtoMajor > 1 && len(r.Header["Content-Length"]) > 0
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 && !said {
 		return payload{}, nil
+	}
+	defer func() {
+		if err != nil {
+			w.Header().Set("Connection", "close") // rather than read on to the next request
+		}
+	}()
+	if limit > 0 {
+		if r.ContentLength > limit {
+			return payload{}, fmt.Errorf("edge: read body: %w", &http.MaxBytesError{Limit: limit})
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 	}
 	if r.ContentLength > maxReplay {
 		return payload{rest: r.Body}, nil
 	}
-	if r.ContentLength > 0 {
+	control := http.NewResponseController(w)
+	if control.SetReadDeadline(time.Now().Add(patience)) == nil {
+		defer func() {
+			if err == nil {
+				_ = control.SetReadDeadline(time.Time{}) // as it could be set, it can be unset
+			}
+		}()
+	}
+	if r.ContentLength >= 0 {
 		head := make([]byte, r.ContentLength)
 		if _, err := io.ReadFull(r.Body, head); err != nil {
 			return payload{}, fmt.Errorf("edge: read body: %w", err)
+		}
+		if said && len(head) == 0 {
+			if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				return payload{}, fmt.Errorf("edge: read body after its length of 0: %w", err)
+			}
 		}
 		return payload{head: head}, nil
 	}

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
@@ -39,6 +37,8 @@ type Config struct {
 	TrustedProxies []string                // networks whose forwarding and geography headers are believed, CIDR
 	PeerNAT        []string                // how stack addresses are reached from here, real/24=translated/24
 	GeoIPFile      string                  // a MaxMind DB file; "": none
+	recovery       discovery.Recovery      // zero: the default
+	MaxBody        int64                   // most bytes of a request's body, unless it is a stream; 0: any number
 }
 
 // Deps are what an edge works with. Only Tokens is required.
@@ -66,6 +66,7 @@ type TokenVerifier interface {
 type view interface {
 	Snapshot() *discovery.Snapshot
 	ReportFailure(e *discovery.Endpoint, err error)
+	Report(e *discovery.Endpoint, ok bool)
 	Ready() error
 	Run(ctx context.Context) error
 }
@@ -77,18 +78,25 @@ type Edge struct {
 	view      view
 	geoip     *geoip.Database // nil: none
 	locator   *geo.Locator
-	policy    *decide.Policy
+	ranking   *geo.Ranking
+	policy    atomic.Pointer[decide.Policy]
+	trials    map[regions.Name]*atomic.Int32 // of ejected regions, under way
 	methods   *decide.Table
 	tokens    TokenVerifier
 	upstreams map[regions.Name]*upstream
 	timeout   time.Duration // for the headers of one attempt's answer
 	pause     time.Duration // at most, before a repetition
-	budget    budget
+	maxBody   int64         // bytes; 0: any number
+	patience  time.Duration // for a request's body
+	budget    budget        // of requests that touch a user's rows
+	reads     budget        // of those that read GLOBAL data
 	metrics   *metrics
 	log       *slog.Logger
 	proxy     *httputil.ReverseProxy
 	draining  atomic.Bool
-	handler   http.Handler
+	tracing   tracing
+
+	regionValue []string // region, as a header's value
 }
 
 // New returns an edge that serves once Run runs. Errors are about the configuration.
@@ -100,13 +108,16 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("edge: peer NAT: %w", err)
 	}
+	var e *Edge
 	v, err := discovery.NewView(discovery.Config{
-		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, Logger: deps.Logger,
+		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, Logger: deps.Logger, Recovery: cfg.recovery,
+		Measured: func(found map[discovery.Pair]time.Duration) { e.measured(found) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
 	}
-	return newEdge(cfg, deps, v)
+	e, err = newEdge(cfg, deps, v)
+	return e, err
 }
 
 func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
@@ -114,12 +125,17 @@ func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
 		return nil, errors.New("edge: it needs a token verifier")
 	}
 	deps.complete()
-	e := &Edge{catalog: cfg.Catalog, region: cfg.Region, view: v, tokens: deps.Tokens, log: deps.Logger, timeout: headerTimeout, pause: retryPause}
+	e := &Edge{
+		catalog: cfg.Catalog, region: cfg.Region, maxBody: cfg.MaxBody, view: v, tokens: deps.Tokens, log: deps.Logger,
+		timeout: headerTimeout, pause: retryPause, patience: bodyTimeout, tracing: newTracing(deps),
+		regionValue: []string{string(cfg.Region)},
+	}
 	if err := e.decideBy(cfg); err != nil {
 		return nil, err
 	}
-	e.upstreams = make(map[regions.Name]*upstream)
+	e.upstreams, e.trials = make(map[regions.Name]*upstream), make(map[regions.Name]*atomic.Int32)
 	for _, n := range e.catalog.Names() {
+		e.trials[n] = new(atomic.Int32)
 		e.upstreams[n] = newUpstream(e.catalog.RTT(e.region, n), deps)
 	}
 	var err error
@@ -134,13 +150,6 @@ func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
 		BufferPool:     newBufferPool(),
 		ErrorLog:       slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 	}
-	e.handler = otelhttp.NewHandler(http.HandlerFunc(e.serve), "edge",
-		otelhttp.WithTracerProvider(deps.Tracer), otelhttp.WithPropagators(deps.Propagator),
-		otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string {
-			return e.methods.Lookup(r.Method, r.URL.Path).Name
-		}),
-	)
 	return e, nil
 }
 
@@ -160,9 +169,12 @@ func (e *Edge) decideBy(cfg Config) error {
 	if e.locator, err = geo.NewLocator(e.catalog, e.region, trusted, countries); err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}
-	if e.policy, err = decide.NewPolicy(e.region, geo.NewProximity(e.catalog, nil)); err != nil {
+	e.ranking = geo.NewRanking(e.catalog)
+	policy, err := decide.NewPolicy(e.catalog, e.region, e.ranking.Proximity())
+	if err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}
+	e.policy.Store(policy)
 	if e.methods, err = decide.NewTable(services()...); err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}
@@ -188,7 +200,7 @@ func (e *Edge) Handler() http.Handler {
 			e.serveReady(w)
 			return
 		}
-		e.handler.ServeHTTP(w, r)
+		e.serve(w, r)
 	})
 }
 

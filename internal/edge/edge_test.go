@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -62,6 +63,9 @@ type fleet struct {
 	stacks   []*stack
 	lost     []string // ids, unhealthy
 	reported []string // ids, by ReportFailure
+	outcomes []string // id and whether it went well, by Report
+	standing map[regions.Name]discovery.Standing
+	control  map[regions.Name]discovery.Control
 	notReady error
 }
 
@@ -71,7 +75,7 @@ func (f *fleet) Snapshot() *discovery.Snapshot { return f.snapshot.Load() }
 func (f *fleet) publish() {
 	var list []discovery.Region
 	for _, n := range regions.Default().Names() {
-		r := discovery.Region{Name: n, Source: discovery.SourceConsul}
+		r := discovery.Region{Name: n, Source: discovery.SourceConsul, Standing: f.standing[n], Control: f.control[n]}
 		for _, s := range f.stacks {
 			if s.Region != n {
 				continue
@@ -96,6 +100,12 @@ func (f *fleet) ReportFailure(e *discovery.Endpoint, err error) {
 	}
 }
 
+func (f *fleet) Report(e *discovery.Endpoint, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.outcomes = append(f.outcomes, fmt.Sprintf("%s %t", e.ID, ok))
+}
+
 func (f *fleet) Ready() error { return f.notReady }
 
 func (f *fleet) Run(ctx context.Context) error { <-ctx.Done(); return nil }
@@ -111,9 +121,14 @@ func (f *fleet) lose(ids ...string) {
 // add starts a stack. Its id is the region and the number of the stack: eu-west-1/0.
 func (f *fleet) add(t testing.TB, region regions.Name, id string, h http.HandlerFunc) *stack {
 	t.Helper()
+	return f.addOn(t, "127.0.0.1:0", region, id, h)
+}
+
+func (f *fleet) addOn(t testing.TB, addr string, region regions.Name, id string, h http.HandlerFunc) *stack {
+	t.Helper()
 	s := &stack{}
 	s.up, s.down = context.WithCancel(context.Background())
-	s.server = serveOn(t, "127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.server = serveOn(t, addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.calls.Add(1)
 		w.Header().Set("Stack", id)
 		h(w, r)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/meridian-commerce/meridian/geo"
@@ -27,11 +28,15 @@ type exchange struct {
 
 	repeatable bool // repeating it is harmless
 	tried      []*discovery.Endpoint
-	unsent     int  // attempts that did not reach a stack
-	retried    bool // the one repetition is used
-	claimed    bool // it counts in the budget now
-	unsure     bool // an earlier attempt may have been done though it gave no definite answer
-	silence    bool // the last attempt ended because its instance did not answer
+	unsent     int           // attempts that did not reach a stack
+	retried    bool          // the one repetition is used
+	budget     *budget       // that its repetition counts in
+	claimed    bool          // it counts in the budget now
+	unsure     bool          // an earlier attempt may have been done though it gave no definite answer
+	silence    bool          // the last attempt ended because its instance did not answer
+	replayed   bool          // a stack sent it to another region
+	avoid      regions.Name  // a region to which connections break
+	trial      *atomic.Int32 // the last attempt was a trial of an ejected region; counts those under way
 	cancel     context.CancelCauseFunc
 
 	region   regions.Name // that served last, "" before any
@@ -71,10 +76,9 @@ type examination struct {
 // examine gathers what a decision needs. A token that does not verify is no claim: the stack will say so to
 // the caller. A hard pin to a region that does not exist is refused.
 func (e *Edge) examine(q inquiry) (out examination) {
-	req := &out.request
+	req, claims := &out.request, Claims{}
 	req.Method = e.methods.Lookup(q.method, q.path)
 	if q.token != "" {
-		var claims Claims
 		if claims, out.tokenErr = e.tokens.Verify(q.token); out.tokenErr == nil {
 			req.Home = claims.Home
 		}
@@ -91,6 +95,7 @@ func (e *Edge) examine(q inquiry) (out examination) {
 		pin = req.Prefer
 	}
 	req.Location = e.locator.Locate(geo.Caller{Peer: q.peer, Header: q.header, Home: req.Home, ID: req.ID, Pin: pin})
+	req.Caller = callerHash(claims.Subject, req.Location.Client)
 	return out
 }
 

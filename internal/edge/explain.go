@@ -70,7 +70,8 @@ func inquiryFrom(ctx context.Context, req *edgev1.ExplainRequest) (inquiry, erro
 
 func (e *Edge) explain(q inquiry) *edgev1.ExplainResponse {
 	found := e.examine(q)
-	decision := e.policy.Decide(found.request, e.view.Snapshot())
+	policy, view := e.policy.Load(), e.regionView(time.Now())
+	decision := policy.Decide(&found.request, &view)
 	location := found.request.Location
 	out := &edgev1.ExplainResponse{
 		Country: location.Country, LocatedRegion: string(location.Region), LocationSource: string(location.Source),
@@ -85,8 +86,8 @@ func (e *Edge) explain(q inquiry) *edgev1.ExplainResponse {
 		out.Steps = append(out.Steps, fmt.Sprintf("It is answered %d: %s", found.refusal.status, found.refusal.Message))
 		return out
 	}
-	out.Steps = append(out.Steps, e.policy.Explain(found.request, decision)...)
-	for _, c := range decision.Candidates {
+	out.Steps = append(out.Steps, policy.Explain(&found.request, &decision, &view)...)
+	for _, c := range decision.Candidates() {
 		out.Candidates = append(out.Candidates, &edgev1.Candidate{
 			Region: string(c.Region), Route: string(c.Route), Healthy: c.Healthy > 0,
 			HealthyInstances: int32(c.Healthy), TotalInstances: int32(c.Total),

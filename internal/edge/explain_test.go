@@ -46,9 +46,9 @@ located  us-east-1 (home_claim)
   The caller is 203.0.113.5 in US (CF-IPCountry).
   The caller is located in us-east-1, by home_claim.
   It belongs to us-east-1: home in the access token.
-  1. us-east-1 (home): 0 of 1 instances healthy, 70ms from this edge in eu-west-1.
-  2. eu-west-1 (failover): 2 of 2 instances healthy, 0s from this edge in eu-west-1.
-  3. ap-southeast-1 (failover): 0 of 0 instances healthy, 175ms from this edge in eu-west-1.
+  1. us-east-1 (home): 0 of 1 instances healthy, 70ms from this edge in eu-west-1: no healthy instance.
+  2. eu-west-1 (failover): 2 of 2 instances healthy, 0s from this edge in eu-west-1: serves (health 100, share 100 %).
+  3. ap-southeast-1 (failover): 0 of 0 instances healthy, 175ms from this edge in eu-west-1: no healthy instance.
   It is sent to eu-west-1, route failover.
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {

@@ -58,7 +58,8 @@ func running(t *testing.T, handlers map[regions.Name]http.HandlerFunc) *site {
 		consul[n] = consulOf(t, n, s.stacks[first:])
 	}
 	var err error
-	if s.edge, err = New(Config{Catalog: regions.Default(), Region: eu, Consul: consul}, Deps{Tokens: tokens{}, Metrics: s.registry}); err != nil {
+	recovery := discovery.Recovery{Eject: 200 * time.Millisecond, MaxEject: time.Second, SlowStart: 500 * time.Millisecond}
+	if s.edge, err = New(Config{Catalog: regions.Default(), Region: eu, Consul: consul, recovery: recovery}, Deps{Tokens: tokens{}, Metrics: s.registry}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -16,6 +16,8 @@ type metrics struct {
 	retries    *prometheus.CounterVec
 	overBudget prometheus.Counter
 	failovers  *prometheus.CounterVec
+	panics     prometheus.Counter
+	trials     *prometheus.CounterVec
 }
 
 func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
@@ -33,11 +35,13 @@ func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
 		retries:    prometheus.NewCounterVec(opts("retries_total", "Attempts after the first, by what ended the one before."), []string{"cause"}),
 		overBudget: prometheus.NewCounter(opts("retry_budget_exhausted_total", "Retries not made because too many were under way.")),
 		failovers:  prometheus.NewCounterVec(opts("failovers_total", "Attempts sent to another region than the one that comes first."), []string{"from", "to"}),
+		panics:     prometheus.NewCounter(opts("panic_requests_total", "Requests sent to instances whether healthy or not, because fewer than half are in every region.")),
+		trials:     prometheus.NewCounterVec(opts("region_trials_total", "Requests that tried an ejected region."), []string{"region"}),
 	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.retries, m.overBudget, m.failovers, newHealthCollector(e)} {
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.retries, m.overBudget, m.failovers, m.panics, m.trials, newHealthCollector(e)} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("edge: register metrics: %w", err)
 		}
@@ -68,6 +72,8 @@ func (m *metrics) observe(ctx context.Context, x *exchange, code string, took ti
 type healthCollector struct {
 	edge                      *Edge
 	healthy, total, live, own *prometheus.Desc
+	ejected, drained, weight  *prometheus.Desc
+	load                      *prometheus.Desc
 }
 
 func newHealthCollector(e *Edge) *healthCollector {
@@ -78,6 +84,10 @@ func newHealthCollector(e *Edge) *healthCollector {
 		edge:    e,
 		healthy: desc("region_healthy_instances", "Stack instances that answer this edge's probes.", "region"),
 		total:   desc("region_instances", "Stack instances that this edge knows.", "region"),
+		ejected: desc("region_ejected", "1 while the region must prove itself before it gets its share.", "region"),
+		drained: desc("region_drained", "1 while operators have taken the region out of service.", "region"),
+		weight:  desc("region_weight_percent", "What operators leave the region of its share.", "region"),
+		load:    desc("region_load_ratio", "Part of their capacity that the region's instances say they use, smoothed.", "region"),
 		live:    desc("requests_in_flight", "Requests under way."),
 		own:     desc("region_membership_source", "1 for where the region's membership comes from.", "region", "source"),
 	}
@@ -85,18 +95,33 @@ func newHealthCollector(e *Edge) *healthCollector {
 
 // Describe implements prometheus.Collector.
 func (c *healthCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.healthy, c.total, c.live, c.own} {
+	for _, d := range []*prometheus.Desc{c.healthy, c.total, c.live, c.own, c.ejected, c.drained, c.weight, c.load} {
 		out <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *healthCollector) Collect(out chan<- prometheus.Metric) {
+	now := time.Now()
+	gauge := func(d *prometheus.Desc, value float64, name string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, name)
+	}
 	for _, r := range c.edge.view.Snapshot().Regions() {
 		name := string(r.Name)
+		gauge(c.ejected, oneIf(r.Ejected), name)
+		gauge(c.drained, oneIf(r.Control.Drained(now)), name)
+		gauge(c.weight, float64(r.Control.Weight), name)
+		gauge(c.load, r.Load(), name)
 		out <- prometheus.MustNewConstMetric(c.healthy, prometheus.GaugeValue, float64(len(r.Healthy)), name)
 		out <- prometheus.MustNewConstMetric(c.total, prometheus.GaugeValue, float64(len(r.Members)), name)
 		out <- prometheus.MustNewConstMetric(c.own, prometheus.GaugeValue, 1, name, string(r.Source))
 	}
-	out <- prometheus.MustNewConstMetric(c.live, prometheus.GaugeValue, float64(c.edge.budget.live.Load()))
+	out <- prometheus.MustNewConstMetric(c.live, prometheus.GaugeValue, float64(c.edge.budget.live.Load()+c.edge.reads.live.Load()))
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

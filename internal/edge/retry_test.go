@@ -180,8 +180,8 @@ func TestLongBodies(t *testing.T) {
 func TestNothingHealthy(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.add(t, eu, "eu/0", echo)
-	s.add(t, us, "us/0", echo)
+	s.add(t, eu, "eu/0", echo).kill()
+	s.add(t, us, "us/0", echo).kill()
 	s.lose("eu/0")
 	got := s.send(t, http.MethodPost, place, "{}", "Meridian-Region", "eu-west-1")
 	if got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "PINNED_REGION_UNHEALTHY") || got.Get("Retry-After") != "1" {
@@ -270,7 +270,7 @@ func TestBudgetBoundsRetries(t *testing.T) {
 	fail := answers(http.StatusBadGateway, "text/plain", "no")
 	first := s.add(t, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) { fail(w, r) })
 	for range budgetLeast {
-		if !s.edge.budget.take() {
+		if !s.edge.reads.take() {
 			t.Fatal("the least budget is not there")
 		}
 	}
@@ -286,8 +286,22 @@ func TestBudgetBoundsRetries(t *testing.T) {
 		}
 	})
 	eventually(t, "the first attempt breaks", func() bool { return first.calls.Load() == 2 })
-	s.edge.budget.give()
+	s.edge.reads.give()
 	wait.Wait()
+}
+
+// What waits for a lost region's leases holds its own retries, not those of reads that any region answers.
+func TestBudgetsAreApart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.add(t, eu, "eu/0", reset)
+	s.add(t, us, "us/0", echo)
+	for s.edge.budget.take() {
+		continue
+	}
+	if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusOK {
+		t.Errorf("a GLOBAL read behind an exhausted budget of others: %d %s", got.status, got.body)
+	}
 }
 
 func TestBudgetProperties(t *testing.T) {

@@ -6,9 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 )
 
 const (
@@ -70,10 +67,7 @@ func newUpstream(rtt time.Duration, deps Deps) *upstream {
 		Protocols:          protocols((*http.Protocols).SetUnencryptedHTTP2),
 		HTTP2:              &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second},
 	}
-	traced := func(t http.RoundTripper) http.RoundTripper {
-		return otelhttp.NewTransport(t, otelhttp.WithTracerProvider(deps.Tracer), otelhttp.WithPropagators(deps.Propagator),
-			otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()))
-	}
+	traced := func(t http.RoundTripper) http.RoundTripper { return transport{newTracing(deps), t} }
 	fresh := unary.Clone()
 	fresh.DisableKeepAlives = true
 	return &upstream{traced(unary), traced(shared), traced(fresh), func() {

@@ -23,8 +23,8 @@ words      = regions internal/clock internal/fault internal/id internal/money
 {domain}   = account cart catalog order payment stock
 product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache
-product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/payment/providerhttp internal/payment/sandbox
-product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge
+product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
+product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
 
 regions                            :
 geo                                : regions
@@ -46,6 +46,7 @@ internal/catalog/shopify           : words internal/catalog
 internal/account/password          : words
 internal/account/token             : words
 internal/catalog/seed              : words internal/catalog
+internal/catalog/views             : words internal/cache internal/catalog
 internal/order/ordersql            : internal/outbox internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
 internal/order/ordersql            : api/gen internal/rpc internal/telemetry internal/plant
 internal/payment                   : api/gen internal/outbox internal/telemetry internal/plant
@@ -61,6 +62,7 @@ internal/sqldb/localitylint        : words
 internal/telemetry                 : words internal/version
 internal/discovery                 : words
 internal/cache                     : words
+internal/cache/redistest           :
 internal/outbox                    : words api/gen internal/sqldb internal/telemetry
 internal/bus                       : words internal/outbox internal/telemetry
 internal/lease                     : words
@@ -69,6 +71,8 @@ internal/audit                     : words internal/sqldb
 internal/plant                     :
 
 internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc
+internal/admission                 : words api/gen internal/rpc
+internal/edge/edgebench            : words internal/account/token
 internal/app                       : product
 internal/cli                       : product internal/app
 cmd/meridian                       : internal/cli

@@ -19,6 +19,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 func TestMain(m *testing.M) { sqltest.Main(m) }
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) { sqltest.Main(m) }
 func serve(t *testing.T) (cartv1connect.CartServiceClient, *httptest.Server) {
 	t.Helper()
 	db := sqltest.Open(t, nil)
-	products := catalogsql.New(db, clock.System())
+	products := catalogsql.New(db, regions.Default(), clock.System())
 	_, err := products.Put(t.Context(), []catalog.Product{{Handle: "tea", Active: true, Variants: []catalog.Variant{{SKU: "A"}, {SKU: "B"}}}})
 	if err != nil {
 		t.Fatal(err)

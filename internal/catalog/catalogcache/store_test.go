@@ -3,17 +3,14 @@ package catalogcache_test
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
+	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
 	"github.com/meridian-commerce/meridian/internal/fault"
@@ -71,41 +68,6 @@ func open(t *testing.T, redisAddress string) (*catalogcache.Store, *behind, *[]c
 	return catalogcache.New(b, c, func(_ context.Context, s cache.Status) { told = append(told, s.Outcome) }), b, &told
 }
 
-// startRedis starts a real, empty redis-server on loopback.
-func startRedis(t *testing.T) (address string) {
-	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("MERIDIAN_REQUIRE_SERVERS") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("redis-server is not installed; run `make deps`")
-	}
-	listener, err := net.Listen("tcp", "127.201.7.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	_ = listener.Close()
-	host, port, _ := net.SplitHostPort(address)
-	process := exec.Command(binary, "--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-	})
-	client := redis.NewClient(&redis.Options{Addr: address})
-	defer func() { _ = client.Close() }()
-	for deadline := time.Now().Add(30 * time.Second); client.Ping(t.Context()).Err() != nil; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("redis-server does not answer")
-		}
-	}
-	return address
-}
-
 func find(t *testing.T, s catalog.Store, want catalog.Product) {
 	t.Helper()
 	got, err := s.Find(t.Context(), "tea")
@@ -116,7 +78,7 @@ func find(t *testing.T, s catalog.Store, want catalog.Product) {
 
 func TestFindAsksTheCacheFirst(t *testing.T) {
 	t.Parallel()
-	s, b, told := open(t, startRedis(t))
+	s, b, told := open(t, redistest.Start(t).Address)
 	find(t, s, tea(1, 750))
 	b.product = tea(2, 800) // by another region, which tells nobody: seen once the entry's life ends
 	find(t, s, tea(1, 750))
@@ -129,7 +91,7 @@ func TestFindAsksTheCacheFirst(t *testing.T) {
 
 func TestPutEndsWhatWasCached(t *testing.T) {
 	t.Parallel()
-	s, _, told := open(t, startRedis(t))
+	s, _, told := open(t, redistest.Start(t).Address)
 	find(t, s, tea(1, 750))
 	if changed, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); err != nil || changed != 1 {
 		t.Fatalf("Put = %d, %v", changed, err)
@@ -143,7 +105,7 @@ func TestPutEndsWhatWasCached(t *testing.T) {
 
 func TestPutThatFailsEndsNothing(t *testing.T) {
 	t.Parallel()
-	s, b, told := open(t, startRedis(t))
+	s, b, told := open(t, redistest.Start(t).Address)
 	find(t, s, tea(1, 750))
 	b.down = fault.New(fault.Exists, "SKU_TAKEN", "x")
 	if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); !errors.Is(err, b.down) {
@@ -173,7 +135,7 @@ func TestWithoutRedis(t *testing.T) {
 
 func TestFailuresAreNotCached(t *testing.T) {
 	t.Parallel()
-	s, b, told := open(t, startRedis(t))
+	s, b, told := open(t, redistest.Start(t).Address)
 	if _, err := s.Find(t.Context(), "pot"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("an unknown handle: %v", err)
 	}

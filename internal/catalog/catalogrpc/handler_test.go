@@ -21,6 +21,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 func TestMain(m *testing.M) { sqltest.Main(m) }
@@ -39,7 +40,7 @@ func product(handle, title, category string, active bool) catalog.Product {
 // serve serves a catalog of five products on a real database, of which "hidden" is not active.
 func serve(t *testing.T) (catalogv1connect.CatalogServiceClient, *httptest.Server) {
 	t.Helper()
-	store := catalogsql.New(sqltest.Open(t, nil), clock.System())
+	store := catalogsql.New(sqltest.Open(t, nil), regions.Default(), clock.System())
 	_, err := store.Put(t.Context(), []catalog.Product{
 		product("cup", "Cup", "Kitchen > Cups", true), product("hidden", "Green pot", "Kitchen", false), product("kettle", "Kettle", "Kitchen", true),
 		product("pot", "Green pot", "Kitchen > Pots", true), product("tea", "Green tea", "Food", true),

@@ -48,20 +48,31 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed in
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
-		changed = 0
-		var touched []string // their version must grow although their own row stayed as it was
-		for handle, c := range changes {
-			if c.product || c.parts {
-				changed++
-			}
-			if c.parts && !c.product {
-				touched = append(touched, handle)
-			}
-		}
-		_, err := tx.Exec(ctx, touchProducts, touched, s.clock())
+		var err error
+		changed, err = s.conclude(ctx, tx, changes)
 		return err
 	})
 	return changed, fail(err)
+}
+
+// conclude makes new versions of what changed, leaves word of them to every region, and returns how many.
+func (s *Store) conclude(ctx context.Context, tx pgx.Tx, changes map[string]*change) (int, error) {
+	var changed, touched []string // touched: their version must grow although their own row stayed as it was
+	for handle, c := range changes {
+		if c.product || c.parts {
+			changed = append(changed, handle)
+		}
+		if c.parts && !c.product {
+			touched = append(touched, handle)
+		}
+	}
+	if len(changed) == 0 {
+		return 0, nil
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(touchProducts, touched, s.clock())
+	s.announce(batch, changed)
+	return len(changed), tx.SendBatch(ctx, batch).Close()
 }
 
 func skusTaken(ctx context.Context, tx pgx.Tx, products []catalog.Product) error {

@@ -11,16 +11,18 @@ import (
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Store implements catalog.Store.
+// Store implements catalog.Store and catalog.Changes.
 type Store struct {
-	db    *sqldb.DB
-	clock clock.Clock
+	db      *sqldb.DB
+	regions []regions.Name // that are told of changes
+	clock   clock.Clock
 }
 
-// New returns a Store.
-func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
+// New returns a Store of the products that the regions of a catalog share.
+func New(db *sqldb.DB, r *regions.Catalog, c clock.Clock) *Store { return &Store{db, r.Names(), c} }
 
 const columns = `handle, title, description, vendor, category, type, tags, images, active, version, updated_at`
 

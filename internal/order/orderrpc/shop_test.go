@@ -47,7 +47,7 @@ func open(t *testing.T) *shop {
 	t.Helper()
 	db := sqltest.Open(t, nil)
 	s := &shop{t: t, db: db, store: ordersql.New(db, clock.System()), carts: cartsql.New(db, clock.System()), closing: make(chan struct{})}
-	_, err := catalogsql.New(db, clock.System()).Put(t.Context(), []catalog.Product{{
+	_, err := catalogsql.New(db, regions.Default(), clock.System()).Put(t.Context(), []catalog.Product{{
 		Handle: "tea", Title: "Tea", Active: true, Variants: []catalog.Variant{{SKU: "A", Prices: []money.Money{{Minor: 1000, Currency: "EUR"}}}},
 	}})
 	if err == nil {

@@ -47,7 +47,7 @@ func open(t testing.TB) *shop {
 	record := &localitylint.Recorder{}
 	s := &shop{t: t, db: sqltest.Open(t, record), clock: clock.System(), record: record}
 	s.store, s.carts = ordersql.New(s.db, s.clock), cartsql.New(s.db, s.clock)
-	products := catalogsql.New(s.db, s.clock)
+	products := catalogsql.New(s.db, regions.Default(), s.clock)
 	_, err := products.Put(t.Context(), []catalog.Product{{
 		Handle: "tea", Title: "Tea", Active: true,
 		Variants: []catalog.Variant{

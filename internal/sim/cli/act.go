@@ -70,7 +70,8 @@ func killCommand() *cobra.Command {
 
 func healCommand() *cobra.Command {
 	cmd, which := acting(&cobra.Command{
-		Use: "heal TARGET", Short: "Start again what was killed, and wait until it is ready", Args: cobra.ExactArgs(1),
+		Use: "heal TARGET", Short: "Undo whatever is wrong with a target, and wait until it is ready", Args: cobra.ExactArgs(1),
+		Long: "Undo whatever is wrong with a region or a part: start again what was killed, resume what hangs, end flapping, and\nrestore the WAN links of a region.",
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := which.client()
@@ -132,6 +133,9 @@ func printStatus(out io.Writer, s cluster.Status) error {
 	}
 	for _, l := range s.Links {
 		_, _ = fmt.Fprintf(out, "%s to %s: %s\n", l.From, l.To, l.Kind)
+	}
+	for _, name := range s.Flapping {
+		_, _ = fmt.Fprintf(out, "%s flaps\n", name)
 	}
 	_, err := fmt.Fprintf(out, "up %s, %d MiB, %s\n", s.At.Sub(s.Started).Round(time.Second), s.MemoryBytes>>20, s.StateDir)
 	return err

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/control"
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
+	"github.com/meridian-commerce/meridian/internal/sim/wan"
 )
 
 // run runs a command line and returns its exit code and what it printed.
@@ -53,6 +55,10 @@ func TestExitCodes(t *testing.T) {
 		{"no meridian", []string{"up", "--bin", "/nowhere"}, 2, "--bin"},
 		{"no simulation", []string{"status", "--net", "130"}, 1, "meridian-sim up"},
 		{"nothing to kill", []string{"kill", "eu-west-1", "--net", "130"}, 1, "no simulation"},
+		{"a flap without pause", []string{"flap", "eu-west-1/edge", "--every", "1ms"}, 2, "200ms"},
+		{"slow by nothing", []string{"slow", "eu-west-1", "--factor", "1"}, 2, "factor"},
+		{"a partition from itself", []string{"partition", "eu-west-1", "--from", "eu-west-1"}, 2, "itself"},
+		{"nothing to hang", []string{"hang", "eu-west-1", "--net", "130"}, 1, "no simulation"},
 		{"gateway without an address", []string{"gateway"}, 1, "address"},
 	}
 	for _, tt := range tests {
@@ -82,8 +88,22 @@ func (f fake) Status(context.Context) cluster.Status {
 	return cluster.Status{At: now, Started: now.Add(-time.Minute), Regions: []cluster.RegionStatus{region}, Outside: []proc.State{{Name: "provider", Exit: "signal: killed"}}}
 }
 
-func (fake) Kill(_ context.Context, target string) (cluster.KillReport, error) {
-	return cluster.KillReport{Target: target, Processes: []string{"eu-west-1/edge"}, LeasesMoveAt: time.Now().Add(5 * time.Second)}, nil
+func (fake) Kill(_ context.Context, target string) (cluster.FaultReport, error) {
+	return cluster.FaultReport{Target: target, Processes: []string{"eu-west-1/edge"}, LeasesMoveAt: time.Now().Add(5 * time.Second)}, nil
+}
+
+func (fake) Break(_ context.Context, f cluster.Fault) (cluster.FaultReport, error) {
+	r := cluster.FaultReport{Target: f.Target}
+	switch f.Kind {
+	case cluster.FaultHang, cluster.FaultFlap:
+		r.Processes = []string{f.Target}
+	case cluster.FaultSlow:
+		r.Links = []cluster.LinkStatus{{Link: wan.Link{From: "us-east-1", To: "eu-west-1"}, Fault: wan.Fault{Kind: wan.Slow, Extra: time.Duration(f.Factor) * time.Millisecond}}}
+	default:
+		r.Links = []cluster.LinkStatus{{Link: wan.Link{From: f.From, To: "eu-west-1"}, Fault: wan.Fault{Kind: wan.Kind(fmt.Sprint(f.Kind, f.OneWay))}}}
+		r.LeasesMoveAt = time.Now().Add(5 * time.Second)
+	}
+	return r, nil
 }
 
 func (fake) Heal(context.Context, string) error { return nil }
@@ -112,6 +132,11 @@ func TestActingOnARunningSimulation(t *testing.T) {
 		{[]string{"status", "--net", "131"}, 3, []string{"eu-west-1", "lost", "stalled 3.0 s", "0 of 1", "provider does not run (signal: killed)", "up 1m0s"}},
 		{[]string{"status", "--net", "132"}, 0, []string{"healthy", "1 of 1"}},
 		{[]string{"kill", "eu-west-1", "--net", "132"}, 0, []string{"killed eu-west-1: eu-west-1/edge", "leases move in"}},
+		{[]string{"hang", "eu-west-1/redis", "--net", "132"}, 0, []string{"hang: eu-west-1/redis"}},
+		{[]string{"slow", "eu-west-1", "--factor", "3", "--net", "132"}, 0, []string{"us-east-1 to eu-west-1: slow, 3ms longer"}},
+		{[]string{"partition", "eu-west-1", "--from", "us-east-1", "--one-way", "--net", "132"}, 0, []string{"us-east-1 to eu-west-1: partitiontrue", "leases move in"}},
+		{[]string{"cut", "eu-west-1", "--from", "us-east-1", "--net", "132"}, 0, []string{"us-east-1 to eu-west-1: cutfalse"}},
+		{[]string{"flap", "eu-west-1/stack-1", "--net", "132"}, 0, []string{"flap: eu-west-1/stack-1"}},
 		{[]string{"heal", "eu-west-1", "--net", "132"}, 0, []string{"eu-west-1 is well"}},
 	}
 	for _, tt := range tests {

@@ -59,6 +59,7 @@ func newRoot(more []*cobra.Command) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(upCommand(), statusCommand(), killCommand(), healCommand(), gatewayCommand(), busCommand())
+	root.AddCommand(breakCommands()...)
 	root.AddCommand(more...)
 	for _, c := range root.Commands() {
 		c.Args = usage(c.Args)

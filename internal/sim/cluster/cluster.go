@@ -36,6 +36,10 @@ type Options struct {
 	Env         []string  // more environment of Meridian's processes, NAME=value
 	Out         io.Writer // progress and alarms, one line each; nil: none
 
+	// Front returns the address (host:port) by which edges of its region are to call a stack; nil: its own. Other
+	// regions reach only stacks without a front.
+	Front func(topology.Stack) string
+
 	bare bool // leave out what the meridian program runs: stacks, edges, the provider, the schema
 }
 
@@ -52,8 +56,9 @@ type Cluster struct {
 	model      *locality.Model
 	parts      []*part
 
-	faults sync.Mutex // one Kill or Heal at a time
+	faults sync.Mutex // one fault or Heal at a time
 	random *rand.Rand // guarded by faults
+	flaps  flaps
 
 	printing sync.Mutex
 }
@@ -80,7 +85,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		opts: o, plan: o.Plan, state: state, tools: tools, started: time.Now(),
-		random: rand.New(rand.NewPCG(o.Seed, 0)),
+		random: rand.New(rand.NewPCG(o.Seed, 0)), flaps: flaps{now: map[string]*flap{}},
 	}
 	c.supervisor = proc.New(c.alarm)
 	c.parts = c.allParts()
@@ -126,6 +131,9 @@ func (c *Cluster) StateDir() string { return c.state.path }
 // Close stops every process and gives the state folder back; its logs and data stay until the next start.
 func (c *Cluster) Close(ctx context.Context) {
 	c.say("stopping")
+	c.faults.Lock()
+	c.endFlaps(c.parts)
+	c.faults.Unlock()
 	var fronts, backs []string
 	for _, p := range c.parts {
 		if p.kind.base() {
@@ -158,11 +166,66 @@ func (c *Cluster) startAll(ctx context.Context, which func(*part) bool) error {
 
 // start starts a part and waits until it is ready.
 func (c *Cluster) start(ctx context.Context, p *part) error {
-	begun := time.Now()
-	process, err := c.supervisor.Start(p.spec)
+	process, err := c.launch(p)
 	if err != nil {
 		return err
 	}
+	return c.await(ctx, p, process)
+}
+
+// launch starts a part without waiting for it.
+func (c *Cluster) launch(p *part) (*proc.Process, error) {
+	process, err := c.supervisor.Start(p.spec)
+	if err == nil && p.remote != "" {
+		go c.expose(p, process)
+	}
+	return process, err
+}
+
+// expose lets other regions' connections through once the process listens.
+func (c *Cluster) expose(p *part, process *proc.Process) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	if err := process.Await(ctx, func(ctx context.Context) error { return accepts(ctx, p.remote) }); err != nil {
+		return // whoever waits for the part reports it
+	}
+	c.dead(p, false)
+	if !process.Running() {
+		c.dead(p, true)
+	}
+}
+
+// dead tells the WAN whether nothing listens at a part's address.
+func (c *Cluster) dead(p *part, dead bool) {
+	if p.remote == "" {
+		return
+	}
+	if err := c.network.Dead(p.remote, dead); err != nil {
+		c.say("%s: %v", p.name, err)
+	}
+}
+
+// kill ends the running process of a part with SIGKILL; its host refuses connections from then on.
+func (c *Cluster) kill(p *part, process *proc.Process) {
+	var together sync.WaitGroup
+	together.Go(process.Kill)
+	together.Go(func() { c.dead(p, true) })
+	together.Wait()
+}
+
+// awaitAll waits until running parts are ready.
+func (c *Cluster) awaitAll(ctx context.Context, which func(*part) bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range c.parts {
+		if process, ok := c.supervisor.Lookup(p.name); ok && which(p) {
+			group.Go(func() error { return c.await(ctx, p, process) })
+		}
+	}
+	return group.Wait()
+}
+
+func (c *Cluster) await(ctx context.Context, p *part, process *proc.Process) error {
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	if err := process.Await(ctx, p.ready); err != nil {
@@ -174,6 +237,11 @@ func (c *Cluster) start(ctx context.Context, p *part) error {
 
 // alarm reports a process that ended and was not asked to.
 func (c *Cluster) alarm(s proc.State) {
+	for _, p := range c.parts {
+		if p.name == s.Name {
+			c.dead(p, true)
+		}
+	}
 	c.say("%s ended unexpectedly (%s); the end of %s:\n%s", s.Name, s.Exit, s.Log, s.LogTail)
 }
 

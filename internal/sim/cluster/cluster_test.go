@@ -129,6 +129,9 @@ func TestKillHealAndClose(t *testing.T) {
 	t.Run("a part", func(t *testing.T) { testPart(t, c) })
 	t.Run("a crash", func(t *testing.T) { testCrash(t, c, out) })
 	t.Run("a region", func(t *testing.T) { testRegion(t, c) })
+	t.Run("a hang", func(t *testing.T) { testHang(t, c) })
+	t.Run("links", func(t *testing.T) { testLinks(t, c) })
+	t.Run("a flap", func(t *testing.T) { testFlap(t, c) })
 	t.Run("unknown", func(t *testing.T) {
 		if _, err := c.Kill(t.Context(), "mars-1"); !errors.Is(err, cluster.ErrUnknownTarget) || !strings.Contains(err.Error(), "eu-west-1/redis") {
 			t.Errorf("Kill of an unknown target: %v", err)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
+	"github.com/meridian-commerce/meridian/internal/sim/proc"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -23,13 +25,14 @@ var ErrNotRunning = errors.New("cluster: it does not run")
 // ErrRegionLost says that a part cannot be healed because its whole region is lost.
 var ErrRegionLost = errors.New("cluster: its whole region is lost; heal the region")
 
-// KillReport says what a kill did.
-type KillReport struct {
-	Target       string    `json:"target"`
-	At           time.Time `json:"at"`             // when the first process was killed
-	Processes    []string  `json:"processes"`      // what was killed
-	Sessions     int       `json:"sessions"`       // database sessions that ended
-	LeasesMoveAt time.Time `json:"leases_move_at"` // of a region: when its rows can be read again; else zero
+// FaultReport says what a fault did.
+type FaultReport struct {
+	Target       string       `json:"target"`
+	At           time.Time    `json:"at"`             // when it began
+	Processes    []string     `json:"processes"`      // what was killed, hangs or flaps
+	Sessions     int          `json:"sessions"`       // database sessions that ended
+	LeasesMoveAt time.Time    `json:"leases_move_at"` // of a region that the others lost: when its rows can be read again; else zero
+	Links        []LinkStatus `json:"links"`          // directions of the WAN that it broke
 }
 
 // Targets lists what Kill and Heal accept.
@@ -46,14 +49,24 @@ func (c *Cluster) Targets() []string {
 
 // Kill sends SIGKILL to a target: a region with all that is in it, its database gateway's sessions and its
 // leases; or one part, such as eu-west-1/redis; or the payment provider.
-func (c *Cluster) Kill(ctx context.Context, target string) (KillReport, error) {
+func (c *Cluster) Kill(ctx context.Context, target string) (FaultReport, error) {
 	c.faults.Lock()
 	defer c.faults.Unlock()
-	report := KillReport{Target: target}
+	report, err := c.lose(ctx, target, func(p *part, process *proc.Process) error { c.kill(p, process); return nil })
+	if err == nil {
+		c.say("killed %s: %d processes, %d database sessions", target, len(report.Processes), report.Sessions)
+	}
+	return report, err
+}
+
+// lose does something to every running process of a target, after which none of them answers. c.faults is held.
+func (c *Cluster) lose(ctx context.Context, target string, end func(*part, *proc.Process) error) (FaultReport, error) {
+	report := FaultReport{Target: target}
 	parts, whole, err := c.resolve(target)
 	if err != nil {
 		return report, err
 	}
+	c.endFlaps(parts)
 	running := c.running(parts)
 	if whole = whole && c.alive(regions.Name(target)); len(running) == 0 && !whole {
 		return report, fmt.Errorf("%w: %s", ErrNotRunning, target)
@@ -65,23 +78,24 @@ func (c *Cluster) Kill(ctx context.Context, target string) (KillReport, error) {
 		}
 	}
 	report.At = time.Now()
-	var wg sync.WaitGroup
+	var together errgroup.Group
 	for _, p := range running {
 		report.Processes = append(report.Processes, p.name)
 		if process, ok := c.supervisor.Lookup(p.name); ok {
-			wg.Go(process.Kill)
+			together.Go(func() error { return end(p, process) })
 		}
 	}
-	wg.Wait()
+	if err := together.Wait(); err != nil {
+		return report, err
+	}
 	report.Sessions, err = c.endSessions(ctx, running)
-	c.say("killed %s: %d processes, %d database sessions", target, len(report.Processes), report.Sessions)
 	return report, err
 }
 
-// endSessions ends the database sessions of killed gateways, which would else finish their statements.
-func (c *Cluster) endSessions(ctx context.Context, killed []*part) (int, error) {
+// endSessions ends the database sessions of lost gateways, which would else finish their statements.
+func (c *Cluster) endSessions(ctx context.Context, lost []*part) (int, error) {
 	total := 0
-	for _, p := range killed {
+	for _, p := range lost {
 		if p.kind != kindGateway {
 			continue
 		}
@@ -97,7 +111,8 @@ func (c *Cluster) endSessions(ctx context.Context, killed []*part) (int, error) 
 	return total, nil
 }
 
-// Heal starts again whatever of a target does not run, and returns when it is ready. A whole region's leases
+// Heal undoes whatever is wrong with a target: it ends flapping, restores the WAN links of a region, resumes
+// what hangs and starts again what does not run; and returns when all of it is ready. A whole region's leases
 // return with it. Healing what is well changes nothing.
 func (c *Cluster) Heal(ctx context.Context, target string) error {
 	c.faults.Lock()
@@ -109,25 +124,60 @@ func (c *Cluster) Heal(ctx context.Context, target string) error {
 	if !whole && parts[0].region != "" && !c.alive(parts[0].region) {
 		return fmt.Errorf("%w %s", ErrRegionLost, parts[0].region)
 	}
-	stopped := map[string]bool{}
-	for _, p := range parts {
-		stopped[p.name] = true
+	restless := c.endFlaps(parts)
+	if whole {
+		if err := c.network.Rejoin(regions.Name(target)); err != nil {
+			return err
+		}
 	}
-	for _, p := range c.running(parts) {
-		delete(stopped, p.name)
-	}
-	if err := c.startAll(ctx, func(p *part) bool { return stopped[p.name] && p.kind.base() }); err != nil {
+	if err := c.resume(parts, restless); err != nil {
 		return err
 	}
-	if whole && !c.alive(regions.Name(target)) {
+	resumed := func(p *part) bool { return restless[p] }
+	stopped := c.stopped(parts)
+	base := func(p *part) bool { return p.kind.base() }
+	if err := errors.Join(c.startAll(ctx, both(stopped, base)), c.awaitAll(ctx, both(resumed, base))); err != nil {
+		return err
+	}
+	if whole {
 		if err := c.model.HealRegion(ctx, regions.Name(target)); err != nil {
 			return err
 		}
 	}
-	if err := c.startAll(ctx, func(p *part) bool { return stopped[p.name] && !p.kind.base() }); err != nil {
+	front := func(p *part) bool { return !p.kind.base() }
+	if err := errors.Join(c.startAll(ctx, both(stopped, front)), c.awaitAll(ctx, both(resumed, front))); err != nil {
 		return err
 	}
 	c.say("healed %s", target)
+	return nil
+}
+
+func both(a, b func(*part) bool) func(*part) bool { return func(p *part) bool { return a(p) && b(p) } }
+
+// stopped returns a test of the parts that do not run now.
+func (c *Cluster) stopped(parts []*part) func(*part) bool {
+	stopped := map[*part]bool{}
+	for _, p := range parts {
+		stopped[p] = true
+	}
+	for _, p := range c.running(parts) {
+		delete(stopped, p)
+	}
+	return func(p *part) bool { return stopped[p] }
+}
+
+// resume lets hanging processes continue and notes their parts.
+func (c *Cluster) resume(parts []*part, resumed map[*part]bool) error {
+	for _, p := range c.running(parts) {
+		process, ok := c.supervisor.Lookup(p.name)
+		if !ok || !process.State().Paused {
+			continue
+		}
+		if err := process.Resume(); err != nil {
+			return err
+		}
+		resumed[p] = true
+	}
 	return nil
 }
 

@@ -40,6 +40,7 @@ type part struct {
 	region regions.Name // empty: outside of every region
 	kind   kind
 	spec   proc.Spec
+	remote string // where other regions call it, host:port; empty: they do not
 	ready  func(ctx context.Context) error
 }
 
@@ -82,6 +83,7 @@ func (c *Cluster) environment() []string {
 
 func (c *Cluster) consul(r topology.Region) *part {
 	p := c.part(r, kindConsul, c.tools.consul, "agent", "-config-file="+c.consulConfig(r))
+	p.remote = r.Consul
 	p.ready = func(ctx context.Context) error { return hasLeader(ctx, r.Consul) }
 	return p
 }

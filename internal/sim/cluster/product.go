@@ -40,7 +40,7 @@ func (c *Cluster) stack(r topology.Region, i int) *part {
 	s := r.Stacks[i]
 	name := fmt.Sprintf("%s/stack-%d", r.Name, i+1)
 	return &part{
-		name: name, region: r.Name, kind: kindStack,
+		name: name, region: r.Name, kind: kindStack, remote: s.Addr,
 		spec:  c.meridian(name, "serve", "--config", c.configFile(name)),
 		ready: func(ctx context.Context) error { return errors.Join(healthy(ctx, s.Admin), c.discovered(ctx, r, s)) },
 	}
@@ -133,8 +133,12 @@ func (c *Cluster) writeStackConfigs() error {
 }
 
 func (c *Cluster) stackSettings(r topology.Region, s topology.Stack) settings {
+	advertise := s.Addr
+	if c.opts.Front != nil {
+		advertise = c.opts.Front(s)
+	}
 	return settings{
-		"region": r.Name, "instance": s.Name, "regions_file": c.regionsFile(), "target": []string{"all"},
+		"advertise": advertise, "region": r.Name, "instance": s.Name, "regions_file": c.regionsFile(), "target": []string{"all"},
 		"listen": s.Addr, "admin_listen": s.Admin, "log": settings{"level": "info", "format": "json"},
 		"shutdown": settings{"delay": "100ms", "timeout": "3s"},
 		"consul":   settings{"address": r.Consul},

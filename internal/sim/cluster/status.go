@@ -29,8 +29,9 @@ type Status struct {
 	At          time.Time      `json:"at"`
 	MemoryBytes int64          `json:"memory_bytes"` // proportional set size of all processes; 0: unknown
 	Regions     []RegionStatus `json:"regions"`
-	Outside     []proc.State   `json:"outside"` // the database and the payment provider
-	Links       []LinkStatus   `json:"links"`   // faults of the WAN
+	Outside     []proc.State   `json:"outside"`  // the database and the payment provider
+	Links       []LinkStatus   `json:"links"`    // faults of the WAN
+	Flapping    []string       `json:"flapping"` // parts that are killed and started over and over
 }
 
 // RegionStatus describes one region.
@@ -76,18 +77,25 @@ func (c *Cluster) Status(ctx context.Context) Status {
 	for link, fault := range c.network.Faults() {
 		s.Links = append(s.Links, LinkStatus{link, fault})
 	}
+	s.Flapping = c.flapping()
 	wg.Wait()
 	return s
 }
 
 // health is the edge's own word, or the processes that are missing.
 func (c *Cluster) health(ctx context.Context, r *RegionStatus, admin string) (bool, string) {
-	if !r.Alive {
+	switch {
+	case r.CutOff:
+		return false, "cut off"
+	case !r.Alive:
 		return false, "lost"
 	}
 	for _, p := range r.Processes {
 		if !p.Running {
 			return false, strings.TrimPrefix(p.Name, string(r.Name)+"/") + " does not run"
+		}
+		if p.Paused {
+			return false, strings.TrimPrefix(p.Name, string(r.Name)+"/") + " hangs"
 		}
 	}
 	if c.opts.bare {

@@ -27,9 +27,15 @@ func (c *Client) Status(ctx context.Context) (cluster.Status, error) {
 }
 
 // Kill kills a target.
-func (c *Client) Kill(ctx context.Context, target string) (cluster.KillReport, error) {
-	var r cluster.KillReport
+func (c *Client) Kill(ctx context.Context, target string) (cluster.FaultReport, error) {
+	var r cluster.FaultReport
 	return r, c.call(ctx, http.MethodPost, "/api/kill?"+url.Values{"target": {target}}.Encode(), &r)
+}
+
+// Break puts a fault on the simulation.
+func (c *Client) Break(ctx context.Context, f cluster.Fault) (cluster.FaultReport, error) {
+	var r cluster.FaultReport
+	return r, c.call(ctx, http.MethodPost, "/api/break?"+faultQuery(f).Encode(), &r)
 }
 
 // Heal heals a target; it returns when all of it is ready.

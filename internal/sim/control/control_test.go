@@ -20,20 +20,25 @@ import (
 // fake is a simulation that remembers what was done to it.
 type fake struct{ done []string }
 
-var report = cluster.KillReport{Target: "eu-west-1", At: time.UnixMilli(1).UTC(), Processes: []string{"eu-west-1/edge"}, LeasesMoveAt: time.UnixMilli(2).UTC()}
+var report = cluster.FaultReport{Target: "eu-west-1", At: time.UnixMilli(1).UTC(), Processes: []string{"eu-west-1/edge"}, LeasesMoveAt: time.UnixMilli(2).UTC()}
 
 func (f *fake) Status(context.Context) cluster.Status {
 	return cluster.Status{Net: 7, Regions: []cluster.RegionStatus{{RegionState: locality.RegionState{Name: "eu-west-1", Alive: true}, Healthy: true}}}
 }
 
-func (f *fake) Kill(_ context.Context, target string) (cluster.KillReport, error) {
+func (f *fake) Kill(_ context.Context, target string) (cluster.FaultReport, error) {
 	f.done = append(f.done, "kill "+target)
 	switch target {
 	case "mars-1":
-		return cluster.KillReport{}, fmt.Errorf("%w %q", cluster.ErrUnknownTarget, target)
+		return cluster.FaultReport{}, fmt.Errorf("%w %q", cluster.ErrUnknownTarget, target)
 	case "dead":
-		return cluster.KillReport{}, cluster.ErrNotRunning
+		return cluster.FaultReport{}, cluster.ErrNotRunning
 	}
+	return report, nil
+}
+
+func (f *fake) Break(_ context.Context, fault cluster.Fault) (cluster.FaultReport, error) {
+	f.done = append(f.done, fmt.Sprintf("%+v", fault))
 	return report, nil
 }
 
@@ -84,6 +89,28 @@ func TestClientAndServerAgree(t *testing.T) {
 	}
 }
 
+func TestFaultsTravelWhole(t *testing.T) {
+	t.Parallel()
+	f, _, addr := serve(t)
+	client := control.NewClient(addr)
+	faults := []cluster.Fault{
+		{Kind: cluster.FaultHang, Target: "eu-west-1"},
+		{Kind: cluster.FaultSlow, Target: "eu-west-1", Factor: 2.5},
+		{Kind: cluster.FaultPartition, Target: "eu-west-1", From: "us-east-1", OneWay: true},
+		{Kind: cluster.FaultFlap, Target: "eu-west-1/stack-1", Every: 1500 * time.Millisecond, For: time.Minute},
+	}
+	var want []string
+	for _, fault := range faults {
+		want = append(want, fmt.Sprintf("%+v", fault))
+		if got, err := client.Break(t.Context(), fault); err != nil || got.Target != report.Target {
+			t.Errorf("Break(%+v) = %+v, %v", fault, got, err)
+		}
+	}
+	if diff := cmp.Diff(want, f.done); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
 func TestNoSimulation(t *testing.T) {
 	t.Parallel()
 	if _, err := control.NewClient("127.124.0.3:7070").Status(t.Context()); !errors.Is(err, control.ErrNoSimulation) {
@@ -103,6 +130,10 @@ func TestAnswers(t *testing.T) {
 		{"status", "GET", "/api/status", nil, 200, `"net":7`},
 		{"unknown target", "POST", "/api/kill?target=mars-1", nil, 404, "unknown target"},
 		{"dead target", "POST", "/api/kill?target=dead", nil, 409, "does not run"},
+		{"no such fault", "POST", "/api/break?kind=burn&target=eu-west-1", nil, 400, "no such fault"},
+		{"a slow region that is not slower", "POST", "/api/break?kind=slow&target=eu-west-1&factor=1", nil, 400, "factor"},
+		{"a factor that is no number", "POST", "/api/break?kind=slow&target=eu-west-1&factor=ten", nil, 400, "factor"},
+		{"another site's fault", "POST", "/api/break?kind=hang&target=eu-west-1", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403, ""},
 		{"failed heal", "POST", "/api/heal?target=broken", nil, 500, "it will not start"},
 		{"a link", "GET", "/api/kill?target=eu-west-1", nil, 405, ""},
 		{"another site's page", "POST", "/api/kill?target=eu-west-1", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403, ""},

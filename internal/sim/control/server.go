@@ -16,7 +16,8 @@ import (
 // Simulation is what the endpoint controls. *cluster.Cluster is one.
 type Simulation interface {
 	Status(ctx context.Context) cluster.Status
-	Kill(ctx context.Context, target string) (cluster.KillReport, error)
+	Kill(ctx context.Context, target string) (cluster.FaultReport, error)
+	Break(ctx context.Context, f cluster.Fault) (cluster.FaultReport, error)
 	Heal(ctx context.Context, target string) error
 }
 
@@ -32,7 +33,8 @@ type failure struct {
 //
 //	GET  /            the console
 //	GET  /api/status  cluster.Status
-//	POST /api/kill    ?target=…: cluster.KillReport
+//	POST /api/kill    ?target=…: cluster.FaultReport
+//	POST /api/break   ?kind=…&target=…, and what else the kind takes (from, one_way, factor, every, for): cluster.FaultReport
 //	POST /api/heal    ?target=…: {}
 func Handler(s Simulation, host string) http.Handler {
 	mux := http.NewServeMux()
@@ -47,6 +49,15 @@ func Handler(s Simulation, host string) http.Handler {
 	mux.HandleFunc("POST /api/kill", func(w http.ResponseWriter, r *http.Request) {
 		// A caller that goes away must not leave a region half killed.
 		report, err := s.Kill(context.WithoutCancel(r.Context()), r.FormValue("target"))
+		result(w, report, err)
+	})
+	mux.HandleFunc("POST /api/break", func(w http.ResponseWriter, r *http.Request) {
+		f, err := parseFault(r)
+		if err != nil {
+			result(w, nil, err)
+			return
+		}
+		report, err := s.Break(context.WithoutCancel(r.Context()), f)
 		result(w, report, err)
 	})
 	mux.HandleFunc("POST /api/heal", func(w http.ResponseWriter, r *http.Request) {
@@ -70,6 +81,8 @@ func result(w http.ResponseWriter, v any, err error) {
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, v)
+	case errors.Is(err, cluster.ErrBadFault):
+		answer(w, http.StatusBadRequest, failure{err.Error()})
 	case errors.Is(err, cluster.ErrUnknownTarget):
 		answer(w, http.StatusNotFound, failure{err.Error()})
 	case errors.Is(err, cluster.ErrNotRunning), errors.Is(err, cluster.ErrRegionLost):

@@ -113,7 +113,20 @@ func (m *Model) KillRegion(ctx context.Context, name regions.Name, stall time.Du
 	return until, m.change(ctx, func(w *world) error { return w.kill(name, until) })
 }
 
-// HealRegion brings a region back; its leases return to it without a stall.
+// CutOffRegion takes a region that runs on away from the others: its leases go as those of a lost one do, and
+// its own gateway, which reaches no quorum, is refused every statement on regional rows and every write. It
+// still reads GLOBAL tables. It returns when the leases have moved, or will have.
+func (m *Model) CutOffRegion(ctx context.Context, name regions.Name, stall time.Duration) (time.Time, error) {
+	until := m.now().Add(stall)
+	return until, m.change(ctx, func(w *world) error { return w.cutOff(name, until) })
+}
+
+// SlowRegion makes every round trip to and from a region factor times the declared one, until it is healed.
+func (m *Model) SlowRegion(ctx context.Context, name regions.Name, factor float64) error {
+	return m.change(ctx, func(w *world) error { return w.slow(name, factor) })
+}
+
+// HealRegion brings a region back, and its declared distances; its leases return to it without a stall.
 func (m *Model) HealRegion(ctx context.Context, name regions.Name) error {
 	return m.change(ctx, func(w *world) error { return w.heal(name) })
 }

@@ -299,6 +299,29 @@ func TestLostRegion(t *testing.T) {
 }
 
 // A change of the model aborts no serializable transaction that runs meanwhile, and is seen by it.
+func TestRegionThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 5)
+	inside, outside := s.gateway(t, eu), s.gateway(t, us)
+	if _, err := s.model.CutOffRegion(t.Context(), eu, 0); err != nil {
+		t.Fatal(err)
+	}
+	var n int64
+	var refused *pgconn.PgError
+	for _, home := range []string{"eu-west-1", "us-east-1"} {
+		read := "SELECT n FROM orders WHERE home_region = '" + home + "' AND id = 'o1'"
+		if err := inside.QueryRow(t.Context(), read).Scan(&n); !errors.As(err, &refused) || refused.Code != "58C00" {
+			t.Errorf("inside, a read of %s: %v", home, err)
+		}
+		if err := outside.QueryRow(t.Context(), read).Scan(&n); err != nil {
+			t.Errorf("outside, a read of %s: %v", home, err)
+		}
+	}
+	if err := inside.QueryRow(t.Context(), "SELECT n FROM products WHERE handle = 'p1'").Scan(&n); err != nil {
+		t.Errorf("inside, a read of a GLOBAL table: %v", err)
+	}
+}
+
 func TestChangesAreSeenByRunningTransactions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 3)

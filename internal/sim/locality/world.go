@@ -13,6 +13,8 @@ import (
 type RegionState struct {
 	Name        regions.Name `json:"name"`
 	Alive       bool         `json:"alive"`
+	CutOff      bool         `json:"cut_off"`     // it is not alive to the others, but runs: its gateway is refused
+	Slowness    float64      `json:"slowness"`    // times the declared round trip to and from it; 1: as declared
 	Leaseholder regions.Name `json:"leaseholder"` // where the leases of the region's rows are, or go after the stall
 	StallUntil  time.Time    `json:"stall_until"` // until then statements on the region's rows wait; zero: no stall
 }
@@ -26,7 +28,7 @@ type world struct {
 func newWorld(c *regions.Catalog) *world {
 	w := &world{catalog: c}
 	for _, n := range c.Names() {
-		w.states = append(w.states, RegionState{Name: n, Alive: true, Leaseholder: n})
+		w.states = append(w.states, RegionState{Name: n, Alive: true, Slowness: 1, Leaseholder: n})
 	}
 	return w
 }
@@ -60,13 +62,47 @@ func (w *world) kill(n regions.Name, until time.Time) error {
 	return nil
 }
 
+// cutOff is kill of a region that runs on: its gateway hears of nobody any more.
+func (w *world) cutOff(n regions.Name, until time.Time) error {
+	if err := w.kill(n, until); err != nil {
+		return err
+	}
+	i, err := w.index(n)
+	w.states[i].CutOff = true
+	return err
+}
+
+// slow makes every round trip to and from a region so many times the declared one.
+func (w *world) slow(n regions.Name, factor float64) error {
+	i, err := w.index(n)
+	if err != nil {
+		return err
+	}
+	w.states[i].Slowness = factor
+	return nil
+}
+
+// rtt returns the round trip between two regions as it is now.
+func (w *world) rtt(a, b regions.Name) time.Duration {
+	declared, slowness := w.catalog.RTT(a, b), 1.0
+	for _, s := range w.states {
+		if s.Name == a || s.Name == b {
+			slowness = max(slowness, s.Slowness)
+		}
+	}
+	if a == b {
+		return declared
+	}
+	return time.Duration(float64(declared) * slowness)
+}
+
 // heal brings a region back, and leases to their homes, without a stall: a lease moves by transfer, not by expiry.
 func (w *world) heal(n regions.Name) error {
 	i, err := w.index(n)
 	if err != nil {
 		return err
 	}
-	w.states[i].Alive = true
+	w.states[i].Alive, w.states[i].CutOff, w.states[i].Slowness = true, false, 1
 	for j := range w.states {
 		s := &w.states[j]
 		if holder := w.nearestLive(s.Name); holder == s.Name || !w.alive(s.Leaseholder) {
@@ -104,12 +140,13 @@ func (w *world) quorum() bool {
 
 // replication returns the round trip from a leaseholder to its nearest other live region.
 func (w *world) replication(holder regions.Name) time.Duration {
-	for _, near := range w.catalog.Nearest(holder) {
-		if near != holder && w.alive(near) {
-			return w.catalog.RTT(holder, near)
+	var least time.Duration
+	for _, s := range w.states {
+		if s.Name != holder && s.Alive && (least == 0 || w.rtt(holder, s.Name) < least) {
+			least = w.rtt(holder, s.Name)
 		}
 	}
-	return 0
+	return least
 }
 
 // commitWait is what a write to a GLOBAL table costs: the largest round trip between live regions, so that
@@ -119,7 +156,7 @@ func (w *world) commitWait() time.Duration {
 	for _, a := range w.states {
 		for _, b := range w.states {
 			if a.Alive && b.Alive {
-				most = max(most, w.catalog.RTT(a.Name, b.Name))
+				most = max(most, w.rtt(a.Name, b.Name))
 			}
 		}
 	}
@@ -132,10 +169,10 @@ func (w *world) settings(version int64) []string {
 	for _, gateway := range w.states {
 		var visits, commits []string
 		for _, home := range w.states {
-			visit, commit := w.cells(gateway.Name, home)
+			visit, commit := w.cells(gateway, home)
 			visits, commits = append(visits, visit), append(commits, commit)
 		}
-		commits = append(commits, w.globalCell())
+		commits = append(commits, w.globalCell(gateway))
 		suffix := strings.ReplaceAll(string(gateway.Name), "-", "_")
 		lines = append(lines,
 			fmt.Sprintf("meridian.visit_%s = '%s'", suffix, strings.Join(visits, " ")),
@@ -144,11 +181,11 @@ func (w *world) settings(version int64) []string {
 	return lines
 }
 
-func (w *world) cells(gateway regions.Name, home RegionState) (visit, commit string) {
-	if !w.quorum() {
+func (w *world) cells(gateway, home RegionState) (visit, commit string) {
+	if !w.quorum() || gateway.CutOff {
 		return "lost", "lost"
 	}
-	distance := millis(w.catalog.RTT(gateway, home.Leaseholder))
+	distance := millis(w.rtt(gateway.Name, home.Leaseholder))
 	until := ""
 	visit = distance
 	if !home.StallUntil.IsZero() {
@@ -158,8 +195,8 @@ func (w *world) cells(gateway regions.Name, home RegionState) (visit, commit str
 	return visit, fmt.Sprintf("%s/%s/%s", millis(w.replication(home.Leaseholder)), distance, until)
 }
 
-func (w *world) globalCell() string {
-	if !w.quorum() {
+func (w *world) globalCell(gateway RegionState) string {
+	if !w.quorum() || gateway.CutOff {
 		return "lost"
 	}
 	return millis(w.commitWait()) + "/0/"

@@ -44,6 +44,26 @@ func TestSettings(t *testing.T) {
 			map[regions.Name]regions.Name{us: ap, eu: ap, ap: ap},
 		},
 		{
+			"cut off", func(w *world) error { return w.cutOff(eu, stall) },
+			[]string{"lost lost lost", "lost lost lost lost"},
+			map[regions.Name]regions.Name{us: us, eu: us, ap: ap},
+		},
+		{
+			"another cut off", func(w *world) error { return w.cutOff(ap, stall) },
+			[]string{"70 0 0@1764000000.500", "70/70/ 70/0/ 70/0/1764000000.500 70/0/"},
+			map[regions.Name]regions.Name{us: us, eu: eu, ap: eu},
+		},
+		{
+			"another slow", func(w *world) error { return w.slow(us, 10) },
+			[]string{"700 0 175", "700/700/ 175/0/ 175/175/ 2200/0/"},
+			map[regions.Name]regions.Name{us: us, eu: eu, ap: ap},
+		},
+		{
+			"cut off, slow and healed", func(w *world) error { return errors.Join(w.cutOff(eu, stall), w.slow(eu, 10), w.heal(eu)) },
+			[]string{"70 0 175", "70/70/ 70/0/ 175/175/ 220/0/"},
+			map[regions.Name]regions.Name{us: us, eu: eu, ap: ap},
+		},
+		{
 			"healed", func(w *world) error { return errors.Join(w.kill(eu, stall), w.heal(eu)) },
 			[]string{"70 0 175", "70/70/ 70/0/ 175/175/ 220/0/"},
 			map[regions.Name]regions.Name{us: us, eu: eu, ap: ap},

@@ -48,9 +48,8 @@ func (n *Network) Break(l Link, f Fault) error {
 		case Slow:
 			return p.add(faultToxic+stream, "latency", stream, map[string]int64{"latency": millis(f.Extra)})
 		default:
-			p.proxy.Stop()
 			p.cut = true
-			return nil
+			return p.apply()
 		}
 	})
 }
@@ -62,14 +61,24 @@ func (n *Network) Restore(l Link) error {
 	delete(n.faults, l)
 	back := n.faults[Link{l.To, l.From}]
 	return n.each(l, func(p *pipe, stream string) error {
-		if p.cut && back.Kind != Cut {
-			if err := p.proxy.Start(); err != nil {
-				return fmt.Errorf("wan: restore: %w", err)
-			}
-			p.cut = false
-		}
-		return p.remove(faultToxic + stream)
+		p.cut = p.cut && back.Kind == Cut
+		return errors.Join(p.apply(), p.remove(faultToxic+stream))
 	})
+}
+
+// Dead says whether nothing listens at an endpoint (host:port), because its process died or did not start yet.
+// Other regions' connections to it are closed and refused then, as the host of a dead process does.
+func (n *Network) Dead(addr string, dead bool) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var errs []error
+	for _, p := range n.pipes {
+		if p.proxy.Upstream == addr {
+			p.dead = dead
+			errs = append(errs, p.apply())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Isolate breaks every link to and from a region.

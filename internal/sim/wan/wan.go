@@ -3,7 +3,8 @@
 // declared round trip, half on either way, and can lose, cut or slow what it carries, one way or both.
 //
 // A proxy accepts a connection at once, so only what is said on a connection pays the distance, not its
-// opening. There is no bandwidth limit.
+// opening; where nothing listens at the far end, it refuses as that would, if it is told (Dead). There is no
+// bandwidth limit.
 package wan
 
 import (
@@ -45,7 +46,9 @@ type Network struct {
 type pipe struct {
 	from, to regions.Name
 	proxy    *toxiproxy.Proxy
-	cut      bool
+	cut      bool // by a fault
+	dead     bool // nothing listens at its far end
+	stopped  bool
 }
 
 // Open starts every proxy of a plan. Errors name the address that is in use.
@@ -112,9 +115,24 @@ func (n *Network) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range n.pipes {
-		p.proxy.Stop()
+		p.cut = true
+		_ = p.apply() // stopping does not fail
 	}
 	n.pipes = nil
+}
+
+// apply starts or stops the proxy as its faults want.
+func (p *pipe) apply() error {
+	switch stop := p.cut || p.dead; {
+	case stop && !p.stopped:
+		p.proxy.Stop()
+	case !stop && p.stopped:
+		if err := p.proxy.Start(); err != nil {
+			return fmt.Errorf("wan: open again: %w", err)
+		}
+	}
+	p.stopped = p.cut || p.dead
+	return nil
 }
 
 func (p *pipe) add(name, kind, stream string, attributes map[string]int64) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -159,6 +160,46 @@ func TestCutClosesAndRefuses(t *testing.T) {
 	}
 }
 
+func TestDeadEndpointsRefuse(t *testing.T) {
+	t.Parallel()
+	w := open(t, 115)
+	a, _ := w.plan.Lookup(eu)
+	b, _ := w.plan.Lookup(us)
+	refused := func() bool {
+		conn, err := net.Dial("tcp", w.plan.Across(a, b, b.Consul))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}
+	conn := w.dial(t, eu, us)
+	if _, err := ask(conn, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	steps := []struct {
+		what    string
+		do      func() error
+		refused bool
+	}{
+		{"dead", func() error { return w.network.Dead(b.Consul, true) }, true},
+		{"cut, too", func() error { return w.network.Isolate(us, wan.Fault{Kind: wan.Cut}) }, true},
+		{"rejoined, still dead", func() error { return w.network.Rejoin(us) }, true},
+		{"alive", func() error { return w.network.Dead(b.Consul, false) }, false},
+		{"another is dead", func() error { return w.network.Dead(b.Stacks[0].Addr, true) }, false},
+	}
+	for _, step := range steps {
+		if err := step.do(); err != nil || refused() != step.refused {
+			t.Errorf("%s: refused %v, %v", step.what, !step.refused, err)
+		}
+	}
+	if _, err := ask(conn, 10*time.Second); err == nil {
+		t.Error("a connection outlives its far end")
+	}
+	if _, err := ask(w.dial(t, eu, us), 10*time.Second); err != nil {
+		t.Errorf("alive again: %v", err)
+	}
+}
+
 func TestSlowAddsToOneWay(t *testing.T) {
 	t.Parallel()
 	w := open(t, 113)
@@ -173,5 +214,42 @@ func TestSlowAddsToOneWay(t *testing.T) {
 	}
 	if err := w.network.Break(wan.Link{From: eu, To: "mars-1"}, wan.Fault{Kind: wan.Cut}); !errors.Is(err, wan.ErrUnknownLink) {
 		t.Errorf("an unknown link: %v", err)
+	}
+}
+
+func TestDoor(t *testing.T) {
+	t.Parallel()
+	w := open(t, 114)
+	door, err := wan.OpenDoor(w.plan.Regions[0].Consul)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(door.Close)
+	enter := func() net.Conn {
+		conn, err := net.Dial("tcp", door.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	before := enter()
+	if _, err := ask(before, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := door.Lose(); err != nil {
+		t.Fatal(err)
+	}
+	var timeout net.Error
+	for what, conn := range map[string]net.Conn{"an open connection": before, "a new one": enter()} {
+		if _, err := ask(conn, 300*time.Millisecond); !errors.As(err, &timeout) || !timeout.Timeout() {
+			t.Errorf("%s through a lost door: %v", what, err)
+		}
+	}
+	if err := door.Restore(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(enter(), 10*time.Second); err != nil {
+		t.Errorf("restored: %v", err)
 	}
 }

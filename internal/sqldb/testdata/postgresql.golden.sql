@@ -239,3 +239,26 @@ CREATE TABLE leases (
   expires_at  TIMESTAMPTZ NOT NULL,
   PRIMARY KEY (home_region, name)
 ) PARTITION BY LIST (home_region);
+-- 00023_product_changes.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Which products changed that a region's cache has not been told of: written in the change's own transaction,
+-- a row for each region, and deleted there once its cache was told.
+CREATE TABLE product_changes (
+  home_region TEXT NOT NULL, -- the region to be told
+  handle      TEXT NOT NULL,
+  version     BIGINT NOT NULL, -- the product's version after its last change
+  since       TIMESTAMPTZ NOT NULL, -- of the first change that the region was not told of
+  PRIMARY KEY (home_region, handle)
+) PARTITION BY LIST (home_region);
+-- 00024_product_views.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- How often each region's callers looked at a product, a few seconds behind.
+CREATE TABLE product_views (
+  home_region TEXT NOT NULL,
+  handle      TEXT NOT NULL,
+  views       BIGINT NOT NULL,
+  batch       TEXT NOT NULL, -- the last batch of counts that was added, so that it is not added twice
+  PRIMARY KEY (home_region, handle)
+) PARTITION BY LIST (home_region);

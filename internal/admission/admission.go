@@ -1,0 +1,170 @@
+// Package admission decides at the edge which requests are worth taking: by how many a user or an address may
+// send (package quota), and by how much a region can do at the moment (limiter).
+//
+//	address ─▶ sign-in ─▶ user ─▶ checkout ─▶ room in the region? ─▶ next
+//	   └───── 429 RATE_LIMITED ──────┘              └─ 503 OVERLOADED
+//
+// Its guarantees:
+//   - A refusal waits for nothing but, for sign-in and checkout, the region's Redis for at most 50 ms. Nothing
+//     is ever queued here, and a refused request did not reach a stack.
+//   - Under overload the classes are refused in order: background, browse, cart, and checkout last.
+//   - A request takes up room until its answer begins, and a stream for at most a second: a slow reader, and a
+//     watch that lasts for hours, take up none.
+//   - The loss of Redis refuses nobody.
+package admission
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/meridian-commerce/meridian/internal/admission/quota"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Config says what is admitted. A rate or a concurrency of 0 is no limit.
+type Config struct {
+	Region       regions.Name   // the edge's
+	Regions      []regions.Name // those that requests go to
+	UserRate     int            // requests of one user in a second; twice as many at once
+	AddressRate  int            // requests of one address in a second; twice as many at once
+	SignInRate   int            // sign-ins and sign-ups of one address in a minute, and at once
+	CheckoutRate int            // orders of one user in a minute, and at once
+	Concurrency  int            // requests under way in one region, at most; the adaptive limit is at most this
+	Redis        string         // host:port of the region's Redis; "": every edge counts for itself
+}
+
+// Caller is who sends a request. All of it is verified: nothing of it is taken from a caller's word.
+type Caller interface {
+	// Address is the caller's, and whether it is a proxy's that is trusted: then it is many callers' and has no
+	// limit for itself. It is invalid when not known.
+	Address(r *http.Request) (address netip.Addr, proxy bool)
+	// User is the id of the signed-in user, or "", and the region whose stacks the request will most likely go to.
+	User(r *http.Request) (id string, region regions.Name)
+}
+
+// Deps are what admission works with. Metrics and Logger may be nil.
+type Deps struct {
+	Routes  Router
+	Callers Caller // safe for concurrent use
+	Metrics prometheus.Registerer
+	Logger  *slog.Logger
+}
+
+// Gate admits requests. It is safe for concurrent use.
+type Gate struct {
+	cfg      Config
+	routes   Router
+	callers  Caller
+	buckets  *quota.Buckets
+	policies policies
+	regions  map[regions.Name]*lane
+	metrics  *metrics
+	limited  *refusal
+	overload *refusal
+}
+
+// New returns a gate. It connects to nothing yet. Errors are about the configuration, or a second registration.
+func New(cfg Config, deps Deps) (*Gate, error) {
+	if deps.Routes == nil || deps.Callers == nil {
+		return nil, fmt.Errorf("admission: it needs to know routes and callers")
+	}
+	if cfg.Concurrency < 0 {
+		return nil, fmt.Errorf("admission: concurrency %d is negative", cfg.Concurrency)
+	}
+	g := &Gate{cfg: cfg, routes: deps.Routes, callers: deps.Callers, regions: map[regions.Name]*lane{}}
+	for _, n := range append([]regions.Name{cfg.Region}, cfg.Regions...) {
+		if g.regions[n] == nil {
+			g.regions[n] = newLane(n, cfg.Concurrency)
+		}
+	}
+	var err error
+	if g.policies, err = newPolicies(cfg); err != nil {
+		return nil, err
+	}
+	if g.buckets, err = quota.New(quota.Config{Redis: cfg.Redis, Logger: deps.Logger}, deps.Metrics); err != nil {
+		return nil, err
+	}
+	if g.metrics, err = newMetrics(g, deps.Metrics); err != nil {
+		return nil, err
+	}
+	if g.limited, g.overload, err = newRefusals(cfg.Region); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Run shares what was counted with the region's other edges until ctx ends.
+func (g *Gate) Run(ctx context.Context) { g.buckets.Run(ctx) }
+
+// Close ends the connections to Redis.
+func (g *Gate) Close() error { return g.buckets.Close() }
+
+// Handler admits requests to next, and answers the others.
+func (g *Gate) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route := g.routes(r)
+		verdict, region := g.count(r, route)
+		if verdict.Policy != nil {
+			g.policies.stamp(w.Header(), verdict)
+			if !verdict.Allowed {
+				g.metrics.refuse(route.Class, verdict.Policy.Name())
+				g.limited.write(w, r, verdict.RetryAfter)
+				return
+			}
+		}
+		lane := g.lane(region)
+		if !lane.full(route.Class) {
+			prefetch(w, r, route)
+			if lane.enter(route.Class) {
+				g.metrics.admit(route.Class)
+				g.serve(w, r, next, &passage{lane: lane, route: route, expected: region, begun: time.Now()})
+				return
+			}
+		}
+		g.metrics.refuse(route.Class, reasonOverload)
+		g.overload.write(w, r, spread())
+	})
+}
+
+// count takes a request out of the buckets that it falls under. It returns the verdict that leaves least: a
+// refusal, or what is nearest to one. A request that is refused is not taken out of the buckets that follow.
+func (g *Gate) count(r *http.Request, route Route) (tightest quota.Verdict, region regions.Name) {
+	address, proxy := g.callers.Address(r)
+	if p := g.policies.address; p != nil && address.IsValid() && !proxy {
+		if tightest = g.buckets.Take(p, quota.ByAddress(address)); !tightest.Allowed {
+			return tightest, ""
+		}
+	}
+	if p := g.policies.signIn; p != nil && route.Throttle == SignIn && address.IsValid() {
+		if tightest = tighter(tightest, g.buckets.TakeRegional(r.Context(), p, quota.ByAddress(address))); !tightest.Allowed {
+			return tightest, ""
+		}
+	}
+	user, region := g.callers.User(r)
+	if user == "" {
+		return tightest, region
+	}
+	if p := g.policies.user; p != nil {
+		if tightest = tighter(tightest, g.buckets.Take(p, quota.ByUser(user))); !tightest.Allowed {
+			return tightest, region
+		}
+	}
+	if p := g.policies.checkout; p != nil && route.Throttle == PlaceOne {
+		tightest = tighter(tightest, g.buckets.TakeRegional(r.Context(), p, quota.ByUser(user)))
+	}
+	return tightest, region
+}
+
+// tighter returns a refusal, or the verdict that leaves the fewer requests.
+func tighter(a, b quota.Verdict) quota.Verdict {
+	if a.Policy == nil || !b.Allowed || a.Allowed && b.Remaining < a.Remaining {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,151 @@
+package admission
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// streamStart is after how long a stream counts as started, though its answer has not begun.
+const streamStart = time.Second
+
+// lane is the requests that are expected to go to one region.
+type lane struct {
+	*limiter
+	region regions.Name
+	served atomic.Pointer[regions.Name] // where they go now, if it is not up
+}
+
+func newLane(n regions.Name, concurrency int) *lane {
+	return &lane{limiter: newLimiter(concurrency), region: n}
+}
+
+// lane returns the lane of the region that requests for n go to now.
+func (g *Gate) lane(n regions.Name) *lane {
+	l, ok := g.regions[n]
+	if !ok {
+		l = g.regions[g.cfg.Region]
+	}
+	if other := l.served.Load(); other != nil {
+		if substitute, ok := g.regions[*other]; ok {
+			return substitute
+		}
+	}
+	return l
+}
+
+// learn notes from an answer where the requests for a region go.
+func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy regions.Name) {
+	values := answer["Meridian-Served-Region"]
+	if len(values) != 1 {
+		return ""
+	}
+	servedBy = regions.Name(values[0])
+	l, ok := g.regions[expected]
+	if !ok {
+		return servedBy
+	}
+	if servedBy == expected {
+		if l.served.Load() != nil {
+			l.served.Store(nil)
+		}
+	} else if answer.Get("Meridian-Route") == "failover" {
+		if now := l.served.Load(); now == nil || *now != servedBy {
+			l.served.Store(&servedBy)
+		}
+	}
+	return servedBy
+}
+
+// passage is an admitted request until its answer begins.
+type passage struct {
+	lane     *lane
+	route    Route
+	expected regions.Name
+	begun    time.Time
+	over     atomic.Bool
+}
+
+// end gives the room back, once, and reports whether this call did.
+func (p *passage) end() bool {
+	if p.over.Swap(true) {
+		return false
+	}
+	p.lane.leave(p.route.Class)
+	return true
+}
+
+// serve lets next answer.
+func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, p *passage) {
+	defer p.end()
+	if p.route.Stream {
+		defer time.AfterFunc(streamStart, func() { p.end() }).Stop()
+	}
+	next.ServeHTTP(&response{ResponseWriter: w, request: r, gate: g, passage: p}, r)
+}
+
+// begins ends the passage when its answer begins, and learns from how long that took.
+func (g *Gate) begins(r *http.Request, p *passage, status int, h http.Header) {
+	if !p.end() {
+		return
+	}
+	servedBy := g.learn(p.expected, h)
+	if p.route.Stream || servedBy != p.lane.region || r.Context().Err() != nil {
+		return
+	}
+	p.lane.observe(p.route.Name, time.Since(p.begun), outcomeOf(status))
+}
+
+// outcomeOf says what a status means for the load. A region that refuses quickly is no quick region.
+func outcomeOf(status int) outcome {
+	switch {
+	case status < http.StatusBadRequest:
+		return served
+	case status == http.StatusTooManyRequests, status == http.StatusBadGateway,
+		status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+		return failed
+	}
+	return unknown
+}
+
+// response notices when the answer begins.
+type response struct {
+	http.ResponseWriter
+	request *http.Request
+	gate    *Gate
+	passage *passage
+	begun   bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *response) WriteHeader(status int) {
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		w.begin(status)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *response) Write(b []byte) (int, error) {
+	w.begin(http.StatusOK)
+	return w.ResponseWriter.Write(b) //nolint:wrapcheck // the writer's own contract
+}
+
+// Flush implements http.Flusher.
+func (w *response) Flush() {
+	w.begin(http.StatusOK)
+	_ = http.NewResponseController(w.ResponseWriter).Flush() // one that cannot flush has nothing held back
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *response) begin(status int) {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	w.gate.begins(w.request, w.passage, status, w.Header())
+}

@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
+	"github.com/meridian-commerce/meridian/geo"
+	"github.com/meridian-commerce/meridian/internal/admission"
+	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// buildGate makes the gate that stands before the edge.
+func (p *process) buildGate(catalog *regions.Catalog, tokens rpc.Verifier) (*admission.Gate, error) {
+	c := p.config
+	files := apiFiles()
+	routes, err := admission.NewRouter(map[string]admission.Throttle{
+		accountv1connect.AccountServiceSignUpProcedure: admission.SignIn,
+		accountv1connect.AccountServiceSignInProcedure: admission.SignIn,
+		orderv1connect.OrderServicePlaceOrderProcedure: admission.PlaceOne,
+	}, files...)
+	if err != nil {
+		return nil, err
+	}
+	callers := &edgeCallers{tokens: tokens, catalog: catalog, edge: c.Region}
+	if callers.methods, err = decide.NewTable(files...); err != nil {
+		return nil, err
+	}
+	if callers.trusted, err = geo.ParseProxies(c.Edge.TrustedProxies); err != nil {
+		return nil, err
+	}
+	gate, err := admission.New(admission.Config{
+		Region: c.Region, Regions: catalog.Names(), Redis: c.Redis.Address,
+		UserRate: c.Admission.UserRate, AddressRate: c.Admission.AddressRate, SignInRate: c.Admission.SignInRate,
+		CheckoutRate: c.Admission.CheckoutRate, Concurrency: c.Admission.Concurrency,
+	}, admission.Deps{Routes: routes, Callers: callers, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger})
+	if err != nil {
+		return nil, err
+	}
+	p.closers.add(func(context.Context) error { return gate.Close() })
+	p.background = append(p.background, gate.Run)
+	return gate, nil
+}
+
+// apiFiles returns the protobuf files of Meridian's services that are linked in.
+func apiFiles() []protoreflect.FileDescriptor {
+	var files []protoreflect.FileDescriptor
+	protoregistry.GlobalFiles.RangeFiles(func(f protoreflect.FileDescriptor) bool {
+		if f.Services().Len() > 0 && strings.HasPrefix(string(f.Package()), "meridian.") {
+			files = append(files, f)
+		}
+		return true
+	})
+	return files
+}
+
+// edgeCallers tells admission who calls, by what the edge itself believes.
+type edgeCallers struct {
+	tokens  rpc.Verifier
+	trusted geo.Proxies
+	catalog *regions.Catalog
+	methods *decide.Table
+	edge    regions.Name
+}
+
+// Address implements admission.Caller.
+func (c *edgeCallers) Address(r *http.Request) (address netip.Addr, proxy bool) {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	address = geo.ClientAddress(peer.Addr(), r.Header, c.trusted)
+	return address, c.trusted.Contains(address)
+}
+
+// User implements admission.Caller. The region is that of the first candidate of the edge's decision, but for a
+// sign-up, whose caller is located later.
+func (c *edgeCallers) User(r *http.Request) (id string, region regions.Name) {
+	var home regions.Name
+	if text, ok := rpc.Bearer(r.Header); ok {
+		if caller, err := c.tokens.Verify(text); err == nil {
+			id, home = caller.UserID, caller.Home
+		}
+	}
+	if pin := regions.Name(r.Header.Get("Meridian-Region")); pin != "" {
+		return id, pin
+	}
+	if c.methods.Lookup(r.Method, r.URL.Path).Locality == decide.Home {
+		if home == "" {
+			home = decide.RegionOfPath(c.catalog, r.URL.Path)
+		}
+		if home != "" {
+			return id, home
+		}
+	}
+	return id, c.edge
+}

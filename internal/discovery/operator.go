@@ -1,0 +1,71 @@
+package discovery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Operator writes and reads what operators say, through one Consul agent. It is safe for concurrent use.
+type Operator struct {
+	client *api.Client
+}
+
+// NewOperator returns an operator at a Consul agent, host:port.
+func NewOperator(agent string) (*Operator, error) {
+	client, err := newConsulClient(agent)
+	if err != nil {
+		return nil, err
+	}
+	return &Operator{client}, nil
+}
+
+// Drain tells the edges of one region (the agent's own if it is "") that a region is drained.
+func (o *Operator) Drain(ctx context.Context, edges, drained regions.Name, d Drain) error {
+	if lasts := d.Until.Sub(d.Since); lasts < MinDrain || lasts > MaxDrain {
+		return fmt.Errorf("discovery: a drain lasts %s to %s, not %s", MinDrain, MaxDrain, lasts)
+	}
+	value, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("discovery: write drain: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	w := (&api.WriteOptions{Datacenter: string(edges)}).WithContext(ctx)
+	if _, err := o.client.KV().Put(&api.KVPair{Key: drainPrefix + string(drained), Value: value}, w); err != nil {
+		return fmt.Errorf("discovery: tell the edges of %s: %w", edges, err)
+	}
+	return nil
+}
+
+// Undrain tells the edges of one region that a region takes requests again.
+func (o *Operator) Undrain(ctx context.Context, edges, drained regions.Name) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	w := (&api.WriteOptions{Datacenter: string(edges)}).WithContext(ctx)
+	if _, err := o.client.KV().Delete(drainPrefix+string(drained), w); err != nil {
+		return fmt.Errorf("discovery: tell the edges of %s: %w", edges, err)
+	}
+	return nil
+}
+
+// Controls returns what the edges of one region are told: of every region that something is said about, and the
+// keys whose values make no sense.
+func (o *Operator) Controls(ctx context.Context, edges regions.Name) (said map[regions.Name]Control, bad []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	pairs, _, err := o.client.KV().List("meridian/", (&api.QueryOptions{Datacenter: string(edges)}).WithContext(ctx))
+	if err != nil {
+		return nil, nil, fmt.Errorf("discovery: ask what the edges of %s are told: %w", edges, err)
+	}
+	entries := make(map[string][]byte, len(pairs))
+	for _, p := range pairs {
+		entries[p.Key] = p.Value
+	}
+	said, bad = parseControls(entries)
+	return said, bad, nil
+}

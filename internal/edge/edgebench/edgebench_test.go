@@ -1,0 +1,100 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	got, err := parse("Running 1s test\nRESULT 2000 1000000 0 150 900 4000\n")
+	want := sample{requests: 2000, took: time.Second, p50: 150 * time.Microsecond, p99: 900 * time.Microsecond, p999: 4 * time.Millisecond}
+	if err != nil || got != want || got.rate() != 2000 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, out := range []string{"", "RESULT x", "RESULT 1 2 3", "RESULT 0 1000000 0 0 0 0"} {
+		if _, err := parse(out); err == nil {
+			t.Errorf("%q: no error", out)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	at := func(rate int, p50 time.Duration) sample {
+		return sample{requests: rate, took: time.Second, p50: p50, p99: 2 * p50, p999: 3 * p50, cpu: 7 * time.Microsecond}
+	}
+	table := render([]result{
+		{name: "direct", quiet: []sample{at(1, 100*time.Microsecond)}, loaded: []sample{at(9, time.Millisecond)}, memory: 1 << 20},
+		{name: "edge", quiet: []sample{at(1, time.Second), at(1, 220*time.Microsecond), at(1, 210*time.Microsecond)},
+			loaded: []sample{at(5, 2*time.Millisecond), at(7, time.Millisecond), at(6, time.Millisecond)}, memory: 3 << 20},
+	}, "a machine")
+	for _, want := range []string{
+		"| direct | 9 | 1.00 ms | 2.00 ms | 3.00 ms | 100 µs | – | 7 µs | 1 MiB |\n",
+		"| edge | 6 | 1.00 ms | 2.00 ms | 3.00 ms | 220 µs | 120 µs | 7 µs | 3 MiB |\n",
+	} {
+		if !strings.Contains(table, want) {
+			t.Errorf("%q is not in\n%s", want, table)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "doc.md")
+	if err := os.WriteFile(file, []byte("before\n"+beginMark+"\nold\n"+endMark+"\nafter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceTable(file, table); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(file); string(text) != "before\n"+table+"after\n" {
+		t.Errorf("the document is %q", text)
+	}
+	if err := os.WriteFile(file, []byte("no markers"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceTable(file, table); err == nil {
+		t.Error("no markers: no error")
+	}
+}
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	if got := pss("Rss: 9 kB\nPss:                  12 kB\n"); got != 12<<10 {
+		t.Errorf("got %d", got)
+	}
+	if got := memory(os.Getpid()); got < 1<<20 {
+		t.Errorf("this process holds %d bytes", got)
+	}
+	if got := memory(-1); got != 0 {
+		t.Errorf("no process holds %d bytes", got)
+	}
+}
+
+// TestConfigs: every word of a configuration is filled in.
+func TestConfigs(t *testing.T) {
+	t.Parallel()
+	b, err := newBenchIn(t)
+	if err != nil {
+		t.Skip(err)
+	}
+	if err := b.writeConfigs(); err != nil {
+		t.Fatal(err)
+	}
+	for name := range configs() {
+		text, err := os.ReadFile(filepath.Join(b.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"{dir}", "{body}", "{upstream}", "{direct}", "{nginx}", "{haproxy}", "{caddy}", "{edge}", "{admin}", "{consul}"} {
+			if strings.Contains(string(text), word) {
+				t.Errorf("%s keeps %s", name, word)
+			}
+		}
+	}
+}
+
+func newBenchIn(t *testing.T) (*bench, error) {
+	t.Helper()
+	return newBench(t.Context(), t.TempDir(), os.Args[0])
+}

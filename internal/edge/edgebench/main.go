@@ -1,0 +1,95 @@
+// Command edgebench measures Meridian's edge beside nginx, HAProxy and Caddy as plain reverse proxies, in one
+// run on one machine: the same upstream, certificate, keep-alive and load for each, in turns, so that what
+// else the machine does falls on all alike. It prints a table, and writes it into a document if asked to.
+// Servers listen on loopback, live in a folder of their own and end with the run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// options are what a run is told.
+type options struct {
+	meridian    string
+	document    string
+	rounds      int
+	connections int
+	length      time.Duration
+	pause       time.Duration // before each measurement
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "edgebench:", err)
+		os.Exit(1) //nolint:forbidigo // this is main
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	var o options
+	flag.StringVar(&o.meridian, "meridian", "bin/meridian", "the program to measure")
+	flag.StringVar(&o.document, "document", "", "file whose table between markers is replaced")
+	flag.IntVar(&o.rounds, "rounds", 5, "turns of each server")
+	flag.IntVar(&o.connections, "connections", 64, "of the loaded measurement")
+	flag.DurationVar(&o.length, "length", 5*time.Second, "of each measurement")
+	flag.DurationVar(&o.pause, "pause", 300*time.Millisecond, "before each measurement")
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "edgebench")
+	if err != nil {
+		return fmt.Errorf("make a folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	bench, err := newBench(ctx, dir, o.meridian)
+	if err != nil {
+		return err
+	}
+	defer bench.stop()
+	if err := bench.start(ctx); err != nil {
+		return err
+	}
+	results, err := measure(ctx, bench, o)
+	if err != nil {
+		return err
+	}
+	table := render(results, describe(o))
+	if _, err := os.Stdout.WriteString(table); err != nil {
+		return fmt.Errorf("print the table: %w", err)
+	}
+	if o.document == "" {
+		return nil
+	}
+	return replaceTable(o.document, table)
+}
+
+// measure runs every subject in turns.
+func measure(ctx context.Context, b *bench, o options) ([]result, error) {
+	results := make([]result, len(b.subjects))
+	for round := range o.rounds {
+		for i, s := range b.subjects {
+			results[i].name = s.name
+			quiet, err := b.wrk(ctx, s, 1, o.length/2, o.pause)
+			if err != nil {
+				return nil, err
+			}
+			loaded, err := b.wrk(ctx, s, o.connections, o.length, o.pause)
+			if err != nil {
+				return nil, err
+			}
+			results[i].quiet = append(results[i].quiet, quiet)
+			results[i].loaded = append(results[i].loaded, loaded)
+			results[i].memory = max(results[i].memory, memory(s.process.Process.Pid))
+			fmt.Fprintf(os.Stderr, "round %d of %d: %-24s %8.0f requests/s\n", round+1, o.rounds, s.name, loaded.rate())
+		}
+	}
+	return results, nil
+}

@@ -1,0 +1,107 @@
+// Package gateway is what an edge does to every request and answer, wherever they go: it bounds connections,
+// answers CORS preflights, says what caches may keep, tags and compresses answers, and sets the security
+// headers.
+//
+// What it promises: an answer that is not the same for everyone is never marked as one that caches may share;
+// a stream is passed on as it comes, neither held back nor compressed; and what a stack says about caching and
+// encoding itself is left alone.
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// Config is what a gateway is told.
+type Config struct {
+	// Origins are the web origins whose pages may call the API (https://shop.example), or "*" for all of them.
+	// Empty: no page of another origin may.
+	Origins []string
+	// Public reports whether the answer to a GET is the same whoever asks. nil: none is.
+	Public func(r *http.Request) bool
+}
+
+// Gateway is a handler around another. It is safe for concurrent use.
+type Gateway struct {
+	next     http.Handler
+	public   func(r *http.Request) bool
+	cors     *cors // nil: off
+	fixed    []fixedHeader
+	zippers  sync.Pool // *gzip.Writer
+	buffers  sync.Pool // *bytes.Buffer
+	shared   []string  // Cache-Control of what everyone may keep
+	personal []string  // Cache-Control of everything else
+}
+
+// fixedHeader is a header that every answer has unless the stack sets it. Its values are shared between
+// answers, which is safe since adding to a full slice copies it.
+type fixedHeader struct {
+	name   string
+	values []string
+	secure bool // only over TLS
+}
+
+// New returns a gateway in front of next. Errors are about the origins.
+func New(cfg Config, next http.Handler) (*Gateway, error) {
+	if next == nil {
+		return nil, errors.New("gateway: it needs a handler")
+	}
+	g := &Gateway{
+		next: next, public: cfg.Public,
+		shared:   []string{"public, max-age=10, stale-while-revalidate=60"},
+		personal: []string{"private, no-store"},
+		fixed: []fixedHeader{
+			{"X-Content-Type-Options", []string{"nosniff"}, false},
+			{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}, false},
+			{"Referrer-Policy", []string{"no-referrer"}, false},
+			{"Strict-Transport-Security", []string{"max-age=31536000"}, true},
+		},
+	}
+	g.buffers.New = func() any { return new(bytes.Buffer) }
+	g.zippers.New = func() any {
+		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is a valid one
+		return z
+	}
+	if g.public == nil {
+		g.public = func(*http.Request) bool { return false }
+	}
+	if len(cfg.Origins) == 0 {
+		return g, nil
+	}
+	for _, o := range cfg.Origins {
+		u, err := url.Parse(o)
+		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || o != u.Scheme+"://"+strings.ToLower(u.Host)) {
+			return nil, fmt.Errorf("gateway: %q is no origin; one is like https://shop.example, without a path", o)
+		}
+	}
+	g.cors = newCORS(cfg.Origins, slices.Contains(cfg.Origins, "*"))
+	return g, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	unframe(w.Header(), r)
+	if g.cors != nil && g.cors.serve(w, r) {
+		return
+	}
+	a := answer{ResponseWriter: w, gateway: g, request: r, public: r.Method == http.MethodGet && g.public(r)}
+	g.next.ServeHTTP(&a, r)
+	a.finish()
+}
+
+// unframe ends the connection after a request whose end a proxy in front may see elsewhere than this server:
+// one in chunks, which may have come with a Content-Length too (RFC 9112, section 6.1), and one of HTTP/1.0,
+// which knows no chunks. What follows on such a connection is never read as a request.
+func unframe(h http.Header, r *http.Request) {
+	if r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0) {
+		h.Set("Connection", "close")
+	}
+}

@@ -1,0 +1,138 @@
+package matrix
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// ledger keeps what was asked for that must not be done twice. It is safe for concurrent use.
+type ledger struct {
+	run string // what every key and name begins with
+
+	mu      sync.Mutex
+	edits   map[string]int64  // cart changes asked for, by user
+	orders  map[string]string // by key: the order's id once it was acknowledged, else ""
+	clashes []string          // things that callers were told and that prove a repetition
+	signUps int
+}
+
+func newLedger(run string) *ledger {
+	return &ledger{run: run, edits: map[string]int64{}, orders: map[string]string{}}
+}
+
+func (l *ledger) edit(user string) { l.mu.Lock(); defer l.mu.Unlock(); l.edits[user]++ }
+
+func (l *ledger) signUp() { l.mu.Lock(); defer l.mu.Unlock(); l.signUps++ }
+
+func (l *ledger) order(key string) { l.mu.Lock(); defer l.mu.Unlock(); l.orders[key] = "" }
+
+func (l *ledger) ordered(key, id string) { l.mu.Lock(); defer l.mu.Unlock(); l.orders[key] = id }
+
+func (l *ledger) taken(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clashes = append(l.clashes, "the fresh address of "+name+" was taken")
+}
+
+// kept is what the database keeps of what was asked for.
+type kept struct {
+	orders map[string][]string // ids by key
+	carts  map[string]int64    // versions by user
+	names  map[string]int      // accounts by display name
+}
+
+// effects is what became of what was asked for, so far.
+type effects struct {
+	asked   int      // for what must not be done twice
+	repeats []string // what was done twice
+	missing []string // what was acknowledged and is not there
+}
+
+// acknowledged returns the orders that callers know of, by key.
+func (l *ledger) acknowledged() map[string]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.orders)
+}
+
+// judge compares what was asked for with what is kept, and what was acknowledged before that was read. Each
+// user's cart was changed once before the count began.
+func (l *ledger) judge(k kept, acknowledged map[string]string) effects {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := effects{asked: len(l.orders) + l.signUps, repeats: slices.Clone(l.clashes)}
+	for key, ids := range k.orders {
+		if len(ids) > 1 {
+			e.repeats = append(e.repeats, fmt.Sprintf("key %s made %d orders: %v", key, len(ids), ids))
+		}
+	}
+	for key, id := range acknowledged {
+		ids := k.orders[key]
+		if id != "" && !slices.Contains(ids, id) {
+			e.missing = append(e.missing, fmt.Sprintf("order %s was acknowledged under key %s, which has %v", id, key, ids))
+		}
+	}
+	for user, asked := range l.edits {
+		e.asked += int(asked)
+		if changes := k.carts[user] - 1; changes > asked {
+			e.repeats = append(e.repeats, fmt.Sprintf("the cart of %s changed %d times, asked for %d", user, changes, asked))
+		}
+	}
+	for name, n := range k.names {
+		if n > 1 {
+			e.repeats = append(e.repeats, fmt.Sprintf("%d accounts were opened for one sign-up of %s", n, name))
+		}
+	}
+	slices.Sort(e.repeats)
+	slices.Sort(e.missing)
+	return e
+}
+
+// users returns whose carts are edited.
+func (l *ledger) users() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.edits))
+}
+
+// readEffects judges a ledger by the database.
+func readEffects(ctx context.Context, db *pgxpool.Pool, l *ledger) (effects, error) {
+	k := kept{orders: map[string][]string{}, carts: map[string]int64{}, names: map[string]int{}}
+	rows := func(sql string, arg any, take func(name, id string, n int64)) error {
+		found, err := db.Query(ctx, sql, arg)
+		if err != nil {
+			return fmt.Errorf("matrix: count effects: %w", err)
+		}
+		defer found.Close()
+		for found.Next() {
+			var name, id string
+			var n int64
+			if err := found.Scan(&name, &id, &n); err != nil {
+				return fmt.Errorf("matrix: count effects: %w", err)
+			}
+			take(name, id, n)
+		}
+		return found.Err()
+	}
+	// Callers go on meanwhile: an order is acknowledged after it is kept, a change kept after it was asked for.
+	acknowledged := l.acknowledged()
+	if err := rows(`SELECT user_id, '', version FROM carts WHERE user_id = ANY($1)`, l.users(),
+		func(user, _ string, n int64) { k.carts[user] = n }); err != nil {
+		return effects{}, err
+	}
+	if err := rows(`SELECT idempotency_key, id, 1::bigint FROM orders WHERE starts_with(idempotency_key, $1)`, l.run,
+		func(key, id string, _ int64) { k.orders[key] = append(k.orders[key], id) }); err != nil {
+		return effects{}, err
+	}
+	err := rows(`SELECT display_name, '', count(*) FROM users WHERE starts_with(display_name, $1) GROUP BY 1`, l.run,
+		func(name, _ string, n int64) { k.names[name] = int(n) })
+	if err != nil {
+		return effects{}, err
+	}
+	return l.judge(k, acknowledged), nil
+}

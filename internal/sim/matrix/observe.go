@@ -1,0 +1,169 @@
+package matrix
+
+import (
+	"slices"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// sustained is for how long every request must succeed for the first of them to count as a recovery.
+const sustained = 2 * time.Second
+
+// observation is what was seen of one fault.
+type observation struct {
+	fault           fault
+	hurt            cluster.FaultReport
+	healing, healed time.Time
+	samples         []sample // by their start
+	changes         []internet.Change
+}
+
+// row sums an observation up.
+func (o observation) row(p *probes) Row {
+	r := Row{
+		Fault: o.fault.name, What: o.fault.what, At: o.hurt.At.UTC(), HeldMs: millis(o.healing.Sub(o.hurt.At)), HealedMs: millis(o.healed.Sub(o.healing)),
+	}
+	from := o.hurt.At
+	if at, ok := o.withdrawal(p.lost); ok {
+		r.WithdrawnMs, from = new(millis(at.Sub(o.hurt.At))), at
+	}
+	if !o.hurt.LeasesMoveAt.IsZero() {
+		r.LeasesMs = new(millis(o.hurt.LeasesMoveAt.Sub(o.hurt.At)))
+	}
+	r.Alive = o.figure(p, groupAlive, o.hurt.At)
+	r.Home = o.figure(p, groupHome, o.hurt.At)
+	r.Entry = o.figure(p, groupEntry, from)
+	r.Both = o.figure(p, groupBoth, from)
+	r.Bit, r.LateMs = o.bit(p), millis(o.late(p))
+	r.disturbed = r.LateMs > millis(latest) || o.othersWithdrawn(p.lost)
+	return r
+}
+
+// latest is how late a probe may ask in a measurement that counts.
+const latest = 400 * time.Millisecond
+
+// late returns by how much a probe that asks at fixed times was late at worst.
+func (o observation) late(p *probes) time.Duration {
+	var worst time.Duration
+	for _, pr := range p.all {
+		var last time.Time
+		for _, s := range o.samples {
+			if s.probe != pr.number || pr.closed {
+				continue
+			}
+			if !last.IsZero() {
+				worst = max(worst, s.start.Sub(last)-pr.every)
+			}
+			last = s.start
+		}
+	}
+	return worst
+}
+
+// othersWithdrawn reports whether an edge of a living region was withdrawn: it did not get to answer.
+func (o observation) othersWithdrawn(lost regions.Name) bool {
+	return slices.ContainsFunc(o.changes, func(c internet.Change) bool {
+		return c.Region != lost && !c.Up && c.At.After(o.hurt.At) && c.At.Before(o.healed)
+	})
+}
+
+// withdrawal returns when the lost region's edge was withdrawn for this fault.
+func (o observation) withdrawal(lost regions.Name) (time.Time, bool) {
+	for _, c := range o.changes {
+		if c.Region == lost && !c.Up && c.At.After(o.hurt.At) && c.At.Before(o.healed) {
+			return c.At, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// bit reports whether the fault reached anything: an entry that was to be lost was withdrawn, or reads that
+// prefer the region were answered elsewhere or late; a control plane or one instance that is lost has done its
+// work when it is gone.
+func (o observation) bit(p *probes) bool {
+	if o.fault.entry {
+		_, withdrawn := o.withdrawal(p.lost)
+		return withdrawn
+	}
+	return len(o.hurt.Processes)+len(o.hurt.Links) > 0
+}
+
+// figure measures the probes of a group, from a moment on.
+func (o observation) figure(p *probes, g group, from time.Time) Figure {
+	f := Figure{}
+	var slowest time.Duration
+	for _, pr := range p.all {
+		if pr.group != g {
+			continue
+		}
+		mine := slices.DeleteFunc(slices.Clone(o.samples), func(s sample) bool { return s.probe != pr.number })
+		took, ok := recovery(mine, from, o.healing)
+		part := Part{Probe: pr.name}
+		if ok {
+			part.RecoveredMs = new(millis(took))
+			slowest = max(slowest, took)
+		}
+		for _, s := range mine {
+			switch {
+			case s.start.After(o.healing):
+				part.Healing.take(s, pr.repeatable)
+			case s.start.Before(from) && s.end.After(o.hurt.At) && from.After(o.hurt.At):
+				part.Until.take(s, pr.repeatable)
+			case s.end.After(from):
+				part.During.take(s, pr.repeatable)
+			}
+		}
+		part.Why = reasons(mine, from, o.healing)
+		f.Parts = append(f.Parts, part)
+		f.Until.add(part.Until)
+		f.During.add(part.During)
+		f.Healing.add(part.Healing)
+	}
+	if !slices.ContainsFunc(f.Parts, func(p Part) bool { return p.RecoveredMs == nil }) {
+		f.RecoveredMs = new(millis(slowest))
+	}
+	return f
+}
+
+// reasons lists why requests failed, each once.
+func reasons(samples []sample, from, to time.Time) []string {
+	var out []string
+	for _, s := range samples {
+		if !s.ok && s.end.After(from) && s.start.Before(to) && !slices.Contains(out, s.why) && len(out) < 3 {
+			out = append(out, s.why)
+		}
+	}
+	return out
+}
+
+// recovery returns how long after a moment the first new request was answered well of which all that follow
+// for a while succeed, too; false if there is none before the end. Samples are of one probe, by their start.
+func recovery(samples []sample, from, end time.Time) (time.Duration, bool) {
+	var first *sample
+	for i := range samples {
+		s := &samples[i]
+		if s.start.Before(from) || s.start.After(end) {
+			continue
+		}
+		switch {
+		case !s.ok:
+			first = nil
+		case first == nil:
+			first = s
+		case s.start.Sub(first.start) >= sustained:
+			return first.end.Sub(from), true
+		}
+	}
+	// A probe that waits for its answers may have been kept waiting until the end.
+	if first == nil || end.Sub(first.start) < sustained {
+		return 0, false
+	}
+	return first.end.Sub(from), true
+}
+
+func millis(d time.Duration) float64 {
+	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+}

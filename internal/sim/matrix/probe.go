@@ -1,0 +1,226 @@
+package matrix
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// group is what probes have in common that fail or recover for the same reason.
+type group string
+
+const (
+	// entry edge and rows are with living regions; reads of GLOBAL data, also such as prefer the lost region
+	groupAlive group = "entry lives"
+	// the entry edge lives, the rows are the lost region's: the database has a share in the recovery
+	groupHome group = "entry lives, home lost"
+	// callers of the lost region's edge, reads of GLOBAL data
+	groupEntry group = "entry lost"
+	// callers of the lost region's edge, rows of the lost region
+	groupBoth group = "entry and home lost"
+	// sign-ups, which nobody may repeat: only counted
+	groupOnce group = "once"
+)
+
+// How often probes ask. Writes wait for their answer first.
+const (
+	globalEvery, homeEvery             = 100 * time.Millisecond, 250 * time.Millisecond
+	cartEvery, orderEvery, signUpEvery = 200 * time.Millisecond, 500 * time.Millisecond, time.Second
+	headerPrefer                       = "Meridian-Prefer-Region"
+)
+
+// Codes of answers that refuse for a reason of the shop's, which is no loss of service.
+const codeExists, codeAborted, codePrecondition = "already_exists", "aborted", "failed_precondition"
+
+// probe asks for one thing over and over.
+type probe struct {
+	number     int
+	name       string
+	group      group
+	repeatable bool // a failure counts as a failed repeatable request
+	every      time.Duration
+	closed     bool // one at a time
+	once       func(ctx context.Context) answer
+}
+
+// probes are all of them, and what they work with.
+type probes struct {
+	lost   regions.Name
+	all    []probe
+	routed map[int]regions.Name // the probes whose reads go to the region while it lives, with where they enter
+	log    *log
+	ledger *ledger
+	shop   shop
+}
+
+func (p *probes) add(pr probe) int {
+	pr.number = len(p.all)
+	p.all = append(p.all, pr)
+	return pr.number
+}
+
+// run lets every probe ask until ctx ends, and returns when the last answer is there.
+func (p *probes) run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, pr := range p.all {
+		running.Go(func() { p.repeat(ctx, pr, &running) })
+	}
+	running.Wait()
+}
+
+// repeat asks at fixed times, or, if the probe is closed, at the first of them after the last answer. Requests
+// under way when ctx ends are not canceled: what they do is counted.
+func (p *probes) repeat(ctx context.Context, pr probe, running *sync.WaitGroup) {
+	asking := context.WithoutCancel(ctx)
+	ask := func() {
+		done := p.log.begin(pr.number)
+		a := pr.once(asking)
+		done(a.ok() || a.code == codeExists || a.code == codeAborted || a.code == codePrecondition, a)
+	}
+	clock := time.NewTimer(pr.every * time.Duration(pr.number) / time.Duration(len(p.all))) // not all at once
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-clock.C:
+		}
+		clock.Reset(pr.every)
+		if pr.closed {
+			ask()
+		} else {
+			running.Go(ask)
+		}
+	}
+}
+
+// awaitSteady returns once the region answers most reads that prefer it, so that its loss can be noticed. It may
+// take a while: edges take back slowly what has failed. steady is false if it answered only some for too long.
+func (p *probes) awaitSteady(ctx context.Context) (steady bool, err error) {
+	for deadline := time.Now().Add(steadyAtMost); ; {
+		least := steadyReads
+		for number, entry := range p.routed {
+			least = min(least, p.answeredThere(number, entry))
+		}
+		switch late := time.Now().After(deadline); {
+		case least >= steadyEnough:
+			return true, nil
+		case late && least == 0:
+			return false, fmt.Errorf("matrix: for %v %s answered none of the reads that prefer it; nothing can be measured", steadyAtMost, p.lost)
+		case late:
+			return false, nil
+		}
+		if err := sleep(ctx, globalEvery); err != nil {
+			return false, err
+		}
+	}
+}
+
+// answeredThere counts a probe's latest reads that the region answered, and that came by the edge they should.
+func (p *probes) answeredThere(number int, entry regions.Name) int {
+	n := 0
+	for _, s := range p.log.last(number, steadyReads) {
+		if s.ok && s.served == p.lost && s.entry == entry {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitAnswers returns once every request that set off before a time has its answer.
+func (p *probes) awaitAnswers(ctx context.Context, before time.Time) error {
+	for deadline := time.Now().Add(patience + time.Second); p.log.waiting(before) && time.Now().Before(deadline); {
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reads is a probe of GLOBAL data; prefer, if not empty, is where it wants to be answered.
+func (p *probes) reads(c caller, g group, city string, prefer regions.Name) int {
+	name, header := "product, from "+city, http.Header{}
+	if prefer != "" {
+		name, header = "product of "+string(prefer)+", from "+city, http.Header{headerPrefer: {string(prefer)}}
+	}
+	return p.add(probe{name: name, group: g, repeatable: true, every: globalEvery, once: func(ctx context.Context) answer {
+		return c.do(ctx, ask{path: getProduct, read: true, header: header, body: map[string]string{"handle": p.shop.handle}}, nil)
+	}})
+}
+
+// carts is a probe that reads a user's cart.
+func (p *probes) carts(c caller, g group, city string, u user) {
+	p.add(probe{name: "cart of " + string(u.home) + ", from " + city, group: g, repeatable: true, every: homeEvery, once: func(ctx context.Context) answer {
+		return c.do(ctx, ask{path: getCart, read: true, token: u.token, body: struct{}{}}, nil)
+	}})
+}
+
+// edits is a probe that changes a user's cart, each time under the condition that it is as it was last seen,
+// so that each change that was asked for can happen once at most.
+func (p *probes) edits(c caller, g group, city string, u user) {
+	etag, units, lost := "", 0, true
+	p.add(probe{name: "edit a cart of " + string(u.home) + ", from " + city, group: g, every: cartEvery, closed: true, once: func(ctx context.Context) answer {
+		var said struct{ Cart struct{ Etag string } }
+		if lost { // what the last edit did is not known
+			if a := c.do(ctx, ask{path: getCart, read: true, token: u.token, body: struct{}{}}, &said); !a.ok() {
+				return a
+			}
+			etag, lost = said.Cart.Etag, false
+		}
+		units = units%9 + 1
+		p.ledger.edit(u.id)
+		a := c.do(ctx, ask{path: setItem, token: u.token, body: map[string]any{"sku": p.shop.sku(0), "quantity": units, "etag": etag}}, &said)
+		if lost = !a.ok(); !lost {
+			etag = said.Cart.Etag
+		}
+		return a
+	}})
+}
+
+// orders is a probe that fills a user's cart and orders it under a fresh key, once. Its users take turns, because
+// the shop limits how often one may order.
+func (p *probes) orders(c caller, g group, city string, users []user, run string) {
+	n := 0
+	p.add(probe{name: "order of " + string(users[0].home) + ", from " + city, group: g, repeatable: true, every: orderEvery, closed: true, once: func(ctx context.Context) answer {
+		n++
+		u := users[n%len(users)]
+		a := c.do(ctx, ask{path: setItem, token: u.token, body: map[string]any{"sku": p.shop.sku(n), "quantity": 1}}, nil)
+		if !a.ok() {
+			return a
+		}
+		key := run + "-" + u.id + "-" + strconv.Itoa(n)
+		p.ledger.order(key)
+		var said struct{ Order struct{ ID string } }
+		a = c.do(ctx, ask{path: placeOrder, token: u.token, header: http.Header{"Idempotency-Key": {key}}, body: struct{}{}}, &said)
+		if a.ok() {
+			p.ledger.ordered(key, said.Order.ID)
+		}
+		return a
+	}})
+}
+
+// signUps is a probe that opens accounts, each from another address, because the edge limits how many one may
+// open. A sign-up has no key, so nobody may repeat it: an answer that the fresh e-mail address is taken means that
+// somebody did.
+func (p *probes) signUps(there place, run string) {
+	n := 0
+	p.add(probe{name: "sign-up, from " + there.name(), group: groupOnce, every: signUpEvery, closed: true, once: func(ctx context.Context) answer {
+		n++
+		name := fmt.Sprintf("%s-%s-sign-up-%d", run, there.region, n)
+		p.ledger.signUp()
+		who, err := there.another(n)
+		if err != nil {
+			return answer{err: err}
+		}
+		_, a := who.signUp(ctx, name, there.Currency)
+		if a.code == codeExists {
+			p.ledger.taken(name)
+		}
+		return a
+	}})
+}

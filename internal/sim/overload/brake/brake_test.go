@@ -1,0 +1,64 @@
+package brake_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/overload/brake"
+)
+
+func TestBrake(t *testing.T) {
+	t.Parallel()
+	var served atomic.Int64
+	stack := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) { served.Add(1) }))
+	t.Cleanup(stack.Close)
+	cfg := brake.Config{Concurrency: 2, Service: 100 * time.Millisecond}
+	if got := cfg.Capacity(); got != 20 {
+		t.Errorf("Capacity = %v", got)
+	}
+	b, err := brake.Open(t.Context(), stack.Listener.Addr().String(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	get := func(path string) {
+		res, err := http.Get("http://" + b.Addr() + path)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Error(res.Status)
+		}
+	}
+	begun := time.Now()
+	var together sync.WaitGroup
+	for range 6 {
+		together.Go(func() { get("/meridian.catalog.v1.CatalogService/GetProduct") })
+	}
+	get("/healthz") // does not wait for the others
+	if n := served.Load(); n != 1 {
+		t.Errorf("%d requests were served before a health check", n-1)
+	}
+	together.Wait()
+	if took := time.Since(begun); took < 3*cfg.Service {
+		t.Errorf("six requests, two at a time, took %s", took)
+	}
+	if n := served.Load(); n != 7 {
+		t.Errorf("%d requests came through", n)
+	}
+}
+
+func TestImpossibleBrakes(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []brake.Config{{Service: time.Second}, {Concurrency: 1}} {
+		if _, err := brake.Open(t.Context(), "127.0.0.1:1", cfg); err == nil {
+			t.Errorf("%+v is accepted", cfg)
+		}
+	}
+}
