@@ -16,8 +16,8 @@ import (
 const ReadyPath = "/.well-known/meridian/ready"
 
 const (
-	probeInterval = 250 * time.Millisecond
-	probeTimeout  = 500 * time.Millisecond // plus the round trip to the region
+	probeInterval = 200 * time.Millisecond
+	probeTimeout  = 400 * time.Millisecond // plus the round trip to the region
 )
 
 // errNotReady is wrapped by the error of a probe that was answered, but not with 200.
