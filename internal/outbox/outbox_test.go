@@ -95,18 +95,7 @@ func (f *fixture) count(sql string, args ...any) (n int) {
 
 func (f *fixture) lint() {
 	f.t.Helper()
-	conn, err := f.db.Pool().Acquire(f.t.Context())
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer conn.Release()
-	found, err := f.recorder.Check(f.t.Context(), conn.Conn(), regions.Default())
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	for _, v := range found {
-		f.t.Errorf("touches %v: %s", v.Regions, v.SQL)
-	}
+	sqltest.Lint(f.t, f.db, f.recorder)
 }
 
 func event(order string, sequence int64) outbox.Event {

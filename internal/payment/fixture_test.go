@@ -157,18 +157,7 @@ func (s *shop) count(sql string, args ...any) (n int) {
 
 func (s *shop) lint() {
 	s.t.Helper()
-	conn, err := s.db.Pool().Acquire(s.t.Context())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer conn.Release()
-	found, err := s.recorder.Check(s.t.Context(), conn.Conn(), regions.Default())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, v := range found {
-		s.t.Errorf("touches %v: %s", v.Regions, v.SQL)
-	}
+	sqltest.Lint(s.t, s.db, s.recorder)
 }
 
 // script is a provider whose next answers can be set; unset ones are those of an honest one.

@@ -63,14 +63,9 @@ func TestStore(t *testing.T) {
 	ok, err = s.Claim(ctx, home, read(), "b", time.Minute)
 	want("claim of what was released", ok, err, true)
 
-	conn, err := db.Pool().Acquire(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	found, err := recorder.Check(ctx, conn.Conn(), regions.Default())
-	if err != nil || len(found) != 0 || len(recorder.Statements()) < 4 {
-		t.Errorf("locality: %v, %v of %d statements", err, found, len(recorder.Statements()))
+	sqltest.Lint(t, db, recorder)
+	if n := len(recorder.Statements()); n < 4 {
+		t.Errorf("only %d statements were linted", n)
 	}
 }
 

@@ -94,18 +94,7 @@ func (s *shop) stock(sku string) (u units) {
 
 func (s *shop) lint() {
 	s.t.Helper()
-	conn, err := s.db.Pool().Acquire(s.t.Context())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer conn.Release()
-	found, err := s.record.Check(s.t.Context(), conn.Conn(), regions.Default())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, v := range found {
-		s.t.Errorf("touches %v: %s", v.Regions, v.SQL)
-	}
+	sqltest.Lint(s.t, s.db, s.record)
 }
 
 func TestPlace(t *testing.T) {

@@ -82,15 +82,7 @@ func (f fixture) claim(limit int, visibility time.Duration) []payment.Claim {
 
 func (f fixture) lint() {
 	f.Helper()
-	conn, err := f.db.Pool().Acquire(f.Context())
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer conn.Release()
-	found, err := f.recorder.Check(f.Context(), conn.Conn(), regions.Default())
-	if err != nil || len(found) > 0 {
-		f.Errorf("locality: %v, %v", found, err)
-	}
+	sqltest.Lint(f, f.db, f.recorder)
 }
 
 func TestClaim(t *testing.T) {

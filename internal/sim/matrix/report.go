@@ -1,15 +1,13 @@
 package matrix
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"text/tabwriter"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/sim/report"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -153,19 +151,7 @@ func (r *Report) finish(before, last effects) {
 }
 
 // Write writes the report into a folder, which it makes.
-func Write(dir string, r Report) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("matrix: report: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("matrix: report: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, File), append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("matrix: report: %w", err)
-	}
-	return nil
-}
+func Write(dir string, r Report) error { return report.WriteJSON(dir, File, r) }
 
 // printed is how many violations are printed; the file has all.
 const printed = 10

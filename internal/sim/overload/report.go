@@ -1,17 +1,16 @@
 package overload
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/meridian-commerce/meridian/internal/sim/report"
 )
 
 // File is the name of the report in its folder.
@@ -135,19 +134,7 @@ func recovered(p phase) (time.Duration, bool) {
 }
 
 // Write writes the report into a folder, which it makes.
-func Write(dir string, r Report) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("overload: report: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("overload: report: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, File), append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("overload: report: %w", err)
-	}
-	return nil
-}
+func Write(dir string, r Report) error { return report.WriteJSON(dir, File, r) }
 
 // Print writes the figures for people.
 func Print(w io.Writer, r Report) error {

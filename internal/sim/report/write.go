@@ -19,21 +19,29 @@ const (
 
 // Write writes report.json and report.html into a folder, which it creates if need be.
 func Write(dir string, r Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("report: create folder: %w", err)
-	}
-	raw, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("report: encode: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, JSONFile), append(raw, '\n'), 0o644); err != nil {
-		return fmt.Errorf("report: write: %w", err)
+	if err := WriteJSON(dir, JSONFile, r); err != nil {
+		return err
 	}
 	file, err := os.Create(filepath.Join(dir, HTMLFile))
 	if err != nil {
 		return fmt.Errorf("report: write: %w", err)
 	}
 	return errors.Join(WriteHTML(file, r), file.Close())
+}
+
+// WriteJSON writes a drill's figures into a file of a folder, which it creates if need be.
+func WriteJSON(dir, name string, figures any) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("report: create folder: %w", err)
+	}
+	raw, err := json.MarshalIndent(figures, "", "  ")
+	if err != nil {
+		return fmt.Errorf("report: encode: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), append(raw, '\n'), 0o644); err != nil {
+		return fmt.Errorf("report: write: %w", err)
+	}
+	return nil
 }
 
 // Print writes the summary that a person reads first.

@@ -5,12 +5,33 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/regions"
 )
+
+// Lint fails the test for each statement that recorder saw and that touches several regions, as db's server
+// explains it.
+func Lint(t testing.TB, db *sqldb.DB, recorder *localitylint.Recorder) {
+	t.Helper()
+	conn, err := db.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	found, err := recorder.Check(t.Context(), conn.Conn(), regions.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range found {
+		t.Errorf("touches %v: %s", v.Regions, v.SQL)
+	}
+}
 
 // lint checks what the tests of this binary ran, and that it is all that the folders' code can run.
 func lint(folders []string) error {
