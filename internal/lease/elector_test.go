@@ -68,6 +68,9 @@ func (m *memory) Claim(ctx context.Context, home regions.Name, seen lease.Record
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.writes++
+	if m.dropped[holder] {
+		return false, errors.New("cut off")
+	}
 	if r := m.rows[home]; r.holder != seen.Holder || !r.expires.Equal(seen.Version) {
 		return false, nil
 	}
