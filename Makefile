@@ -8,6 +8,8 @@ MAKEFLAGS += --no-builtin-rules
 # Programs built once and shared by all clones: Consul (by deps) and the development tools (by tools).
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/meridian
 BIN   := $(CACHE)/bin
+# Folders whose go.mod pins tools, each by itself so that the requirements of one do not choose the versions of others.
+TOOL_MODULES := $(wildcard $(patsubst %,tools/%,compose kubernetes prometheus terraform))
 export PATH := $(BIN):$(PATH)
 
 # Commit and version are stamped by the linker, because GOFLAGS may turn Go's own stamping off, and because that
@@ -70,7 +72,7 @@ test: deps-tests tools fresh vet lint buf-lint unit ## Check everything, as cont
 .PHONY: fresh
 fresh: tools ## Check that generated files are what their sources generate
 	@echo "==> fresh: generated files"
-	TOOLS_BIN='$(BIN)' go test -count=1 -run '^TestGenerated' ./internal/tidy
+	TOOLS_BIN='$(BIN)' go test -count=1 -run '^TestGenerated' ./internal/tidy ./internal/deploy/render
 
 .PHONY: vet
 vet: ## Run go vet
@@ -95,6 +97,11 @@ breaking: tools ## Check that the API still serves callers built from AGAINST
 unit: ## Run every Go test under the race detector
 	@echo "==> unit: go test -race $(PKG)"
 	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 go test -race -timeout 20m $(PKG)
+
+.PHONY: validate
+validate: tools ## Check everything that deploys, as far as it goes without a cloud; `test` does it too
+	@echo "==> validate"
+	TOOLS_BIN='$(BIN)' go test -count=1 ./internal/deploy/...
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME
@@ -123,8 +130,9 @@ bench-edge: build ## Compare the edge with nginx, HAProxy and Caddy; the table g
 ##
 
 .PHONY: generate
-generate: tools ## Regenerate api/gen from the protobuf files
+generate: tools ## Regenerate api/gen from the protobuf files, and deployment files from the region catalog
 	cd api && buf generate
+	go run ./internal/deploy/render
 
 .PHONY: fmt
 fmt: tools ## Format Go and protobuf files
@@ -155,17 +163,9 @@ geoip: ## Fetch a country database into the cache
 	@echo "==> geoip"
 	@tools/geoip
 
-# The name carries a checksum, so that another tools/go.mod builds anew and a touched one does not.
-TOOLS_STAMP := $(BIN)/.tools-$(shell cksum < tools/go.mod | tr ' ' '-')
-
 .PHONY: tools
-tools: $(TOOLS_STAMP) ## Build the pinned development tools into the cache
-
-$(TOOLS_STAMP):
-	@echo "==> tools: building into $(BIN); minutes the first time"
-	@mkdir -p $(BIN)
-	cd tools && CGO_ENABLED=0 GOBIN='$(BIN)' go install tool
-	@rm -f $(BIN)/.tools-* && touch $@
+tools: ## Build the pinned development tools into the cache
+	@tools/install '$(BIN)' tools $(TOOL_MODULES)
 
 .PHONY: clean
 clean: ## Remove bin and out; the cache stays

@@ -72,6 +72,7 @@ internal/plant                     :
 
 internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc
 internal/admission                 : words api/gen internal/rpc
+internal/deploy                    : words
 internal/edge/edgebench            : words internal/account/token
 internal/app                       : product
 internal/cli                       : product internal/app

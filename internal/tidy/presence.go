@@ -14,6 +14,7 @@ func untested() map[string]string {
 		"cmd/meridian":               "a thin main over internal/cli, which has tests",
 		"cmd/meridian-sim":           "a thin main over internal/sim/cli, which has tests",
 		"internal/cache/redistest":   "servers for tests: the tests of every cache run on it",
+		"internal/deploy/deploytest": "support for tests: the tests of every deployment room run on it",
 		"internal/sim/load/shoptest": "a fake shop: the tests of internal/sim/load run on it, its bugs included",
 		"internal/sqldb/sqltest":     "databases for tests: every store's tests run on it",
 		"migrations":                 "embedded files: internal/sqldb renders them to golden files and applies them",

@@ -3,11 +3,10 @@ package e2e_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
-	"github.com/meridian-commerce/meridian/regions"
+	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
 )
 
 const (
@@ -66,18 +65,8 @@ func TestLoss(t *testing.T) {
 
 func TestFourRegions(t *testing.T) {
 	t.Parallel()
-	const fourth = `  - name: sa-east-1
-    code: sa1
-    place: {city: São Paulo, country: BR, lat: -23.55, lon: -46.63}
-    zones: {aws: [sa-east-1a, sa-east-1b, sa-east-1c]}
-    residency: americas
-    continents: []
-    countries: [UY]
-    loopback: 127.0.4.0/24
-# Round trips`
 	file := filepath.Join(t.TempDir(), "regions.yaml")
-	text := strings.Replace(string(regions.DefaultYAML()), "# Round trips", fourth, 1)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, deploytest.FourRegions(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := start(t, 162, file)

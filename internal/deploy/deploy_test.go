@@ -1,0 +1,32 @@
+package deploy_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meridian-commerce/meridian/internal/deploy"
+)
+
+func TestStaleFindsWhatWriteWouldChange(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	files := []deploy.File{{Path: "deploy/a.yaml", Content: []byte("a")}, {Path: "b.yaml", Content: []byte("b")}}
+	if err := deploy.Write(root, files[:1]); err != nil {
+		t.Fatal(err)
+	}
+	files[0].Content = []byte("changed")
+	stale, err := deploy.Stale(root, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"deploy/a.yaml", "b.yaml"}, stale); diff != "" {
+		t.Error(diff)
+	}
+	if err := deploy.Write(root, files); err != nil {
+		t.Fatal(err)
+	}
+	if stale, err = deploy.Stale(root, files); err != nil || len(stale) != 0 {
+		t.Errorf("after Write still stale: %v (%v)", stale, err)
+	}
+}
