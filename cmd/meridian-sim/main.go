@@ -8,16 +8,11 @@ import (
 	"syscall"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
-	"github.com/meridian-commerce/meridian/internal/sim/drill"
-	"github.com/meridian-commerce/meridian/internal/sim/load"
-	"github.com/meridian-commerce/meridian/internal/sim/matrix"
-	"github.com/meridian-commerce/meridian/internal/sim/overload"
+	"github.com/meridian-commerce/meridian/internal/sim/commands"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second signal ends at once; the kernel then ends the children
-	drills := drill.Command()
-	drills.AddCommand(matrix.Command(), overload.Command())
-	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, load.Command(), drills))
+	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, commands.All()...))
 }

@@ -23,20 +23,22 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/admission/quota"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // Config says what is admitted. A rate or a concurrency of 0 is no limit.
 type Config struct {
-	Region       regions.Name   // the edge's
-	Regions      []regions.Name // those that requests go to
-	UserRate     int            // requests of one user in a second; twice as many at once
-	AddressRate  int            // requests of one address in a second; twice as many at once
-	SignInRate   int            // sign-ins and sign-ups of one address in a minute, and at once
-	CheckoutRate int            // orders of one user in a minute, and at once
-	Concurrency  int            // requests under way in one region, at most; the adaptive limit is at most this
-	Redis        string         // host:port of the region's Redis; "": every edge counts for itself
+	Region       regions.Name       // the edge's
+	Regions      []regions.Name     // those that requests go to
+	UserRate     int                // requests of one user in a second; twice as many at once
+	AddressRate  int                // requests of one address in a second; twice as many at once
+	SignInRate   int                // sign-ins and sign-ups of one address in a minute, and at once
+	CheckoutRate int                // orders of one user in a minute, and at once
+	Concurrency  int                // requests under way in one region, at most; the adaptive limit is at most this
+	Redis        string             // host:port of the region's Redis; "": every edge counts for itself
+	Access       redisaccess.Access // how to connect there
 }
 
 // Caller is who sends a request. All of it is verified: nothing of it is taken from a caller's word.
@@ -87,7 +89,7 @@ func New(cfg Config, deps Deps) (*Gate, error) {
 	if g.policies, err = newPolicies(cfg); err != nil {
 		return nil, err
 	}
-	if g.buckets, err = quota.New(quota.Config{Redis: cfg.Redis, Logger: deps.Logger}, deps.Metrics); err != nil {
+	if g.buckets, err = quota.New(quota.Config{Redis: cfg.Redis, Access: cfg.Access, Logger: deps.Logger}, deps.Metrics); err != nil {
 		return nil, err
 	}
 	if g.metrics, err = newMetrics(g, deps.Metrics); err != nil {
@@ -108,12 +110,12 @@ func (g *Gate) Close() error { return g.buckets.Close() }
 // Handler admits requests to next, and answers the others.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		route := g.routes(r)
+		begun, route := time.Now(), g.routes(r)
 		verdict, region := g.count(r, route)
 		if verdict.Policy != nil {
 			g.policies.stamp(w.Header(), verdict)
 			if !verdict.Allowed {
-				g.metrics.refuse(route.Class, verdict.Policy.Name())
+				g.metrics.refuse(route.Class, verdict.Policy.Name(), g.limited.status, begun)
 				g.limited.write(w, r, verdict.RetryAfter)
 				return
 			}
@@ -123,11 +125,11 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 			prefetch(w, r, route)
 			if lane.enter(route.Class) {
 				g.metrics.admit(route.Class)
-				g.serve(w, r, next, &passage{lane: lane, route: route, expected: region, begun: time.Now()})
+				g.serve(w, r, next, &passage{lane: lane, route: route, expected: region, arrived: begun, begun: time.Now()})
 				return
 			}
 		}
-		g.metrics.refuse(route.Class, reasonOverload)
+		g.metrics.refuse(route.Class, reasonOverload, g.overload.status, begun)
 		g.overload.write(w, r, spread())
 	})
 }

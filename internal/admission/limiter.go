@@ -135,10 +135,14 @@ func (l *limiter) leave(c Class) { l.inFlight[c].Add(-1) }
 
 // observe learns from how long an answer took to begin.
 func (l *limiter) observe(route string, took time.Duration, o outcome) {
+	l.observeAt(time.Now(), route, took, o)
+}
+
+// observeAt is observe of an answer that began now.
+func (l *limiter) observeAt(now time.Time, route string, took time.Duration, o outcome) {
 	if o == unknown || l.most == 0 {
 		return
 	}
-	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.probe.stage != none && !l.probed(now, now.Add(-took)) {

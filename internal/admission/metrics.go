@@ -2,6 +2,8 @@ package admission
 
 import (
 	"fmt"
+	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -10,7 +12,39 @@ import (
 type metrics struct {
 	admitted [classes]prometheus.Counter
 	rejected [classes]map[string]prometheus.Counter
+	answers  [classes][results]prometheus.Observer
 }
+
+// result is what became of a request, as its caller sees it.
+type result uint8
+
+const (
+	answered result = iota // as asked
+	refused                // the request was at fault, or one too many of its caller's
+	unserved               // it was not, and was not served
+	left                   // the caller did not wait for the answer
+	results                // their number
+)
+
+// String returns the result's name, as in metrics.
+func (r result) String() string { return [...]string{"ok", "refused", "failed", "canceled"}[r] }
+
+// resultOf says what became of a request from the status of its answer, 0 for none, and from whether the caller left
+// before it began.
+func resultOf(status int, callerLeft bool) result {
+	switch {
+	case callerLeft, status == statusClientClosed:
+		return left
+	case status == 0 || status >= http.StatusInternalServerError:
+		return unserved
+	case status >= http.StatusBadRequest:
+		return refused
+	}
+	return answered
+}
+
+// statusClientClosed is what Connect sends for a canceled call.
+const statusClientClosed = 499
 
 func newMetrics(g *Gate, registry prometheus.Registerer) (*metrics, error) {
 	admitted := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -20,8 +54,16 @@ func newMetrics(g *Gate, registry prometheus.Registerer) (*metrics, error) {
 		Namespace: "meridian", Subsystem: "admission", Name: "rejected_total",
 		Help: "Requests refused, by class and reason: the name of a rate limit, or overload.",
 	}, []string{"class", "reason"})
+	answers := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "meridian", Subsystem: "edge", Name: "answer_duration_seconds",
+		Help:    "Time from a request's arrival to the beginning of its answer, refusals included, by class and by what the caller got.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	}, []string{"class", "result"})
 	m := &metrics{}
 	for c := range classes {
+		for r := range results {
+			m.answers[c][r] = answers.WithLabelValues(c.String(), r.String())
+		}
 		m.admitted[c] = admitted.WithLabelValues(c.String())
 		m.rejected[c] = map[string]prometheus.Counter{}
 		for _, reason := range []string{policyUser, policyAddress, policySignIn, policyCheckout, reasonOverload} {
@@ -31,7 +73,7 @@ func newMetrics(g *Gate, registry prometheus.Registerer) (*metrics, error) {
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{admitted, rejected, newLimitCollector(g)} {
+	for _, c := range []prometheus.Collector{admitted, rejected, answers, newLimitCollector(g)} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("admission: register metrics: %w", err)
 		}
@@ -39,8 +81,17 @@ func newMetrics(g *Gate, registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) admit(c Class)                 { m.admitted[c].Inc() }
-func (m *metrics) refuse(c Class, reason string) { m.rejected[c][reason].Inc() }
+func (m *metrics) admit(c Class) { m.admitted[c].Inc() }
+
+// refuse counts a refusal, which is an answer too.
+func (m *metrics) refuse(c Class, reason string, status int, since time.Time) {
+	m.rejected[c][reason].Inc()
+	m.answer(c, resultOf(status, false), time.Since(since))
+}
+
+func (m *metrics) answer(c Class, r result, took time.Duration) {
+	m.answers[c][r].Observe(took.Seconds())
+}
 
 // limitCollector tells the limits at the moment of a scrape.
 type limitCollector struct {

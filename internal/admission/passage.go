@@ -53,7 +53,8 @@ func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy region
 		}
 	} else if answer.Get("Meridian-Route") == "failover" {
 		if now := l.served.Load(); now == nil || *now != servedBy {
-			l.served.Store(&servedBy)
+			other := servedBy // of its own, so that only this branch allocates
+			l.served.Store(&other)
 		}
 	}
 	return servedBy
@@ -61,10 +62,12 @@ func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy region
 
 // passage is an admitted request until its answer begins.
 type passage struct {
+	answer   response
 	lane     *lane
 	route    Route
 	expected regions.Name
-	begun    time.Time
+	arrived  time.Time
+	begun    time.Time // when it was let in
 	over     atomic.Bool
 }
 
@@ -83,11 +86,22 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 	if p.route.Stream {
 		defer time.AfterFunc(streamStart, func() { p.end() }).Stop()
 	}
-	next.ServeHTTP(&response{ResponseWriter: w, request: r, gate: g, passage: p}, r)
+	p.answer = response{ResponseWriter: w, request: r, gate: g, passage: p}
+	answer := &p.answer
+	status := 0 // of an answer that never began: none after a panic, which hangs up on the caller
+	defer func() {
+		if !answer.begun {
+			g.metrics.answer(p.route.Class, resultOf(status, r.Context().Err() != nil), time.Since(p.arrived))
+		}
+	}()
+	next.ServeHTTP(answer, r)
+	status = http.StatusOK // what the server sends for a handler that wrote nothing
 }
 
 // begins ends the passage when its answer begins, and learns from how long that took.
 func (g *Gate) begins(r *http.Request, p *passage, status int, h http.Header) {
+	now := time.Now()
+	g.metrics.answer(p.route.Class, resultOf(status, false), now.Sub(p.arrived))
 	if !p.end() {
 		return
 	}
@@ -95,7 +109,7 @@ func (g *Gate) begins(r *http.Request, p *passage, status int, h http.Header) {
 	if p.route.Stream || servedBy != p.lane.region || r.Context().Err() != nil {
 		return
 	}
-	p.lane.observe(p.route.Name, time.Since(p.begun), outcomeOf(status))
+	p.lane.observeAt(now, p.route.Name, now.Sub(p.begun), outcomeOf(status))
 }
 
 // outcomeOf says what a status means for the load. A region that refuses quickly is no quick region.

@@ -221,7 +221,7 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if v := m.GetCounter().GetValue() + m.GetGauge().GetValue(); v != 0 {
+			if v := m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount()); v != 0 {
 				got[strings.TrimPrefix(f.GetName(), "meridian_admission_")+labels(m)] = v
 			}
 		}
@@ -229,6 +229,8 @@ func TestMetrics(t *testing.T) {
 	want := map[string]float64{
 		"admitted_total cart": 2, "rejected_total cart user": 3, "rejected_total browse overload": 1,
 		"limit eu-west-1": 8, "in_flight eu-west-1": 5, "buckets": 1,
+		"meridian_edge_answer_duration_seconds cart ok": 2, "meridian_edge_answer_duration_seconds cart refused": 3,
+		"meridian_edge_answer_duration_seconds browse failed": 1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -6,13 +6,19 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"path"
 	"runtime/debug"
+	"strings"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meridian-commerce/meridian/internal/admission"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/edge"
+	"github.com/meridian-commerce/meridian/internal/edge/acme"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/lane"
 	"github.com/meridian-commerce/meridian/internal/edge/tlsfiles"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
@@ -56,13 +62,21 @@ func (p *process) buildEdge(ctx context.Context) error {
 	for name, address := range c.Edge.Consul {
 		consul[regions.Name(name)] = address
 	}
+	var tracer trace.TracerProvider
+	if c.OTLPEndpoint != "" { // else there is nobody to record for
+		tracer = p.telemetry.Tracers
+	}
+	secure, err := p.upstreamTLS()
+	if err != nil {
+		return err
+	}
 	e, err := edge.New(edge.Config{
-		Catalog: catalog, Region: c.Region, Consul: consul,
+		StackTLS: secure, Catalog: catalog, Region: c.Region, Consul: consul,
 		TrustedProxies: c.Edge.TrustedProxies, PeerNAT: c.Edge.PeerNAT, GeoIPFile: c.Edge.GeoIPFile,
-		MaxBody: maxBody,
+		MaxBody: maxBody, HedgePercent: c.Edge.Hedge, LogPercent: c.Edge.AccessLog,
 	}, edge.Deps{
 		Tokens: edgeTokens{keys.verifier}, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
-		Tracer: p.telemetry.Tracers, Propagator: p.telemetry.Propagator,
+		Tracer: tracer, Propagator: p.telemetry.Propagator,
 	})
 	if err != nil {
 		return err
@@ -96,11 +110,22 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.cors_origins cannot be used")
 	}
 	mux.Handle("/", front)
+	// The mux looks at each part of a path. One that needs no cleaning, as nearly all, is the API's at once.
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; strings.HasPrefix(p, "/") && p != ReadyPath && path.Clean(p) == p && r.Method != http.MethodConnect {
+			front.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 	secure, err := p.certificate()
 	if err != nil {
 		return err
 	}
-	api, err := bind(c.Listen, gateway.NewServer(mux, secure, p.telemetry.Logger))
+	api, err := bind(c.Listen, lane.New(gateway.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger)))
+	if err == nil {
+		api.listener = gateway.Patient(api.listener)
+	}
 	if err := p.listen(c.Listen, api, err); err != nil {
 		return err
 	}
@@ -114,6 +139,9 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 // certificate returns the TLS settings of the edge's port, nil for clear text, and keeps the certificate fresh.
 func (p *process) certificate() (*tls.Config, error) {
 	cert, key := p.config.Edge.TLSCertFile, p.config.Edge.TLSKeyFile
+	if len(p.config.Edge.ACME.Domains) > 0 {
+		return p.issued()
+	}
 	if cert == "" && key == "" {
 		return nil, nil // no settings are clear text
 	}
@@ -121,8 +149,29 @@ func (p *process) certificate() (*tls.Config, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.tls_cert_file and edge.tls_key_file cannot be used")
 	}
+	if err := p.registerExpiry(pair, "callers"); err != nil {
+		return nil, err
+	}
 	p.background = append(p.background, func(ctx context.Context) { _ = pair.Watch(ctx) }) // it returns no error
 	return pair.Config(), nil
+}
+
+// issued is certificate by an ACME authority.
+func (p *process) issued() (*tls.Config, error) {
+	c := p.config.Edge
+	if c.TLSCertFile != "" || c.TLSKeyFile != "" {
+		return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "edge.acme.domains and edge.tls_cert_file exclude each other: a certificate is issued or read")
+	}
+	m, err := acme.New(acme.Config{
+		Domains: c.ACME.Domains, Email: c.ACME.Email, Directory: c.ACME.DirectoryURL, Storage: c.ACME.StorageDir,
+		Authority: c.ACME.CAFile, Agree: c.ACME.Agree, Listen: p.config.Listen, Logger: p.telemetry.Logger,
+	})
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.acme cannot be used")
+	}
+	p.closers.addFunc(m.Close)
+	p.background = append(p.background, m.Run)
+	return m.Config(), nil
 }
 
 // edgeTokens gives the edge the claims that it routes by.

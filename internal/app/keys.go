@@ -20,7 +20,7 @@ import (
 // keyring is the key set of access tokens in the shapes that rooms ask for.
 type keyring struct {
 	verifier rpc.Verifier
-	issuer   account.Issuer
+	issuer   account.Issuer // nil: the set holds public keys alone
 	jwks     http.Handler
 }
 
@@ -33,12 +33,28 @@ func loadKeys(c config.Config, now clock.Clock) (keyring, error) {
 	if err != nil {
 		return keyring{}, err
 	}
-	issue, err := token.NewIssuer(set, now)
+	jwks, err := token.JWKSHandler(set)
 	if err != nil {
 		return keyring{}, err
 	}
-	jwks, err := token.JWKSHandler(set.Public())
-	return keyring{verifier: verifier{verify}, issuer: issuer{issue, c.Auth.TokenTTL}, jwks: jwks}, err
+	keys := keyring{verifier: verifier{verify}, jwks: jwks}
+	if set.Signs() {
+		issue, err := token.NewIssuer(set, now)
+		if err != nil {
+			return keyring{}, err
+		}
+		keys.issuer = issuer{issue, c.Auth.TokenTTL}
+	}
+	return keys, nil
+}
+
+// signer returns what signs access tokens.
+func (k keyring) signer(c config.Config) (account.Issuer, error) {
+	if k.issuer == nil {
+		return nil, fault.New(fault.Invalid, "SIGNING_KEY_MISSING", "auth.keys_file %s holds public keys alone, and a stack with the module account signs access "+
+			"tokens: give it the set that `meridian keys generate` made; what `meridian keys public` makes is for edges and other stacks", c.Auth.KeysFile)
+	}
+	return k.issuer, nil
 }
 
 type verifier struct{ tokens *token.Verifier }

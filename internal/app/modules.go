@@ -56,8 +56,12 @@ func accountModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
+	issuer, err := s.keys.signer(s.config)
+	if err != nil {
+		return err
+	}
 	service, err := account.New(account.Config{
-		Store: accountsql.New(s.db), Hasher: password.New(), Issuer: s.keys.issuer, Catalog: s.catalog,
+		Store: accountsql.New(s.db), Hasher: password.New(), Issuer: issuer, Catalog: s.catalog,
 		DirectoryKey: directoryKey, Clock: s.clock,
 	})
 	if err != nil {
@@ -98,7 +102,11 @@ func (s *stack) cacheStatus(ctx context.Context, status cache.Status) {
 }
 
 func orderModule(_ context.Context, s *stack) error {
-	service := order.New(ordersql.New(s.db, s.clock), s.catalog, s.clock, watchEvery)
+	store, err := order.NewMeasured(ordersql.New(s.db, s.clock), s.telemetry.Metrics)
+	if err != nil {
+		return err
+	}
+	service := order.New(store, s.catalog, s.clock, watchEvery)
 	handler := orderrpc.New(service, s.draining)
 	s.mux.Handle(orderv1connect.NewOrderServiceHandler(handler, s.handlers...))
 	s.mux.Handle("GET /v1/orders/{id}/events", handler.Events())

@@ -17,10 +17,17 @@ const (
 	maxHeaderBytes = 32 << 10
 )
 
-// server is one HTTP listener.
+// server is one HTTP listener, and what answers on it.
 type server struct {
-	http     *http.Server
+	http     answerer
 	listener net.Listener
+}
+
+// answerer is what is needed of an http.Server.
+type answerer interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
 }
 
 // listen serves on an address within the network, in clear text.
@@ -35,7 +42,7 @@ func listen(address string, h http.Handler) (*server, error) {
 }
 
 // bind binds an address at once, so that one in use is an error before anything else starts.
-func bind(address string, s *http.Server) (*server, error) {
+func bind(address string, s answerer) (*server, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "ADDRESS_UNUSABLE", "cannot listen on %s; is another process using it?", address)
@@ -45,11 +52,7 @@ func bind(address string, s *http.Server) (*server, error) {
 
 // serve answers until shutdown.
 func (s *server) serve() error {
-	serve := s.http.Serve
-	if s.http.TLSConfig != nil {
-		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") } // the settings have the certificate
-	}
-	if err := serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("app: serve %s: %w", s.listener.Addr(), err)
 	}
 	return nil

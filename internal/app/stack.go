@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/exaring/otelpgx"
@@ -17,6 +18,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/health"
+	"github.com/meridian-commerce/meridian/internal/health/healthsql"
 	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -37,6 +40,9 @@ type stack struct {
 	keys     keyring
 	mux      *http.ServeMux
 	handlers []connect.HandlerOption
+	requests *health.Meter // under way
+	conns    *health.Meter // of the pool, that are in use
+	relay    relayProgress
 }
 
 // RunStack runs a stack instance until ctx ends.
@@ -78,10 +84,12 @@ func (s *stack) build(ctx context.Context) error {
 // open connects to the region's database gateway and Redis, neither of which has to be there yet.
 func (s *stack) open(ctx context.Context) error {
 	c := s.config
+	s.requests, s.conns = health.NewMeter(c.Capacity.Requests, time.Now()), health.NewMeter(int(c.Database.MaxConns), time.Now())
+	tracer := otelpgx.NewTracer(otelpgx.WithTracerProvider(s.telemetry.Tracers), otelpgx.WithDisableConnectionDetailsInAttributes())
 	var err error
 	s.db, err = sqldb.Open(ctx, sqldb.Config{
 		URL: c.Database.URL, MaxConns: c.Database.MaxConns, StatementTimeout: c.Database.StatementTimeout, LockTimeout: c.Database.LockTimeout,
-		Tracer: otelpgx.NewTracer(otelpgx.WithTracerProvider(s.telemetry.Tracers), otelpgx.WithDisableConnectionDetailsInAttributes()),
+		Tracer: &poolMeter{Tracer: tracer, meter: s.conns},
 	})
 	if err != nil {
 		return err
@@ -90,9 +98,9 @@ func (s *stack) open(ctx context.Context) error {
 	if err := sqldb.RegisterMetrics(s.db, s.telemetry.Metrics); err != nil {
 		return err
 	}
-	s.cache, err = cache.New(cache.Config{Address: c.Redis.Address, Logger: s.telemetry.Logger}, s.telemetry.Metrics)
+	s.cache, err = cache.New(cache.Config{Address: c.Redis.Address, Access: redisAccess(c), Logger: s.telemetry.Logger}, s.telemetry.Metrics)
 	if err != nil {
-		return err
+		return unusable(err)
 	}
 	s.closers.add(func(context.Context) error { return s.cache.Close() })
 	if s.keys, err = loadKeys(c, s.clock); err != nil {
@@ -103,24 +111,49 @@ func (s *stack) open(ctx context.Context) error {
 		return err
 	}
 	s.handlers = []connect.HandlerOption{
-		connect.WithInterceptors(measured, rpc.Errors(s.telemetry.Logger)), connect.WithReadMaxBytes(maxBody),
+		connect.WithInterceptors(measured, rpc.Errors(s.telemetry.Logger), rpc.Consistency(s.clock)), connect.WithReadMaxBytes(maxBody),
 		connect.WithCompressMinBytes(1 << 10),
 	}
 	return nil
 }
 
+// monitor starts asking for the instance's health, over database connections of its own.
+func (s *stack) monitor(ctx context.Context) (*monitor, error) {
+	c := s.config
+	db, err := sqldb.Open(ctx, sqldb.Config{
+		URL: c.Database.URL, MaxConns: 2, StatementTimeout: c.Database.StatementTimeout, LockTimeout: c.Database.LockTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.closers.addFunc(db.Close)
+	store := healthsql.New(db, c.Region, c.Instance)
+	m := newMonitor(probes{
+		ping: store.Ping, beat: store.Beat, behind: s.relay.behind,
+		load: func(now time.Time) float64 { return max(s.requests.Use(now), s.conns.Use(now)) },
+	}, s.telemetry.Readiness)
+	s.background = append(s.background, m.run)
+	return m, m.register(s.telemetry.Metrics)
+}
+
 // serveOn binds the listeners, starts asking for health and registers in Consul.
 func (s *stack) serveOn(ctx context.Context) error {
 	c := s.config
-	h := newHealth(s.db.Ping, s.telemetry.Readiness)
-	s.background = append(s.background, h.run)
-	s.mux.Handle("GET "+ReadyPath, h)
+	m, err := s.monitor(ctx)
+	if err != nil {
+		return err
+	}
+	s.mux.Handle("GET "+ReadyPath, m)
 	s.mux.Handle("GET /.well-known/jwks.json", s.keys.jwks)
-	api, err := listen(c.Listen, s.handler())
+	secure, err := s.stackTLS()
+	if err != nil {
+		return err
+	}
+	api, err := listenTo(c.Listen, s.handler(), secure, s.telemetry.Logger)
 	if err := s.listen(c.Listen, api, err); err != nil {
 		return err
 	}
-	admin, err := listen(c.AdminListen, s.telemetry.AdminHandler(telemetry.Check{Name: "database", Run: h.ready}))
+	admin, err := listen(c.AdminListen, s.telemetry.AdminHandler(m.checks()...))
 	if err := s.listen(c.AdminListen, admin, err); err != nil {
 		return err
 	}
@@ -146,7 +179,7 @@ func (s *stack) serveOn(ctx context.Context) error {
 func (s *stack) handler() http.Handler {
 	h := rpc.Authenticate(s.keys.verifier, s.mux)
 	h = http.MaxBytesHandler(rpc.Statuses(h), maxBody)
-	h = stamped(s.config.Region, h)
+	h = metered(s.requests, stamped(s.config.Region, h))
 	return otelhttp.NewHandler(h, "meridian",
 		otelhttp.WithTracerProvider(s.telemetry.Tracers), otelhttp.WithPropagators(s.telemetry.Propagator), otelhttp.WithMeterProvider(noMetrics),
 		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != ReadyPath }),

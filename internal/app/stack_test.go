@@ -126,6 +126,9 @@ func TestStackRefusesToStart(t *testing.T) {
 		"address in use":          {[]string{nowhere, "--target=cart", "--listen=" + taken}, "is another process using it"},
 		"no bus":                  {[]string{nowhere, "--target=relay"}, "kafka.brokers is not set"},
 		"unreadable keys":         {[]string{nowhere, "--auth.keys_file=none.json"}, "meridian keys generate"},
+		"no key that signs":       {[]string{nowhere, "--auth.keys_file=" + publicKeys(t)}, "holds public keys alone"},
+		"no password of Redis":    {[]string{nowhere, "--redis.address=127.200.31.9:1", "--redis.password_file=none"}, "the redis settings cannot be used"},
+		"no password of Kafka":    {[]string{nowhere, "--target=relay", "--kafka.brokers=127.200.31.9:1", "--kafka.sasl.mechanism=PLAIN"}, "the kafka settings cannot be used"},
 		"unknown region":          {[]string{nowhere, "--region=mars-1"}, "not in the region catalog"},
 		"unreadable regions file": {[]string{nowhere, "--regions_file=none.yaml"}, "regions_file"},
 	} {
@@ -134,6 +137,9 @@ func TestStackRefusesToStart(t *testing.T) {
 			t.Errorf("%s: %v; want an error that says %q", name, err, tc.says)
 		}
 		if name == "address in use" && fault.Reason(err) != "ADDRESS_UNUSABLE" {
+			t.Errorf("%s: reason %s", name, fault.Reason(err))
+		}
+		if name == "no key that signs" && fault.Reason(err) != "SIGNING_KEY_MISSING" {
 			t.Errorf("%s: reason %s", name, fault.Reason(err))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/health"
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
@@ -14,6 +15,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
 	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 // How long background work pauses when there was nothing to do.
@@ -21,6 +23,7 @@ const (
 	relayEvery   = 150 * time.Millisecond
 	paymentEvery = 150 * time.Millisecond
 	sweepEvery   = 10 * time.Minute
+	backlogEvery = 5 * time.Second
 )
 
 // relayModule publishes the outbox of every region whose lease this instance holds, and sweeps old rows.
@@ -28,15 +31,41 @@ func relayModule(_ context.Context, s *stack) error {
 	if err := s.config.Require("kafka.brokers"); err != nil {
 		return err
 	}
-	producer, err := bus.NewProducer(s.config.Kafka.Brokers)
+	producer, err := bus.NewProducer(busConfig(s.config))
 	if err != nil {
-		return err
+		return unusable(err)
 	}
 	s.closers.addFunc(producer.Close)
 	relay := outbox.NewRelay(s.db, producer, s.telemetry.Logger, s.telemetry.Metrics)
-	return s.elect("relay",
-		lease.Work{Name: "relay", Every: relayEvery, Step: relay.Publish},
+	backlog := outbox.NewBacklog(s.db, s.telemetry.Metrics)
+	s.relay.elector, err = s.elect("relay",
+		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
+		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
 		lease.Work{Name: "sweep", Every: sweepEvery, Step: outbox.NewSweeper(s.db).Sweep})
+	return err
+}
+
+// relayProgress is how far behind this instance's relay is.
+type relayProgress struct {
+	elector *lease.Elector // nil: the instance relays nothing
+	health.Progress
+}
+
+// watched notes how a step that publishes a region's events ends.
+func (p *relayProgress) watched(publish func(context.Context, regions.Name) (int, error)) func(context.Context, regions.Name) (int, error) {
+	return func(ctx context.Context, home regions.Name) (int, error) {
+		n, err := publish(ctx, home)
+		p.Step(time.Now(), home, err == nil && n < outbox.Batch)
+		return n, err
+	}
+}
+
+// behind returns the region whose events have been waiting for longest, and for how long.
+func (p *relayProgress) behind(now time.Time) (regions.Name, time.Duration) {
+	if p.elector == nil {
+		return "", 0
+	}
+	return p.Behind(now, p.elector.Held())
 }
 
 // paymentModule starts a payment for each placed order and moves the payments of every region whose lease this
@@ -53,31 +82,35 @@ func paymentModule(_ context.Context, s *stack) error {
 	store := paymentsql.New(s.db)
 	worker, err := payment.NewWorker(payment.Config{
 		Store: store, Orders: ordersql.New(s.db, s.clock), Provider: provider, FulfillAfter: s.config.Order.FulfillAfter,
-		Log: s.telemetry.Logger, Metrics: s.telemetry.Metrics,
+		Concurrency: s.config.Payment.Concurrency, Log: s.telemetry.Logger, Metrics: s.telemetry.Metrics,
 	})
 	if err != nil {
-		return err
+		return unusable(err)
 	}
-	consumer, err := bus.NewConsumer(s.config.Kafka.Brokers, payment.ConsumerName, payment.NewConsumer(store, s.catalog).Handle,
+	consumer, err := bus.NewConsumer(busConfig(s.config), payment.ConsumerName, payment.NewConsumer(store, s.catalog).Handle,
 		s.telemetry.Logger, s.telemetry.Metrics)
 	if err != nil {
-		return err
+		return unusable(err)
 	}
 	s.background = append(s.background, consumer.Run)
-	return s.elect("payment", lease.Work{Name: "payment", Every: paymentEvery, Step: worker.Step})
+	backlog := payment.NewBacklog(store, s.telemetry.Metrics)
+	_, err = s.elect("payment",
+		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
+		lease.Work{Name: "payment", Every: paymentEvery, Step: worker.Step})
+	return err
 }
 
 // elect takes part in the election for the lease of that name in every region.
-func (s *stack) elect(name string, work ...lease.Work) error {
+func (s *stack) elect(name string, work ...lease.Work) (*lease.Elector, error) {
 	elector, err := lease.New(lease.Config{
 		Catalog: s.catalog, Region: s.config.Region, Instance: s.config.Instance, Store: leasesql.New(s.db, name), Work: work,
 		Log: s.telemetry.Logger.With("lease", name), Metrics: s.leaseMetrics(name),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.background = append(s.background, elector.Run)
-	return nil
+	return elector, nil
 }
 
 // leaseMetrics tells the metrics of several leases apart.

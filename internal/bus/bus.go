@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -28,32 +29,53 @@ const (
 	adminTime   = 2 * time.Second // of one request about the topic or an offset
 )
 
-// ErrConfig is wrapped by errors about a bus configuration.
-var ErrConfig = errors.New("bus: bad configuration")
-
 // connect makes a client; it does not wait for a broker.
-func connect(brokers []string, opts ...kgo.Opt) (*kgo.Client, error) {
-	if len(brokers) == 0 {
-		return nil, fmt.Errorf("%w: kafka.brokers is empty", ErrConfig)
+func connect(c Config, opts ...kgo.Opt) (*kgo.Client, *link, error) {
+	own, err := c.options()
+	if err != nil {
+		return nil, nil, err
 	}
-	client, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(brokers...),
+	l := &link{}
+	client, err := kgo.NewClient(append(append(own,
 		kgo.ClientID("meridian"),
+		kgo.WithHooks(l),
 		kgo.DialTimeout(time.Second),
 		kgo.RequestTimeoutOverhead(adminTime),
 		kgo.RetryTimeout(adminTime),
-		kgo.MetadataMinAge(250 * time.Millisecond),
-		kgo.MetadataMaxAge(3 * time.Second),
-	}, opts...)...)
+		kgo.MetadataMinAge(250*time.Millisecond),
+		kgo.MetadataMaxAge(3*time.Second),
+	), opts...)...)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return client, nil
+	return client, l, nil
+}
+
+// link notes how the last attempt to connect to a broker and sign in ended: what waits for the bus ends with a
+// time-out, which says nothing of why. It is safe for concurrent use.
+type link struct{ failure atomic.Pointer[error] }
+
+// OnBrokerConnect implements kgo.HookBrokerConnect.
+func (l *link) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if err == nil {
+		l.failure.Store(nil)
+		return
+	}
+	l.failure.Store(&err)
+}
+
+// explain adds to an error why there is no connection, if there is none.
+func (l *link) explain(err error) error {
+	if failure := l.failure.Load(); err != nil && failure != nil {
+		return fmt.Errorf("%w; the last attempt to connect and sign in: %w", err, *failure)
+	}
+	return err
 }
 
 // topic makes sure that Topic is there. It is safe for concurrent use.
 type topic struct {
 	client *kgo.Client
+	link   *link
 	there  atomic.Bool
 }
 
@@ -71,7 +93,7 @@ func (t *topic) ensure(ctx context.Context) error {
 	req.Topics = append(req.Topics, one)
 	resp, err := req.RequestWith(ctx, t.client)
 	if err != nil {
-		return fmt.Errorf("bus: create topic: %w", err)
+		return fmt.Errorf("bus: create topic: %w", t.link.explain(err))
 	}
 	for _, made := range resp.Topics {
 		if err := kerr.ErrorForCode(made.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {

@@ -36,7 +36,7 @@ func broker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 
 func producer(t *testing.T, brokers []string) *bus.Producer {
 	t.Helper()
-	p, err := bus.NewProducer(brokers)
+	p, err := bus.NewProducer(bus.Config{Brokers: brokers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func producer(t *testing.T, brokers []string) *bus.Producer {
 // consume runs a consumer until the test ends.
 func consume(t *testing.T, brokers []string, group string, h bus.Handler) {
 	t.Helper()
-	c, err := bus.NewConsumer(brokers, group, h, discard, nil)
+	c, err := bus.NewConsumer(bus.Config{Brokers: brokers}, group, h, discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestHandledEventsAreNotReadAgainByTheGroup(t *testing.T) {
 	p := producer(t, b)
 	seen := make(chan outbox.Event, 10)
 	run := func() (stop func()) {
-		c, err := bus.NewConsumer(b, "g", func(_ context.Context, e outbox.Event) error { seen <- e; return nil }, discard, nil)
+		c, err := bus.NewConsumer(bus.Config{Brokers: b}, "g", func(_ context.Context, e outbox.Event) error { seen <- e; return nil }, discard, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,10 +284,10 @@ func freePort(t *testing.T) int {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	if _, err := bus.NewProducer(nil); !errors.Is(err, bus.ErrConfig) {
+	if _, err := bus.NewProducer(bus.Config{}); !errors.Is(err, bus.ErrConfig) {
 		t.Errorf("no brokers: %v", err)
 	}
-	if _, err := bus.NewConsumer([]string{"127.0.0.1:1"}, "", nil, discard, nil); !errors.Is(err, bus.ErrConfig) {
+	if _, err := bus.NewConsumer(bus.Config{Brokers: []string{"127.0.0.1:1"}}, "", nil, discard, nil); !errors.Is(err, bus.ErrConfig) {
 		t.Errorf("no group: %v", err)
 	}
 }

@@ -45,11 +45,11 @@ type Consumer struct {
 
 // NewConsumer returns a Consumer at once, whether a broker answers or not; it does nothing until Run. Errors wrap
 // ErrConfig. Its metrics are registered with reg, which may be nil.
-func NewConsumer(brokers []string, group string, h Handler, log *slog.Logger, reg prometheus.Registerer) (*Consumer, error) {
+func NewConsumer(c Config, group string, h Handler, log *slog.Logger, reg prometheus.Registerer) (*Consumer, error) {
 	if group == "" || h == nil || log == nil {
 		return nil, fmt.Errorf("%w: a consumer needs a group, a handler and a logger", ErrConfig)
 	}
-	client, err := connect(brokers,
+	client, l, err := connect(c,
 		kgo.ConsumerGroup(group),
 		kgo.ConsumeTopics(Topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // a bus that lost its data starts anew
@@ -62,7 +62,7 @@ func NewConsumer(brokers []string, group string, h Handler, log *slog.Logger, re
 		return nil, err
 	}
 	return &Consumer{
-		client: client, topic: topic{client: client}, handler: h, log: log,
+		client: client, topic: topic{client: client, link: l}, handler: h, log: log,
 		handled: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_bus_events_total", Help: "Events taken from the bus, by outcome: done, invalid, or left to be published again.",
 		}, []string{"home", "type", "outcome"}),
@@ -105,7 +105,7 @@ func (c *Consumer) consider(ctx context.Context, fetches kgo.Fetches) {
 	if worst == nil || ctx.Err() != nil {
 		return
 	}
-	logged(ctx, c.log, "bus not readable; trying again", worst)
+	logged(ctx, c.log, "bus not readable; trying again", c.topic.link.explain(worst))
 	if gone(worst) {
 		c.topic.forget()
 		c.client.AddConsumeTopics(Topic)

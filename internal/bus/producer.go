@@ -21,8 +21,8 @@ type Producer struct {
 }
 
 // NewProducer returns a Producer at once, whether a broker answers or not. Errors wrap ErrConfig.
-func NewProducer(brokers []string) (*Producer, error) {
-	client, err := connect(brokers,
+func NewProducer(c Config) (*Producer, error) {
+	client, l, err := connect(c,
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.DisableIdempotentWrite(), // duplicates are harmless, and a batch can be given up in time
 		kgo.ProduceRequestTimeout(publishTime),
@@ -33,7 +33,7 @@ func NewProducer(brokers []string) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{client: client, topic: topic{client: client}}, nil
+	return &Producer{client: client, topic: topic{client: client, link: l}}, nil
 }
 
 // Close gives up what is being published and closes the connections.
@@ -58,7 +58,7 @@ func (p *Producer) Publish(ctx context.Context, events []outbox.Event) error {
 		p.topic.forget()
 	}
 	if err != nil {
-		return fmt.Errorf("bus: publish %d events: %w", len(events), err)
+		return fmt.Errorf("bus: publish %d events: %w", len(events), p.topic.link.explain(err))
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,16 +36,19 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/sony/gobreaker/v2"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 )
 
 // Config describes a region's Redis and the limits around it. Zero durations and counts take the defaults.
 type Config struct {
-	Address     string        // host:port; "" is a region without Redis: every fetch is a bypass
-	Timeout     time.Duration // of one look or fill, the connection included; 50 ms
-	LoadTimeout time.Duration // of one load, its wait for the limit included; 5 s
-	LoadLimit   int           // loads at a time while Redis is bypassed; 32
-	Seed        uint64        // of the jitter of times to live and of early refreshes; 0 draws one
-	Logger      *slog.Logger  // nil discards
+	Address     string             // host:port; "" is a region without Redis: every fetch is a bypass
+	Access      redisaccess.Access // how to connect there
+	Timeout     time.Duration      // of one look or fill, the connection included; 50 ms
+	LoadTimeout time.Duration      // of one load, its wait for the limit included; 5 s
+	LoadLimit   int                // loads at a time while Redis is bypassed; 32
+	Seed        uint64             // of the jitter of times to live and of early refreshes; 0 draws one
+	Logger      *slog.Logger       // nil discards
 }
 
 const (
@@ -62,6 +66,7 @@ type Cache struct {
 	flights singleflight.Group
 	loads   chan struct{} // a slot for each load while Redis is bypassed
 	metrics *metrics
+	failure atomic.Pointer[failure] // the last one
 
 	refreshes singleflight.Group
 
@@ -69,11 +74,17 @@ type Cache struct {
 	random *rand.Rand
 }
 
+// failure is a command that Redis did not carry out.
+type failure struct {
+	cause string
+	err   error
+}
+
 // errNoRedis is the look's error in a region without Redis.
 var errNoRedis = errors.New("cache: the region has no Redis")
 
 // New returns the cache of a region. It does not connect: Redis being down is no error. Its metrics go to
-// registry; the error is a second registration or a negative limit.
+// registry; the error is a second registration, a negative limit, or an Access that cannot be used.
 func New(cfg Config, registry prometheus.Registerer) (*Cache, error) {
 	if cfg.Timeout < 0 || cfg.LoadTimeout < 0 || cfg.LoadLimit < 0 {
 		return nil, fmt.Errorf("cache: a limit is negative: time-outs %s and %s, %d loads", cfg.Timeout, cfg.LoadTimeout, cfg.LoadLimit)
@@ -98,8 +109,12 @@ func New(cfg Config, registry prometheus.Registerer) (*Cache, error) {
 		return nil, err
 	}
 	if cfg.Address != "" {
+		options := clientOptions(cfg)
+		if err := cfg.Access.Apply(options); err != nil {
+			return nil, fmt.Errorf("cache: %w", err)
+		}
 		redis.SetLogger(driverLog{cfg.Logger})
-		c.redis = redis.NewClient(clientOptions(cfg))
+		c.redis = redis.NewClient(options)
 	}
 	return c, nil
 }
@@ -162,7 +177,11 @@ func (c *Cache) do(ctx context.Context, operation string, command func(context.C
 	value, err := c.breaker.Execute(func() (string, error) {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
 		defer cancel()
-		return command(limited)
+		value, err := command(limited)
+		if err != nil && !errors.Is(err, redis.Nil) {
+			c.failure.Store(&failure{c.metrics.failures.Count(err), err})
+		}
+		return value, err
 	})
 	switch {
 	case err == nil, errors.Is(err, redis.Nil):
@@ -188,8 +207,11 @@ func (c *Cache) logState(_ string, from, to gobreaker.State) {
 	if to == gobreaker.StateOpen && from == gobreaker.StateClosed {
 		level = slog.LevelWarn
 	}
-	c.cfg.Logger.Log(context.Background(), level, "redis breaker changed", "address", c.cfg.Address,
-		"from", from.String(), "to", to.String())
+	args := []any{"address", c.cfg.Address, "from", from.String(), "to", to.String()}
+	if last := c.failure.Load(); to == gobreaker.StateOpen && last != nil {
+		args = append(args, "cause", last.cause, "error", last.err)
+	}
+	c.cfg.Logger.Log(context.Background(), level, "redis breaker changed", args...)
 }
 
 // driverLog turns the Redis driver's own messages, which repeat while Redis is away, into debug records.

@@ -44,6 +44,7 @@ func TestStatusHeader(t *testing.T) {
 		`"Redis"; fwd=stale; fwd-status=304`:       {Outcome: Validated},
 		`"Redis"; fwd=uri-miss; stored`:            {Outcome: Miss, Stored: true},
 		`"Redis"; fwd=uri-miss`:                    {Outcome: Miss},
+		`"Redis"; fwd=request`:                     {Outcome: Refused},
 		`"Redis"; fwd=bypass; collapsed`:           {Outcome: Bypass, Collapsed: true},
 		`"Redis"; fwd=uri-miss; stored; collapsed`: {Outcome: Miss, Stored: true, Collapsed: true},
 	} {

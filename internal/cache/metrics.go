@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 )
 
 type metrics struct {
@@ -12,6 +14,7 @@ type metrics struct {
 	errors    *prometheus.CounterVec
 	refreshes *prometheus.CounterVec
 	outdated  prometheus.Counter
+	failures  *redisaccess.Failures
 }
 
 func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*metrics, error) {
@@ -40,10 +43,18 @@ func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*
 	for _, outcome := range []Outcome{Hit, Stale, Validated, Miss, Bypass} {
 		m.fetches.WithLabelValues(string(outcome))
 	}
+	for _, outcome := range []string{"done", "failed"} {
+		m.refreshes.WithLabelValues(outcome)
+	}
+	for _, operation := range []string{"look", "fill", "claim", "invalidate", "count", "decode", "encode"} {
+		m.errors.WithLabelValues(operation)
+	}
 	for _, c := range []prometheus.Collector{m.fetches, m.errors, m.refreshes, m.outdated, breaker} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("cache: register metrics: %w", err)
 		}
 	}
-	return m, nil
+	var err error
+	m.failures, err = redisaccess.NewFailures(registry)
+	return m, err //nolint:wrapcheck // it says what it is
 }

@@ -15,6 +15,7 @@ const (
 	Validated Outcome = "validated" // from Redis, after the system of record confirmed it
 	Miss      Outcome = "miss"      // loaded, since Redis had no entry, or another version
 	Bypass    Outcome = "bypass"    // loaded, since Redis did not answer
+	Refused   Outcome = "refused"   // loaded, since the caller asked for something newer than Redis had
 )
 
 // Status describes one fetch.
@@ -23,6 +24,11 @@ type Status struct {
 	TTL       time.Duration // of a Hit or Stale: how much longer it is fresh; negative: for how long it has not been
 	Stored    bool          // the loaded value was put into Redis
 	Collapsed bool          // the caller joined another caller's fetch
+}
+
+// Loaded reports whether the value was loaded for this very caller, and so after it asked.
+func (s Status) Loaded() bool {
+	return !s.Collapsed && (s.Outcome == Miss || s.Outcome == Bypass || s.Outcome == Refused)
 }
 
 // Header renders s as a Cache-Status header's value (RFC 9211) of the cache of that name, a token or any text.
@@ -37,6 +43,8 @@ func (s Status) Header(name string) string {
 		value += "; fwd=stale; fwd-status=304"
 	case Miss:
 		value += "; fwd=uri-miss"
+	case Refused:
+		value += "; fwd=request"
 	default:
 		value += "; fwd=bypass"
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/meridian-commerce/meridian/internal/money"
 )
 
+// Kind is what consistency tokens call a product; its name there is its handle.
+const Kind = "product"
+
 // Product is one thing for sale and its variants.
 type Product struct {
 	Handle      string // unique, stable, URL-safe

@@ -21,8 +21,8 @@ type Store interface {
 	// Search returns active products that hold every word of a query, best first.
 	Search(ctx context.Context, query string, offset, limit int) ([]Product, error)
 	// Put inserts or updates products by handle in one transaction, and returns how many changed. Variants and
-	// prices that a product no longer names stay. A variant
-	// whose SKU belongs to another product is fault.Exists.
+	// prices that a product no longer names stay. The products' versions are noted in ctx's consistency session.
+	// A variant whose SKU belongs to another product is fault.Exists.
 	Put(ctx context.Context, products []Product) (changed int, err error)
 }
 

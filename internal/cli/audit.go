@@ -15,6 +15,7 @@ import (
 
 func auditCommand() *cobra.Command {
 	var quiet time.Duration
+	var metrics string
 	cmd := configured(&cobra.Command{
 		Use: "audit", Short: "Check the invariants of orders, stock, money and events", Args: cobra.NoArgs,
 		Long: "Check that orders, stock, money and events agree with each other, over all regions. It reads only, and may run\nbeside live traffic; run it nightly. The exit code is 1 when an invariant does not hold.",
@@ -35,8 +36,14 @@ func auditCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if metrics != "" {
+			if err := audit.WriteMetrics(metrics, found, catalog, time.Now()); err != nil {
+				return err
+			}
+		}
 		return judge(cmd, found)
 	})
+	cmd.Flags().StringVar(&metrics, "metrics-file", "", "also write the result there in Prometheus's text format, for the node exporter's textfile collector")
 	cmd.Flags().DurationVar(&quiet, "quiet-for", time.Minute, "how long an event may wait for its effect")
 	return cmd
 }

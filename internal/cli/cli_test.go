@@ -92,6 +92,7 @@ func TestDataCommands(t *testing.T) {
 		{"seed", []string{"seed", "--units", "30"}, 0, "224 products, 224 of them new or changed", ""},
 		{"seed again", []string{"seed"}, 0, "224 products, 0 of them new or changed", ""},
 		{"import", []string{"catalog", "import", file, "--rate", "EUR=0.92", "--rate", "JPY=150"}, 1, "2 products, 2 of them new or changed", "line 3, Variant Price"},
+		{"its token", []string{"catalog", "import", file, "--rate", "EUR=0.92", "--rate", "JPY=150"}, 1, "send Meridian-Consistency: ey", "1 rows were refused"},
 		{"import again", []string{"catalog", "import", file, "--rate", "EUR=0.92", "--rate", "JPY=150"}, 1, "2 products, 0 of them new or changed", "1 rows were refused"},
 		{"bad rate", []string{"catalog", "import", file, "--rate", "EUR=-1"}, 2, "", "RATE_INVALID"},
 		{"audit", []string{"audit"}, 0, "every invariant holds", ""},

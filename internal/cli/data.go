@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
@@ -123,6 +125,7 @@ func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
 }
 
 func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store, stock catalog.Allotter, from catalog.Source) error {
+	ctx, session := consistency.Begin(ctx, consistency.Marks{})
 	done, err := catalog.Import(ctx, store, stock, from, func(done catalog.Imported, bad error) {
 		if bad != nil {
 			fmt.Fprintln(errOut, bad)
@@ -132,6 +135,9 @@ func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store,
 	})
 	if err != nil {
 		return err
+	}
+	if marks, wrote := session.Next(); wrote {
+		fmt.Fprintf(out, "caches follow within a second; to be shown nothing older at once, send %s: %s\n", consistency.Header, marks.Token(time.Now()))
 	}
 	if done.Bad > 0 {
 		return fault.New(fault.FailedPrecondition, "ROWS_REFUSED", "%d rows were refused; %d products were loaded", done.Bad, done.Products)

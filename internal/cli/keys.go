@@ -8,12 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/meridian-commerce/meridian/internal/account/token"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/peertls"
 )
 
 func keysCommand() *cobra.Command {
@@ -27,8 +29,56 @@ func keysCommand() *cobra.Command {
 		},
 	}
 	generate.Flags().StringVar(&dir, "dir", ".", "folder to write to")
-	parent.AddCommand(generate)
+	parent.AddCommand(generate, publicCommand(), certificatesCommand())
 	return parent
+}
+
+func publicCommand() *cobra.Command {
+	var in, out string
+	cmd := &cobra.Command{
+		Use: "public", Short: "Write a key set without its private keys", Args: cobra.NoArgs,
+		Long: "Write the public keys of auth.json as a JWK set, which is auth.keys_file enough for processes that verify access\ntokens and sign none: " +
+			"edges, and stacks without the module account. Whoever reads it can sign nothing.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			set, err := token.Load(in)
+			if err != nil {
+				return fault.Wrap(err, fault.Invalid, "KEYS_UNUSABLE", "the key set --in cannot be used")
+			}
+			text, err := set.JWKS()
+			if err != nil {
+				return err
+			}
+			text = append(text, '\n')
+			if out == "" {
+				_, err = cmd.OutOrStdout().Write(text)
+				return err
+			}
+			return os.WriteFile(out, text, 0o644) // it holds no secret
+		},
+	}
+	cmd.Flags().StringVar(&in, "in", "auth.json", "key set that `meridian keys generate` made")
+	cmd.Flags().StringVar(&out, "out", "", "file to write; default: print it")
+	return cmd
+}
+
+func certificatesCommand() *cobra.Command {
+	var out string
+	var valid time.Duration
+	cmd := &cobra.Command{
+		Use: "certificates", Short: "Make a private authority and certificates for mutual TLS, for trials", Args: cobra.NoArgs,
+		Long: "Make a private authority (ca.pem, ca.key) and the certificates by which edges and stacks know each other: edge.pem\nand edge.key for " +
+			peertls.EdgeName + " (edge.upstream_tls.*), stack.pem and stack.key for " + peertls.StackName + "\n(tls.*). It asks nobody. " +
+			"They are for trials: in production something that keeps the authority's key apart\nissues them, such as Vault or cert-manager.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if valid <= 0 {
+				return fmt.Errorf("%w: --valid is more than 0", errUsage)
+			}
+			return peertls.Generate(out, time.Now(), valid, func(path string) { fmt.Fprintln(cmd.OutOrStdout(), path) })
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", ".", "folder to write to; one that holds an authority is left alone")
+	cmd.Flags().DurationVar(&valid, "valid", 30*24*time.Hour, "for how long they are valid")
+	return cmd
 }
 
 func generateKeys(dir string, made func(path string)) error {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/rollout"
 	"github.com/meridian-commerce/meridian/internal/version"
 )
 
@@ -33,6 +34,9 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if errors.Is(err, errUsage) || fault.Is(err, fault.Invalid) {
 		return 2
 	}
+	if errors.Is(err, rollout.ErrRolledBack) {
+		return rolledBack
+	}
 	return 1
 }
 
@@ -49,6 +53,9 @@ func explain(err error) string {
 	return text
 }
 
+// Root returns the command line, for the reference that is generated from it.
+func Root() *cobra.Command { return newRoot() }
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "meridian",
@@ -60,7 +67,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), routeCommand(),
-		regionCommand(), auditCommand(), keysCommand(), sandboxCommand(), versionCommand())
+		regionCommand(), rolloutCommand(), planCommand(), auditCommand(), healthCommand(), keysCommand(), sandboxCommand(), versionCommand())
 	return root
 }
 

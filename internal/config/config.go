@@ -50,10 +50,21 @@ type Config struct {
 		AppRole          string        `koanf:"app_role"`
 	} `koanf:"database"`
 	Redis struct {
-		Address string `koanf:"address"`
+		Address      string `koanf:"address"`
+		Username     string `koanf:"username"`
+		PasswordFile string `koanf:"password_file"`
+		TLS          bool   `koanf:"tls"`
+		CAFile       string `koanf:"ca_file"`
 	} `koanf:"redis"`
 	Kafka struct {
 		Brokers []string `koanf:"brokers"`
+		TLS     bool     `koanf:"tls"`
+		CAFile  string   `koanf:"ca_file"`
+		SASL    struct {
+			Mechanism    string `koanf:"mechanism"`
+			Username     string `koanf:"username"`
+			PasswordFile string `koanf:"password_file"`
+		} `koanf:"sasl"`
 	} `koanf:"kafka"`
 	Auth struct {
 		KeysFile string        `koanf:"keys_file"`
@@ -64,10 +75,19 @@ type Config struct {
 	} `koanf:"account"`
 	Payment struct {
 		ProviderURL string `koanf:"provider_url"`
+		Concurrency int    `koanf:"concurrency"`
 	} `koanf:"payment"`
 	Order struct {
 		FulfillAfter time.Duration `koanf:"fulfill_after"`
 	} `koanf:"order"`
+	Capacity struct {
+		Requests int `koanf:"requests"`
+	} `koanf:"capacity"`
+	TLS struct {
+		CertFile     string `koanf:"cert_file"`
+		KeyFile      string `koanf:"key_file"`
+		ClientCAFile string `koanf:"client_ca_file"`
+	} `koanf:"tls"`
 	Edge struct {
 		Consul         map[string]string `koanf:"consul"`
 		TrustedProxies []string          `koanf:"trusted_proxies"`
@@ -76,6 +96,21 @@ type Config struct {
 		TLSCertFile    string            `koanf:"tls_cert_file"`
 		TLSKeyFile     string            `koanf:"tls_key_file"`
 		CORSOrigins    []string          `koanf:"cors_origins"`
+		Hedge          int               `koanf:"hedge"`
+		AccessLog      int               `koanf:"access_log"`
+		ACME           struct {
+			Domains      []string `koanf:"domains"`
+			Email        string   `koanf:"email"`
+			DirectoryURL string   `koanf:"directory_url"`
+			StorageDir   string   `koanf:"storage_dir"`
+			CAFile       string   `koanf:"ca_file"`
+			Agree        bool     `koanf:"agree"`
+		} `koanf:"acme"`
+		UpstreamTLS struct {
+			CertFile string `koanf:"cert_file"`
+			KeyFile  string `koanf:"key_file"`
+			CAFile   string `koanf:"ca_file"`
+		} `koanf:"upstream_tls"`
 	} `koanf:"edge"`
 	Admission struct {
 		UserRate     int `koanf:"user_rate"`
@@ -89,7 +124,7 @@ type Config struct {
 // Key is one configuration key: its default and a sentence for --help.
 type Key struct {
 	Name    string
-	Default any // string, int, time.Duration or []string
+	Default any // string, int, bool, time.Duration or []string
 	Help    string
 }
 
@@ -115,18 +150,43 @@ func Keys() []Key {
 		{"database.lock_timeout", 2 * time.Second, "most time to wait for one row lock"},
 		{"database.app_role", "", "migrate: role that is granted to read and write rows; empty: none"},
 		{"redis.address", "", "this region's Redis (host:port); empty: no cache"},
+		{"redis.username", "", "user of Redis's access lists; empty: its default user"},
+		{"redis.password_file", "", "file with Redis's password, read for each new connection; empty: none"},
+		{"redis.tls", false, "connect to Redis by TLS"},
+		{"redis.ca_file", "", "authorities that Redis's certificate is from (PEM); default: the system's"},
 		{"kafka.brokers", []string{}, "this region's Kafka brokers (host:port)"},
-		{"auth.keys_file", "", "Ed25519 key set that signs and verifies access tokens (meridian keys generate)"},
+		{"kafka.tls", false, "connect to Kafka by TLS"},
+		{"kafka.ca_file", "", "authorities that the brokers' certificates are from (PEM); default: the system's"},
+		{"kafka.sasl.mechanism", "", "how to sign in to Kafka: SCRAM-SHA-512 or PLAIN; empty: not at all"},
+		{"kafka.sasl.username", "", "user of Kafka"},
+		{"kafka.sasl.password_file", "", "file with the user's password, read for each new connection"},
+		{"auth.keys_file", "", "Ed25519 keys that sign and verify access tokens (meridian keys generate); the public ones verify"},
 		{"auth.token_ttl", 5 * time.Minute, "lifetime of an access token"},
 		{"account.directory_key_file", "", "secret key of the account directory (meridian keys generate)"},
 		{"payment.provider_url", "", "base URL of the payment provider"},
+		{"payment.concurrency", 8, "payments of a region worked on at the same time; each may hold a database connection"},
 		{"order.fulfill_after", time.Duration(0), "hand over and capture so long after confirmation; 0: never by itself"},
+		{"capacity.requests", 256, "requests under way, each for its first second, that fill the instance; 0: any number"},
+		{"tls.cert_file", "", "stack: its certificate for edges (PEM); with it, only edges with a certificate are answered"},
+		{"tls.key_file", "", "stack: the certificate's key (PEM)"},
+		{"tls.client_ca_file", "", "stack: authorities that edges' certificates are from (PEM)"},
 		{"edge.consul", []string{}, "edge: each region's own Consul, as region=host:port"},
 		{"edge.trusted_proxies", []string{}, "edge: networks whose X-Forwarded-For and geo headers are believed (CIDR)"},
 		{"edge.geoip_file", "", "edge: MaxMind country database; empty: headers only"},
 		{"edge.peer_nat", []string{}, "edge: address translation toward peers, as real/24=translated/24"},
 		{"edge.tls_cert_file", "", "edge: certificate chain (PEM), taken up anew when it changes; empty: clear text"},
 		{"edge.tls_key_file", "", "edge: the certificate's key (PEM)"},
+		{"edge.acme.domains", []string{}, "edge: domains to have a certificate issued for by ACME, instead of edge.tls_cert_file"},
+		{"edge.acme.email", "", "edge: address that the ACME authority may write to"},
+		{"edge.acme.directory_url", "", "edge: ACME authority; default: Let's Encrypt"},
+		{"edge.acme.storage_dir", "", "edge: folder of what is issued, shared by the edges of the domains"},
+		{"edge.acme.ca_file", "", "edge: authorities of the ACME authority's own certificate (PEM); default: the system's"},
+		{"edge.acme.agree", false, "edge: agree to the ACME authority's terms, without which nothing is asked"},
+		{"edge.upstream_tls.cert_file", "", "edge: its certificate for stacks (PEM); empty: clear text"},
+		{"edge.upstream_tls.key_file", "", "edge: that certificate's key (PEM)"},
+		{"edge.upstream_tls.ca_file", "", "edge: authorities that stacks' certificates are from (PEM)"},
+		{"edge.access_log", 1, "edge: percent of the requests that go well that have a line in the log, as all failed and slow ones have; 0: none"},
+		{"edge.hedge", 5, "edge: percent of the reads of global data under way that may be asked of two stacks at once; 0: none"},
 		{"edge.cors_origins", []string{}, "edge: web origins whose pages may call the API, or *; empty: none"},
 		{"admission.user_rate", 50, "edge: requests of one user in a second, twice as many at once; 0: no limit"},
 		{"admission.address_rate", 200, "edge: requests of one address in a second, twice as many at once; 0: no limit"},
@@ -145,6 +205,8 @@ func AddFlags(f *pflag.FlagSet) {
 			f.String(k.Name, d, k.Help)
 		case int:
 			f.Int(k.Name, d, k.Help)
+		case bool:
+			f.Bool(k.Name, d, k.Help)
 		case time.Duration:
 			f.Duration(k.Name, d, k.Help)
 		case []string:

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -19,6 +20,7 @@ const ServiceName = "meridian"
 const (
 	metaRegion = "region"
 	metaTarget = "target"
+	metaAdmin  = "admin_port"
 
 	blockFor     = 10 * time.Second // how long Consul holds a query open when nothing changes
 	queryTimeout = 2 * time.Second  // on top of it; also for queries that do not block
@@ -41,18 +43,26 @@ type consulDirectory struct {
 	crossDC bool // ask for the datacenter of the region's name, without blocking
 }
 
+// newConsulClient returns a client of the agent or server at addr, host:port, or https://host:port for TLS. The rest,
+// such as an ACL token (CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE) and authorities (CONSUL_CACERT), comes from the
+// environment variables that Consul documents for all its clients.
 func newConsulClient(addr string) (*api.Client, error) {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, fmt.Errorf("discovery: Consul's address: %w", err)
+	bare, secure := strings.CutPrefix(addr, "https://")
+	if _, _, err := net.SplitHostPort(bare); err != nil {
+		return nil, fmt.Errorf("discovery: Consul's address %q is neither host:port nor https://host:port: %w", addr, err)
+	}
+	scheme := "http"
+	if secure {
+		scheme = "https"
 	}
 	client, err := api.NewClient(&api.Config{
-		Address: addr,
-		Scheme:  "http",
-		HttpClient: &http.Client{Transport: &http.Transport{
+		Address: bare,
+		Scheme:  scheme,
+		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: queryTimeout}).DialContext,
 			MaxIdleConnsPerHost: 4,
 			IdleConnTimeout:     time.Minute,
-		}},
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("discovery: Consul client for %s: %w", addr, err)

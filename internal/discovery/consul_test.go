@@ -260,7 +260,7 @@ func TestHTTPProber(t *testing.T) {
 		}
 	})}
 	go func() { _ = server.Serve(listener) }()
-	probe, closeIdle := newHTTPProber()
+	probe, closeIdle := newHTTPProber(nil)
 	defer closeIdle()
 	addr := listener.Addr().String()
 	if _, err := probe(t.Context(), addr); err != nil {

@@ -15,7 +15,7 @@ type Operator struct {
 	client *api.Client
 }
 
-// NewOperator returns an operator at a Consul agent, host:port.
+// NewOperator returns an operator at a Consul agent, host:port or https://host:port.
 func NewOperator(agent string) (*Operator, error) {
 	client, err := newConsulClient(agent)
 	if err != nil {
@@ -68,4 +68,21 @@ func (o *Operator) Controls(ctx context.Context, edges regions.Name) (said map[r
 	}
 	said, bad = parseControls(entries)
 	return said, bad, nil
+}
+
+// Instances counts the stacks that one region's Consul lists (the agent's own if it is ""), and those of them that pass
+// every check.
+func (o *Operator) Instances(ctx context.Context, of regions.Name) (healthy, total int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	entries, _, err := o.client.Health().Service(ServiceName, "", false, (&api.QueryOptions{Datacenter: string(of)}).WithContext(ctx))
+	if err != nil {
+		return 0, 0, fmt.Errorf("discovery: list the instances of %s: %w", of, err)
+	}
+	for _, e := range entries {
+		if e.Checks.AggregatedStatus() == api.HealthPassing {
+			healthy++
+		}
+	}
+	return healthy, len(entries), nil
 }

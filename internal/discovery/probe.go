@@ -2,11 +2,13 @@ package discovery
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"time"
 )
@@ -33,16 +35,28 @@ const maxLoad = 10
 // returns when ctx is done.
 type Prober func(ctx context.Context, addr string) (load float64, err error)
 
-// newHTTPProber returns a Prober on its own kept-alive connections, apart from the traffic's.
-func newHTTPProber() (probe Prober, closeIdle func()) {
+// newHTTPProber returns a Prober on its own kept-alive connections, apart from the traffic's; over TLS where secure
+// says how. A probe that had to make a secure connection first, which takes a round trip more, has its time anew
+// from then on: that is no slowness of the instance.
+func newHTTPProber(secure *tls.Config) (probe Prober, closeIdle func()) {
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{}).DialContext,
+		TLSClientConfig:     secure,
 		MaxIdleConnsPerHost: 2,
 		IdleConnTimeout:     10 * time.Second,
 		DisableCompression:  true,
 	}
+	scheme := "http"
+	if secure != nil {
+		scheme = "https"
+	}
 	return func(ctx context.Context, addr string) (float64, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+ReadyPath, nil)
+		if secure != nil {
+			connecting, cancel := anewOnceConnected(ctx)
+			defer cancel()
+			ctx = connecting
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+addr+ReadyPath, nil)
 		if err != nil {
 			return 0, fmt.Errorf("discovery: probe %s: %w", addr, err)
 		}
@@ -57,6 +71,33 @@ func newHTTPProber() (probe Prober, closeIdle func()) {
 		}
 		return parseLoad(res.Header.Get(LoadHeader)), nil
 	}, transport.CloseIdleConnections
+}
+
+// anewOnceConnected returns a context for one request that has ctx's time until there is a connection, and as much
+// again if that is a new one.
+func anewOnceConnected(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	patience := time.Until(deadline)
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	timer := time.AfterFunc(patience, func() { cancel(context.DeadlineExceeded) })
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) { // by whoever wants no answer any more
+			cancel(context.Canceled)
+		}
+	})
+	out = httptrace.WithClientTrace(out, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		if !c.Reused && timer.Stop() {
+			timer.Reset(patience)
+		}
+	}})
+	return out, func() {
+		stop()
+		timer.Stop()
+		cancel(context.Canceled)
+	}
 }
 
 // parseLoad reads a load; what is no number from 0 on is 0.

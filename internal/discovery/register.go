@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -70,13 +72,22 @@ func (in Instance) service(host string, port int) *api.AgentServiceRegistration 
 	return &api.AgentServiceRegistration{
 		ID: in.ID, Name: ServiceName, Address: host, Port: port,
 		Tags: []string{string(in.Region), in.Target},
-		Meta: map[string]string{metaRegion: string(in.Region), metaTarget: in.Target},
+		Meta: map[string]string{metaRegion: string(in.Region), metaTarget: in.Target, metaAdmin: in.adminPort()},
 		Check: &api.AgentServiceCheck{
 			CheckID: ServiceName + ":" + in.ID, Name: "ready", HTTP: in.ReadyURL,
 			Interval: "1s", Timeout: "1s", SuccessBeforePassing: 2, FailuresBeforeCritical: 2,
 			DeregisterCriticalServiceAfter: "10m",
 		},
 	}
+}
+
+// adminPort returns the port of the admin listener, where metrics are; "" where the URL has none.
+func (in Instance) adminPort() string {
+	u, err := url.Parse(in.ReadyURL)
+	if err != nil {
+		return ""
+	}
+	return u.Port()
 }
 
 // keep registers at once, then looks the registration up on every tick.
@@ -109,7 +120,7 @@ func (r *Registration) affirm(ctx context.Context) error {
 	have, _, err := r.client.Agent().Service(r.service.ID, (&api.QueryOptions{}).WithContext(ctx))
 	var status api.StatusError
 	switch {
-	case err == nil && have.Address == r.service.Address && have.Port == r.service.Port:
+	case err == nil && have.Address == r.service.Address && have.Port == r.service.Port && maps.Equal(have.Meta, r.service.Meta):
 		return nil
 	case err != nil && (!errors.As(err, &status) || status.Code != http.StatusNotFound):
 		return fmt.Errorf("discovery: look up registration of %s: %w", r.service.ID, err)

@@ -3,6 +3,9 @@ package discovery
 import (
 	"context"
 	"math"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,8 +18,9 @@ type Endpoint struct {
 	ID     string // the instance's name
 	Addr   string // host:port to dial from here, translated
 	Region regions.Name
-	Target string // what the instance serves, as it registered
+	Target string // what the instance serves, as it registered: all, or modules by comma
 
+	modules  []string // nil: all
 	inFlight atomic.Int64
 	answered atomic.Int64  // when it last answered a probe well, Unix nanoseconds
 	failures atomic.Int32  // requests in a row that came to nothing there
@@ -26,7 +30,23 @@ type Endpoint struct {
 
 // NewEndpoint returns an endpoint. rtt is the round trip to it.
 func NewEndpoint(id, addr string, region regions.Name, target string, rtt time.Duration) *Endpoint {
-	return &Endpoint{ID: id, Addr: addr, Region: region, Target: target, fresh: 2*probeInterval + rtt}
+	return &Endpoint{ID: id, Addr: addr, Region: region, Target: target, modules: modulesOf(target), fresh: 2*probeInterval + rtt}
+}
+
+// modulesOf reads a target; nil is all. One that says nothing is of an instance that registered without any.
+func modulesOf(target string) []string {
+	modules := strings.FieldsFunc(target, func(r rune) bool { return r == ',' || r == ' ' })
+	if len(modules) == 0 || slices.Contains(modules, targetAll) {
+		return nil
+	}
+	return modules
+}
+
+const targetAll = "all"
+
+// Serves reports whether the instance serves a module, such as order. "" stands for what every instance serves.
+func (e *Endpoint) Serves(module string) bool {
+	return module == "" || e.modules == nil || slices.Contains(e.modules, module)
 }
 
 // Fresh reports whether the instance answered a probe so lately that it cannot be hanging for long. An
@@ -127,6 +147,30 @@ func (r Region) Load() float64 {
 type Snapshot struct {
 	regions []Region
 	index   map[regions.Name]int
+
+	partial bool     // some instance serves not all modules
+	only    sync.Map // by module: *Snapshot, made when it is first asked for
+}
+
+// For returns the view of only those instances that serve a module; of all for "". It costs nothing where every
+// instance serves all.
+func (s *Snapshot) For(module string) *Snapshot {
+	if !s.partial || module == "" {
+		return s
+	}
+	found, _ := s.only.Load(module)
+	if made, ok := found.(*Snapshot); ok {
+		return made
+	}
+	other := func(m Member) bool { return !m.Serves(module) }
+	list := slices.Clone(s.regions)
+	for i := range list {
+		list[i].Members = slices.DeleteFunc(slices.Clone(list[i].Members), other)
+		list[i].Healthy = slices.DeleteFunc(slices.Clone(list[i].Healthy), other)
+	}
+	made := &Snapshot{regions: list, index: s.index}
+	s.only.Store(module, made)
+	return made
 }
 
 // Regions returns every region of the catalog, in its order.
@@ -153,6 +197,7 @@ func NewSnapshot(list []Region) *Snapshot {
 	s := &Snapshot{regions: list, index: make(map[regions.Name]int, len(list))}
 	for i, r := range list {
 		s.index[r.Name] = i
+		s.partial = s.partial || slices.ContainsFunc(r.Members, func(m Member) bool { return m.modules != nil })
 	}
 	return s
 }

@@ -8,6 +8,7 @@ package discovery
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,7 @@ type Config struct {
 	Region  regions.Name            // where this process runs
 	Consul  map[regions.Name]string // host:port of each region's own Consul, as reachable from here
 	NAT     NAT                     // how discovered addresses are reached from here
+	TLS     *tls.Config             // how instances are probed; nil: in clear text
 	Logger  *slog.Logger            // nil: none
 
 	Recovery Recovery // how what failed comes back; zero: the default
@@ -82,7 +84,7 @@ func NewView(cfg Config) (*View, error) {
 			v.local = &consulControls{client}
 		}
 	}
-	probe, closeIdle := newHTTPProber()
+	probe, closeIdle := newHTTPProber(cfg.TLS)
 	v.probe, v.closers = probe, append(v.closers, closeIdle)
 	return v, nil
 }

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/meridian-commerce/meridian/internal/edge/wire"
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
@@ -39,14 +39,13 @@ func unknown(status int, code connect.Code, err *fault.Error) *problem {
 	return &problem{status, code, err}
 }
 
-// fail answers a request that the proxy could not complete.
-func (e *Edge) fail(w http.ResponseWriter, r *http.Request, err error) {
-	x := exchangeOf(r.Context())
-	if r.Context().Err() != nil {
-		return // the caller left
+// fail answers a request that could not be completed.
+func (e *Edge) fail(w http.ResponseWriter, x *exchange, err error) {
+	if x.ctx.Err() != nil {
+		return // the caller left, or has waited long enough
 	}
-	e.log.LogAttrs(r.Context(), slog.LevelDebug, "request failed", slog.Any("error", err), slog.String("request_id", x.requestID))
-	e.answer(w, r, x, x.problemOf(err))
+	e.log.LogAttrs(x.logged(), slog.LevelDebug, "request failed", slog.Any("error", err), slog.String("request_id", x.requestID))
+	e.answer(w, x, x.problemOf(err))
 }
 
 // problemOf says what the failure of the last attempt means to the caller.
@@ -74,7 +73,7 @@ func (x *exchange) problemOf(err error) *problem {
 	case errors.Is(err, errTimeout):
 		return unknown(http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, fault.New(fault.Ambiguous, "UPSTREAM_TIMEOUT",
 			"No answer came in time, and it is not known whether the request was done. %s", advice))
-	case len(x.tried) == 0:
+	case errors.Is(err, wire.ErrMalformed):
 		return invalid(fault.New(fault.Invalid, "NOT_FORWARDABLE", "The request asks for what a proxy cannot pass on."))
 	}
 	return unknown(http.StatusBadGateway, connect.CodeUnknown, fault.New(fault.Ambiguous, "UPSTREAM_FAILED",
@@ -82,26 +81,26 @@ func (x *exchange) problemOf(err error) *problem {
 }
 
 // answer writes a problem in the form that the caller's protocol expects.
-func (e *Edge) answer(w http.ResponseWriter, r *http.Request, x *exchange, p *problem) {
+func (e *Edge) answer(w http.ResponseWriter, x *exchange, p *problem) {
 	x.status = p.status
 	h := w.Header()
-	e.stamp(h, x, trace.SpanContextFromContext(r.Context()))
+	e.stamp(h, x)
 	h.Set("Cache-Control", "no-store")
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
 	}
 	info := &errdetails.ErrorInfo{Reason: p.Reason, Domain: "meridian"}
-	contentType := r.Header.Get("Content-Type")
+	contentType := x.in.Header.Get("Content-Type")
 	if strings.HasPrefix(contentType, "application/grpc") || strings.HasPrefix(contentType, "application/connect+") {
 		err := connect.NewError(p.code, errors.New(p.Message))
 		if detail, detailErr := connect.NewErrorDetail(info); detailErr == nil {
 			err.AddDetail(detail)
 		}
-		if writeErr := connect.NewErrorWriter().Write(w, r, err); writeErr == nil {
+		if writeErr := connect.NewErrorWriter().Write(w, x.in, err); writeErr == nil {
 			return
 		}
 	}
-	e.answerJSON(r.Context(), w, p, info)
+	e.answerJSON(x.logged(), w, p, info)
 }
 
 // errorBody is the Connect protocol's error, which plain HTTP callers get too.

@@ -6,11 +6,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/edge/wire"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -57,15 +57,8 @@ type target struct {
 	route decide.Route
 }
 
-// roundTripper makes a function an http.RoundTripper.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // roundTrip sends a request to the first candidate that can take it, and on to another where that is safe.
-func (e *Edge) roundTrip(req *http.Request) (*http.Response, error) {
-	x := exchangeOf(req.Context())
+func (e *Edge) roundTrip(x *exchange) (*http.Response, error) {
 	t, ok := e.trial(x)
 	if !ok {
 		t, ok = e.next(x, "")
@@ -77,12 +70,14 @@ func (e *Edge) roundTrip(req *http.Request) (*http.Response, error) {
 		e.metrics.panics.Inc()
 	}
 	for {
-		res, err := e.try(req, x, t)
+		var res *http.Response
+		var err error
+		t, res, err = e.try(x, t)
 		x.unclaim()
-		o := judge(req.Context(), res, err)
+		o := judge(x.ctx, res, err)
 		e.report(x, t, o)
 		x.learn(e.region, t, o, err)
-		next, again := e.again(req.Context(), x, o, t)
+		next, again := e.again(x.ctx, x, o, t)
 		if to, ok := e.replay(x, res, o); ok {
 			o, next, again = outcomeReplay, to, true
 		}
@@ -118,68 +113,12 @@ func (x *exchange) learn(edge regions.Name, t target, o outcome, err error) {
 	}
 }
 
-// try sends one attempt and waits for the headers of its answer.
-func (e *Edge) try(req *http.Request, x *exchange, t target) (*http.Response, error) {
-	e.release(x)
-	t.Acquire()
-	x.tried = append(x.tried, t.Endpoint)
-	x.region, x.route = t.Region, t.route
-	if first := x.decision.Candidates()[0].Region; first != t.Region {
-		e.metrics.failovers.WithLabelValues(string(first), string(t.Region)).Inc()
-	}
-	ctx, cancel := context.WithCancelCause(req.Context())
-	x.cancel = cancel
-
-	out := req.WithContext(ctx)
-	url := *req.URL
-	url.Host, out.URL = t.Addr, &url
-	x.body.attach(out, x.repeatable)
-	via := e.upstreams[t.Region].choose(req, x)
-	end := e.watchdog(x, t, cancel)
-	res, err := via.RoundTrip(out)
-	if struck := end(); struck != nil {
-		discard(res)
-		return nil, struck
-	}
-	var dial *dialError
-	if errors.As(err, &dial) && req.Context().Err() == nil {
-		e.view.ReportFailure(t.Endpoint, dial.err)
-	}
-	return res, err
-}
-
-// watchdog cancels an attempt whose answer takes too long, or, if it can be repeated, whose instance is found
-// to be down. The returned function ends it, and returns why it has struck, or nil if it has not and will not.
-func (e *Edge) watchdog(x *exchange, t target, cancel context.CancelCauseFunc) (end func() error) {
-	var verdict atomic.Pointer[error] // whoever sets it first
-	strike := func(cause error) {
-		if verdict.CompareAndSwap(nil, &cause) {
-			cancel(cause)
-		}
-	}
-	stopDown, stopTimer := func() bool { return true }, func() bool { return true }
-	if x.repeatable && !x.retried && x.body.rest == nil {
-		stopDown = context.AfterFunc(t.Up, func() { strike(errInstanceDown) })
-	}
-	if !x.stream && x.body.rest == nil {
-		stopTimer = time.AfterFunc(x.limit(e.timeout), func() { strike(errTimeout) }).Stop
-	}
-	return func() error {
-		stopDown()
-		stopTimer()
-		var inTime error
-		verdict.CompareAndSwap(nil, &inTime)
-		return *verdict.Load()
-	}
-}
-
 // judge says what an attempt proves.
 func judge(ctx context.Context, res *http.Response, err error) outcome {
-	var dial *dialError
 	switch {
 	case ctx.Err() != nil:
 		return outcomeCanceled
-	case errors.As(err, &dial):
+	case isDial(err):
 		return outcomeUnsent
 	case errors.Is(err, errTimeout):
 		return outcomeTimeout
@@ -191,6 +130,14 @@ func judge(ctx context.Context, res *http.Response, err error) outcome {
 		return outcomeStatus
 	}
 	return outcomeDone
+}
+
+func isDial(err error) bool {
+	if err == nil {
+		return false
+	}
+	_, ok := errors.AsType[*wire.DialError](err)
+	return ok
 }
 
 // again returns where to send the request next, if it may be. What never reached a stack may always be sent
@@ -262,7 +209,7 @@ func pause(ctx context.Context, d time.Duration) {
 // next returns the best instance that was not tried yet: of the first region, in the order of the decision, that
 // has one.
 func (e *Edge) next(x *exchange, only regions.Name) (target, bool) {
-	snapshot := e.view.Snapshot()
+	snapshot := e.view.Snapshot().For(x.request.Method.Module)
 	if x.avoid != "" && only == "" {
 		if t, ok := nextOf(x, func(n regions.Name) bool { return n != x.avoid }, snapshot, !x.silence); ok {
 			return t, true

@@ -84,6 +84,7 @@ func (p *payload) replayable() bool { return p.rest == nil || !p.read }
 // that only the edge can rewind. What is not gets one that the client rewinds when it has written nothing yet.
 func (p *payload) attach(out *http.Request, repeatable bool) {
 	out.GetBody = nil
+	head := p.head // the client may ask for it when p is used for another request
 	switch {
 	case p.rest != nil:
 		out.Body = io.NopCloser(io.MultiReader(bytes.NewReader(p.head), (*restReader)(p)))
@@ -92,7 +93,7 @@ func (p *payload) attach(out *http.Request, repeatable bool) {
 	case len(p.head) == 0:
 		out.Body, out.ContentLength = http.NoBody, 0
 	default:
-		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p.head)), nil }
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(head)), nil }
 		out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(p.head)), int64(len(p.head))
 	}
 }

@@ -52,6 +52,10 @@ const rampSteps = 10
 // pick returns the member with the fewest requests under way that was not tried yet and is fit (nil: all are);
 // ties are broken at random. One that became healthy lately counts for a part of an instance, which grows.
 func pick(members []discovery.Member, tried []*discovery.Endpoint, fit func(discovery.Member) bool) (best discovery.Member, ok bool) {
+	if len(members) == 1 { // there is nothing to compare
+		best = members[0]
+		return best, !slices.Contains(tried, best.Endpoint) && (fit == nil || fit(best))
+	}
 	var least int64
 	ties, now := 0, time.Now()
 	for _, m := range members {

@@ -8,18 +8,18 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httputil"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-	tracenoop "go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/meridian-commerce/meridian/geo"
@@ -37,7 +37,10 @@ type Config struct {
 	TrustedProxies []string                // networks whose forwarding and geography headers are believed, CIDR
 	PeerNAT        []string                // how stack addresses are reached from here, real/24=translated/24
 	GeoIPFile      string                  // a MaxMind DB file; "": none
+	StackTLS       *tls.Config             // how connections to stacks are secured; nil: clear text
 	recovery       discovery.Recovery      // zero: the default
+	HedgePercent   int                     // of GLOBAL reads under way may be asked of two stacks at once; 0: none
+	LogPercent     int                     // of requests that go well have a line in the access log, as all others have; 0: none
 	MaxBody        int64                   // most bytes of a request's body, unless it is a stream; 0: any number
 }
 
@@ -46,7 +49,7 @@ type Deps struct {
 	Tokens     TokenVerifier
 	Metrics    prometheus.Registerer         // nil: metrics are not registered
 	Logger     *slog.Logger                  // nil: none
-	Tracer     trace.TracerProvider          // nil: none
+	Tracer     trace.TracerProvider          // nil: nothing is recorded, but traces go on from callers to stacks
 	Propagator propagation.TextMapPropagator // nil: W3C trace context
 }
 
@@ -90,12 +93,15 @@ type Edge struct {
 	patience  time.Duration // for a request's body
 	budget    budget        // of requests that touch a user's rows
 	reads     budget        // of those that read GLOBAL data
+	hedges    hedges
 	metrics   *metrics
 	log       *slog.Logger
-	proxy     *httputil.ReverseProxy
+	buffers   *bufferPool
+	exchanges sync.Pool // *exchange
 	draining  atomic.Bool
 	tracing   tracing
 
+	logPercent  uint64   // of requests that go well, in the access log
 	regionValue []string // region, as a header's value
 }
 
@@ -110,7 +116,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	}
 	var e *Edge
 	v, err := discovery.NewView(discovery.Config{
-		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, Logger: deps.Logger, Recovery: cfg.recovery,
+		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, TLS: cfg.StackTLS, Logger: deps.Logger, Recovery: cfg.recovery,
 		Measured: func(found map[discovery.Pair]time.Duration) { e.measured(found) },
 	})
 	if err != nil {
@@ -124,31 +130,33 @@ func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
 	if deps.Tokens == nil {
 		return nil, errors.New("edge: it needs a token verifier")
 	}
+	if cfg.LogPercent < 0 || cfg.LogPercent > 100 {
+		return nil, fmt.Errorf("edge: %d percent of requests logged; it is 0 to 100", cfg.LogPercent)
+	}
+	if cfg.HedgePercent < 0 || cfg.HedgePercent > mostHedged {
+		return nil, fmt.Errorf("edge: %d percent of reads hedged; it is 0 to %d", cfg.HedgePercent, mostHedged)
+	}
 	deps.complete()
 	e := &Edge{
-		catalog: cfg.Catalog, region: cfg.Region, maxBody: cfg.MaxBody, view: v, tokens: deps.Tokens, log: deps.Logger,
+		logPercent: uint64(cfg.LogPercent),
+		hedges:     hedges{percent: int64(cfg.HedgePercent), paces: map[string]*pace{}},
+		catalog:    cfg.Catalog, region: cfg.Region, maxBody: cfg.MaxBody, view: v, tokens: deps.Tokens, log: deps.Logger,
 		timeout: headerTimeout, pause: retryPause, patience: bodyTimeout, tracing: newTracing(deps),
-		regionValue: []string{string(cfg.Region)},
+		regionValue: []string{string(cfg.Region)}, buffers: newBufferPool(),
 	}
 	if err := e.decideBy(cfg); err != nil {
 		return nil, err
 	}
 	e.upstreams, e.trials = make(map[regions.Name]*upstream), make(map[regions.Name]*atomic.Int32)
+	var err error
 	for _, n := range e.catalog.Names() {
 		e.trials[n] = new(atomic.Int32)
-		e.upstreams[n] = newUpstream(e.catalog.RTT(e.region, n), deps)
+		if e.upstreams[n], err = newUpstream(e.catalog.RTT(e.region, n), cfg.StackTLS); err != nil {
+			return nil, err
+		}
 	}
-	var err error
 	if e.metrics, err = newMetrics(e, deps.Metrics); err != nil {
 		return nil, err
-	}
-	e.proxy = &httputil.ReverseProxy{
-		Rewrite:        e.rewrite,
-		Transport:      roundTripper(e.roundTrip),
-		ModifyResponse: e.modify,
-		ErrorHandler:   e.fail,
-		BufferPool:     newBufferPool(),
-		ErrorLog:       slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 	}
 	return e, nil
 }
@@ -184,9 +192,6 @@ func (e *Edge) decideBy(cfg Config) error {
 func (d *Deps) complete() {
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
-	}
-	if d.Tracer == nil {
-		d.Tracer = tracenoop.NewTracerProvider()
 	}
 	if d.Propagator == nil {
 		d.Propagator = propagation.TraceContext{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -19,6 +20,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/lane"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -142,6 +145,19 @@ func (f *fleet) addOn(t testing.TB, addr string, region regions.Name, id string,
 	return s
 }
 
+// serveEdge serves as a port does until the test ends, and returns where.
+func serveEdge(t testing.TB, h http.Handler) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := lane.New(gateway.NewServer(h, nil, slog.New(slog.DiscardHandler)))
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return listener.Addr().String()
+}
+
 // serveOn serves HTTP/1.1 and cleartext HTTP/2 until the test ends; Addr is where it listens.
 func serveOn(t testing.TB, addr string, h http.Handler) *http.Server {
 	t.Helper()
@@ -179,7 +195,7 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.url = "http://" + serveOn(t, "127.0.0.1:0", s.edge.Handler()).Addr
+	s.url = "http://" + serveEdge(t, s.edge.Handler())
 	transport := &http.Transport{DisableCompression: true}
 	s.client = &http.Client{Transport: transport}
 	t.Cleanup(transport.CloseIdleConnections)

@@ -2,29 +2,42 @@ package edge
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/edge/wire"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // exchange is one request on its way through the edge. Only the goroutine that serves it touches it.
 type exchange struct {
+	in        *http.Request
+	ctx       context.Context // ends when the caller leaves, or has waited for as long as it said it would
+	span      trace.Span      // nil: it is not recorded
+	trace     trace.SpanContext
+	parent    []string // the span as a Traceparent header's value; nil: there is none
 	start     time.Time
 	requestID string
 	request   decide.Request
 	decision  decide.Decision
 	body      payload
-	stream    bool // the answer may go on for long: no time-out for its headers
+	out       wire.Request // what goes to a stack
+	header    http.Header  // of out
+	upgrade   string       // the protocol that the caller asks to switch to, "" for none
+	stream    bool         // the answer may go on for long: no time-out for its headers
+	shared    bool         // it goes over a connection that others use too
 
 	repeatable bool // repeating it is harmless
 	tried      []*discovery.Endpoint
@@ -37,19 +50,17 @@ type exchange struct {
 	replayed   bool          // a stack sent it to another region
 	avoid      regions.Name  // a region to which connections break
 	trial      *atomic.Int32 // the last attempt was a trial of an ejected region; counts those under way
-	cancel     context.CancelCauseFunc
+
+	// of the last attempt, until release
+	held    *discovery.Endpoint     // whose load it counts in; nil: none
+	flight  *wire.Exchange          // on a connection of its own; nil: none
+	cancel  context.CancelCauseFunc // on a shared connection; nil: none
+	unwatch func() bool             // ends the watch for the caller's leaving; nil: none
 
 	region   regions.Name // that served last, "" before any
 	route    decide.Route
 	status   int  // as answered; 0 before
 	finished bool // answered to the last byte
-}
-
-type exchangeKey struct{}
-
-func exchangeOf(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
-	return x
 }
 
 // inquiry is what a request tells before it is decided.
@@ -84,7 +95,7 @@ func (e *Edge) examine(q inquiry) (out examination) {
 		}
 	}
 	req.ID = decide.RegionOfPath(e.catalog, q.path)
-	if req.Require, req.Prefer = regions.Name(q.header.Get(headerRegion)), regions.Name(q.header.Get(headerPrefer)); req.Require != "" {
+	if req.Require, req.Prefer = regions.Name(first(q.header, headerRegion)), regions.Name(first(q.header, headerPrefer)); req.Require != "" {
 		if _, ok := e.catalog.Lookup(req.Require); !ok {
 			out.refusal = invalid(fault.New(fault.Invalid, "UNKNOWN_REGION", "%s names %.40q, which is no region; there are %v.",
 				headerRegion, req.Require, e.catalog.Names()))
@@ -102,7 +113,7 @@ func (e *Edge) examine(q inquiry) (out examination) {
 // bearer returns the bearer token of a request, or "".
 func bearer(h http.Header) string {
 	const scheme, longest = "Bearer ", 8 << 10
-	value := h.Get("Authorization")
+	value := first(h, "Authorization")
 	if len(value) > len(scheme) && len(value) <= longest && strings.EqualFold(value[:len(scheme)], scheme) {
 		return value[len(scheme):]
 	}
@@ -111,12 +122,15 @@ func bearer(h http.Header) string {
 
 // requestID returns the caller's id of the request if it is fit to be logged, else a fresh one.
 func requestID(h http.Header) string {
-	if given := h.Get(headerRequestID); visible(given, 128) {
+	if given := first(h, headerRequestID); visible(given, 128) {
 		return given
 	}
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	return hex.EncodeToString(b[:])
+	var b [16]byte // nothing rests on nobody guessing it
+	binary.NativeEndian.PutUint64(b[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(b[8:], rand.Uint64())
+	var text [32]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // hasKey reports whether a request carries a valid Idempotency-Key.

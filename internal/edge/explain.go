@@ -70,7 +70,7 @@ func inquiryFrom(ctx context.Context, req *edgev1.ExplainRequest) (inquiry, erro
 
 func (e *Edge) explain(q inquiry) *edgev1.ExplainResponse {
 	found := e.examine(q)
-	policy, view := e.policy.Load(), e.regionView(time.Now())
+	policy, view := e.policy.Load(), e.regionView(found.request.Method.Module, time.Now())
 	decision := policy.Decide(&found.request, &view)
 	location := found.request.Location
 	out := &edgev1.ExplainResponse{

@@ -70,7 +70,7 @@ func running(t *testing.T, handlers map[regions.Name]http.HandlerFunc) *site {
 		}
 	})
 	t.Cleanup(func() { stop(); run.Wait() })
-	s.url = "http://" + serveOn(t, "127.0.0.1:0", s.edge.Handler()).Addr
+	s.url = "http://" + serveEdge(t, s.edge.Handler())
 	eventually(t, "the edge is ready", func() bool { return s.edge.Ready() == nil })
 	return s
 }

@@ -1,12 +1,15 @@
 package edge
 
 import (
-	"context"
 	"fmt"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
+
+	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 // metrics is what the edge counts.
@@ -18,6 +21,40 @@ type metrics struct {
 	failovers  *prometheus.CounterVec
 	panics     prometheus.Counter
 	trials     *prometheus.CounterVec
+	hedges     *prometheus.CounterVec
+
+	mu       sync.RWMutex
+	answered map[answerKind]prometheus.Counter // of requests
+	took     map[decide.Route]prometheus.Observer
+}
+
+// answerKind is what requests are counted by.
+type answerKind struct {
+	route  decide.Route
+	region regions.Name
+	status int
+	ending ending
+}
+
+// ending is how an exchange ended.
+type ending uint8
+
+const (
+	asAnswered ending = iota
+	asCanceled        // the caller left before the end of the answer
+	asAborted         // the answer broke off
+)
+
+// codeOf is what metrics and logs call an ending.
+func codeOf(status int, e ending) string {
+	switch e {
+	case asCanceled:
+		return "canceled"
+	case asAborted:
+		return "aborted"
+	default:
+		return strconv.Itoa(status)
+	}
 }
 
 func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
@@ -25,6 +62,7 @@ func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
 		return prometheus.CounterOpts{Namespace: "meridian", Subsystem: "edge", Name: name, Help: help}
 	}
 	m := &metrics{
+		answered: map[answerKind]prometheus.Counter{}, took: map[decide.Route]prometheus.Observer{},
 		requests: prometheus.NewCounterVec(opts("requests_total", "Requests answered, by route, serving region and status code."),
 			[]string{"route", "region", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -36,12 +74,16 @@ func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
 		overBudget: prometheus.NewCounter(opts("retry_budget_exhausted_total", "Retries not made because too many were under way.")),
 		failovers:  prometheus.NewCounterVec(opts("failovers_total", "Attempts sent to another region than the one that comes first."), []string{"from", "to"}),
 		panics:     prometheus.NewCounter(opts("panic_requests_total", "Requests sent to instances whether healthy or not, because fewer than half are in every region.")),
+		hedges:     prometheus.NewCounterVec(opts("hedges_total", "Second requests for GLOBAL reads that took longer than usual, by what came of them: won, lost, or over_budget."), []string{"result"}),
 		trials:     prometheus.NewCounterVec(opts("region_trials_total", "Requests that tried an ejected region."), []string{"region"}),
+	}
+	for _, result := range [...]string{"won", "lost", "over_budget"} {
+		m.hedges.WithLabelValues(result) // so that there is a zero to see
 	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.retries, m.overBudget, m.failovers, m.panics, m.trials, newHealthCollector(e)} {
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.retries, m.overBudget, m.failovers, m.panics, m.trials, m.hedges, newHealthCollector(e)} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("edge: register metrics: %w", err)
 		}
@@ -49,23 +91,39 @@ func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// observe counts a finished exchange. The trace of a sampled one becomes an exemplar.
-func (m *metrics) observe(ctx context.Context, x *exchange, code string, took time.Duration) {
-	route := string(x.route)
-	if route == "" {
-		route = "none"
-	}
-	m.requests.WithLabelValues(route, string(x.region), code).Inc()
+// observe counts a finished exchange. The trace of one that is recorded becomes an exemplar.
+func (m *metrics) observe(x *exchange, e ending, took time.Duration) {
+	counter, duration := m.find(answerKind{x.route, x.region, x.status, e})
+	counter.Inc()
 	if x.stream {
 		return
 	}
-	histogram := m.duration.WithLabelValues(route)
-	span := trace.SpanContextFromContext(ctx)
-	if exemplars, ok := histogram.(prometheus.ExemplarObserver); ok && span.IsSampled() {
-		exemplars.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": span.TraceID().String()})
-		return
+	if x.span != nil && x.span.IsRecording() && x.trace.IsSampled() {
+		if exemplars, ok := duration.(prometheus.ExemplarObserver); ok {
+			exemplars.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": x.trace.TraceID().String()})
+			return
+		}
 	}
-	histogram.Observe(took.Seconds())
+	duration.Observe(took.Seconds())
+}
+
+// find returns the metrics of a kind of answer. To look them up by their labels costs more than to count.
+func (m *metrics) find(k answerKind) (prometheus.Counter, prometheus.Observer) {
+	m.mu.RLock()
+	counter, duration := m.answered[k], m.took[k.route]
+	m.mu.RUnlock()
+	if counter != nil && duration != nil {
+		return counter, duration
+	}
+	route := string(k.route)
+	if route == "" {
+		route = "none"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answered[k] = m.requests.WithLabelValues(route, string(k.region), codeOf(k.status, k.ending))
+	m.took[k.route] = m.duration.WithLabelValues(route)
+	return m.answered[k], m.took[k.route]
 }
 
 // healthCollector tells the view of the regions at the moment of a scrape.

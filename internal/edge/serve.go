@@ -2,16 +2,15 @@ package edge
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"connectrpc.com/connect"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
@@ -24,38 +23,66 @@ const (
 // serve takes one request from its arrival to its last byte.
 func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
 	method := e.methods.Lookup(r.Method, r.URL.Path)
-	x := &exchange{start: time.Now(), requestID: requestID(r.Header), budget: e.budgetOf(method)}
-	ctx, span := e.tracing.start(r, method.Name)
-	defer span.End()
-	ctx = context.WithValue(ctx, exchangeKey{}, x)
-	if limit, ok := timeoutOf(r.Header); ok && limit < longestTimeout {
-		limited, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		ctx = limited
+	x := e.exchange()
+	x.in, x.start, x.requestID, x.budget = r, time.Now(), requestID(r.Header), e.budgetOf(method)
+	e.tracing.start(x, method.Name)
+	if x.trace.IsValid() {
+		x.parent = []string{traceparent(x.trace)}
 	}
-	r = r.WithContext(ctx)
+	if limit, ok := timeoutOf(r.Header); ok && limit < longestTimeout {
+		limited := &deadlineContext{Context: x.ctx, until: x.start.Add(limit)}
+		defer limited.end()
+		x.ctx = limited
+	}
 	x.budget.enter()
 	defer func() {
 		e.release(x)
 		x.unclaim()
 		x.budget.leave()
-		e.record(r, x)
+		e.record(x)
+		if x.span != nil {
+			x.span.End()
+		}
+		e.forget(x)
 	}()
-	if refusal := e.open(w, x, r); refusal != nil {
-		e.answer(w, r, x, refusal)
+	if refusal := e.open(w, x); refusal != nil {
+		e.answer(w, x, refusal)
 		x.finished = true
 		return
 	}
-	e.proxy.ServeHTTP(w, r)
-	if x.status == 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		e.answer(w, r, x, unknown(http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, fault.New(fault.Ambiguous, "DEADLINE_EXCEEDED",
+	e.forward(w, x)
+	if x.status == 0 && errors.Is(x.ctx.Err(), context.DeadlineExceeded) {
+		e.answer(w, x, unknown(http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, fault.New(fault.Ambiguous, "DEADLINE_EXCEEDED",
 			"The time that the caller gave ran out, and it is not known whether the request was done.")))
 	}
 	x.finished = true
 }
 
-// open fills in the exchange: the decision and the body.
-func (e *Edge) open(w http.ResponseWriter, x *exchange, r *http.Request) *problem {
+// exchange returns an empty exchange. It is large, so that those that are over are used again.
+func (e *Edge) exchange() *exchange {
+	if x, ok := e.exchanges.Get().(*exchange); ok {
+		return x
+	}
+	return new(exchange)
+}
+
+// forget ends the use of an exchange, unless what is left of its body may still be read for an attempt.
+func (e *Edge) forget(x *exchange) {
+	if x.body.rest != nil {
+		return
+	}
+	tried, header := x.tried[:0], x.header
+	if x.retried || x.shared {
+		header = nil // an attempt that was given up may still be reading it
+	}
+	clear(header)
+	*x = exchange{tried: tried, header: header}
+	e.exchanges.Put(x)
+}
+
+// open fills in the exchange: the decision, the body, and what goes to a stack.
+func (e *Edge) open(w http.ResponseWriter, x *exchange) *problem {
+	r := x.in
 	found := e.examine(inquiryOf(r))
 	x.request = found.request
 	switch {
@@ -69,15 +96,21 @@ func (e *Edge) open(w http.ResponseWriter, x *exchange, r *http.Request) *proble
 		return &problem{http.StatusRequestHeaderFieldsTooLarge, connect.CodeInvalidArgument,
 			fault.New(fault.Invalid, "HEADERS_TOO_MANY", "A request has at most %d header lines.", maxHeaders)}
 	}
-	x.decision = e.decide(&x.request)
-	x.stream = x.request.Method.Stream || strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	x.decision = e.decide(&x.request, x.start)
+	x.upgrade = upgradeOf(r)
+	x.stream = x.upgrade != "" || x.request.Method.Stream || strings.Contains(first(r.Header, "Accept"), "text/event-stream")
+	x.shared = x.upgrade == "" && (x.stream || strings.HasPrefix(first(r.Header, "Content-Type"), "application/grpc"))
 	if x.request.Method.ClientSends {
 		x.body = payload{rest: r.Body}
-		return nil
+	} else {
+		body, err := readPayload(w, r, e.maxBody, e.patience)
+		x.body = body
+		if err != nil {
+			return e.unreadable(err)
+		}
 	}
-	body, err := readPayload(w, r, e.maxBody, e.patience)
-	x.body = body
-	return e.unreadable(err)
+	e.prepare(x)
+	return nil
 }
 
 // unreadable says what is wrong with a body that could not be read.
@@ -97,35 +130,32 @@ func (e *Edge) unreadable(err error) *problem {
 }
 
 // record writes the metrics, the span and the log line of a finished exchange.
-func (e *Edge) record(r *http.Request, x *exchange) {
+func (e *Edge) record(x *exchange) {
 	took := time.Since(x.start)
-	code := strconv.Itoa(x.status)
-	left := r.Context().Err() != nil
+	ended := asAnswered
+	left := x.ctx.Err() != nil
 	switch {
 	case left && (!x.finished || x.status == 0):
-		code = "canceled" // the caller left before the end of the answer
+		ended = asCanceled
 	case !x.finished:
-		code = "aborted" // the answer broke off
+		ended = asAborted
 	}
-	e.metrics.observe(r.Context(), x, code, took)
-	describe(trace.SpanFromContext(r.Context()), r, x)
+	e.metrics.observe(x, ended, took)
+	describe(x.span, x)
 	level := slog.LevelDebug
-	if x.status >= http.StatusInternalServerError || !x.finished && !left || took > slow && !x.stream {
+	if x.status >= http.StatusInternalServerError || !x.finished && !left || took > slow && !x.stream || e.sampled(x) {
 		level = slog.LevelInfo
 	}
-	if e.log.Enabled(r.Context(), level) {
-		e.log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method), slog.String("name", x.request.Method.Name),
-			slog.String("code", code), slog.Duration("took", took), slog.String("route", string(x.route)),
+	if e.log.Enabled(x.ctx, level) {
+		e.log.LogAttrs(x.logged(), level, "request", slog.String("method", x.in.Method), slog.String("name", x.request.Method.Name),
+			slog.String("code", codeOf(x.status, ended)), slog.Duration("took", took), slog.String("route", string(x.route)),
 			slog.String("region", string(x.region)), slog.Int("attempts", len(x.tried)), slog.String("request_id", x.requestID))
 	}
 }
 
-// release lets go of the last attempt's instance and connection.
-func (e *Edge) release(x *exchange) {
-	if x.cancel == nil {
-		return
-	}
-	x.cancel(context.Canceled)
-	x.tried[len(x.tried)-1].Release()
-	x.cancel = nil
+// sampled reports whether a request that went well has a line in the access log. The trace's id decides, so that all
+// edges that a trace passes agree.
+func (e *Edge) sampled(x *exchange) bool {
+	id := x.trace.TraceID()
+	return binary.BigEndian.Uint64(id[8:])%100 < e.logPercent
 }

@@ -15,15 +15,15 @@ const (
 	trialTimeout = time.Second // for the headers of a trial's answer, because somebody waits for it
 )
 
-// decide decides for a request with what is known now.
-func (e *Edge) decide(r *decide.Request) decide.Decision {
-	view := e.regionView(time.Now())
+// decide decides for a request that came at a time, with what is known now.
+func (e *Edge) decide(r *decide.Request, came time.Time) decide.Decision {
+	view := e.regionView(r.Method.Module, came)
 	return e.policy.Load().Decide(r, &view)
 }
 
-// regionView returns what a decision rests on.
-func (e *Edge) regionView(now time.Time) (v decide.View) {
-	list := e.view.Snapshot().Regions()
+// regionView returns what a decision rests on: the instances that serve the request's module.
+func (e *Edge) regionView(module string, now time.Time) (v decide.View) {
+	list := e.view.Snapshot().For(module).Regions()
 	for i := range min(len(list), len(v)) {
 		r := &list[i]
 		v[i] = decide.State{
@@ -60,7 +60,7 @@ func (e *Edge) trial(x *exchange) (target, bool) {
 	if !ok || !x.repeatable || x.body.rest != nil {
 		return target{}, false
 	}
-	m, ok := pick(e.view.Snapshot().Region(c.Region).Healthy, x.tried, discovery.Member.Fresh)
+	m, ok := pick(e.view.Snapshot().For(x.request.Method.Module).Region(c.Region).Healthy, x.tried, discovery.Member.Fresh)
 	if !ok {
 		return target{}, false
 	}

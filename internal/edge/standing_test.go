@@ -299,7 +299,7 @@ func BenchmarkDecide(b *testing.B) {
 	r := decide.Request{Method: s.edge.methods.Lookup(http.MethodPost, place), Home: us, Caller: 42}
 	b.ReportAllocs()
 	for b.Loop() {
-		d := s.edge.decide(&r)
+		d := s.edge.decide(&r, time.Now())
 		if _, ok := d.First(); !ok {
 			b.Fatal("nobody serves")
 		}

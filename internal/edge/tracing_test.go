@@ -24,8 +24,11 @@ func TestSpan(t *testing.T) {
 	s.edge.tracing = newTracing(deps)
 	s.add(t, eu, "eu/0", answers(http.StatusInternalServerError, "application/json", "{}"))
 	got := s.send(t, http.MethodPost, place, "{}", "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "X-Request-Id", "req-1")
-	eventually(t, "the span ends", func() bool { return len(recorder.Ended()) == 1 })
-	span := recorder.Ended()[0]
+	eventually(t, "the spans of the request and of its attempt end", func() bool { return len(recorder.Ended()) == 2 })
+	attempt, span := recorder.Ended()[0], recorder.Ended()[1]
+	if attempt.Name() != "attempt" || attempt.SpanKind() != trace.SpanKindClient || attempt.Parent().SpanID() != span.SpanContext().SpanID() {
+		t.Errorf("the attempt's span is %s of %v under %v", attempt.Name(), attempt.SpanKind(), attempt.Parent().SpanID())
+	}
 	if span.Name() != place || span.SpanKind() != trace.SpanKindServer || span.Parent().SpanID().String() != "b7ad6b7169203331" || span.Status().Code != codes.Error {
 		t.Errorf("the span is %s of %v under %v: %v", span.Name(), span.SpanKind(), span.Parent().SpanID(), span.Status())
 	}

@@ -2,15 +2,19 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/edge/wire"
 )
 
 const (
 	dialTimeout   = 500 * time.Millisecond // plus the round trip to the region
 	headerTimeout = 5 * time.Second        // for one attempt of a request that is no stream
+	idleTimeout   = time.Minute            // less than a stack's, so that the stack does not close first
 )
 
 // upstream is the connections to the stacks of one region.
@@ -22,58 +26,46 @@ const (
 // Repeated unary requests get a new connection: if what broke the first attempt also took this instance, that
 // shows as a refused connection, after which nothing was sent.
 type upstream struct {
-	unary, shared, fresh http.RoundTripper
-	closeIdle            func()
+	unary  *wire.Pool
+	shared *http.Transport
+	scheme string // of shared
 }
 
-// choose returns the connections that suit a request.
-func (u *upstream) choose(r *http.Request, x *exchange) http.RoundTripper {
-	switch {
-	case x.stream || strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc"):
-		return u.shared
-	case x.retried:
-		return u.fresh
-	}
-	return u.unary
-}
-
-// dialError says that no connection was made, so that nothing was sent.
-type dialError struct{ err error }
-
-func (d *dialError) Error() string { return d.err.Error() }
-
-func (d *dialError) Unwrap() error { return d.err }
-
-func newUpstream(rtt time.Duration, deps Deps) *upstream {
+// newUpstream returns the connections to a region that is a round trip away, secured as the settings say, or in
+// clear text where they are nil.
+func newUpstream(rtt time.Duration, secure *tls.Config) (*upstream, error) {
 	dialer := &net.Dialer{Timeout: dialTimeout + rtt}
-	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, &dialError{err}
-		}
-		return conn, nil
-	}
-	unary := &http.Transport{
-		DialContext:         dial,
-		MaxIdleConnsPerHost: 512,
-		IdleConnTimeout:     time.Minute, // less than a stack's, so that the stack does not close first
-		DisableCompression:  true,
-		Protocols:           protocols((*http.Protocols).SetHTTP1),
+	unary, err := wire.NewPool(wire.Config{
+		Dial: dialer.DialContext, TLS: secure, HandshakeTimeout: dialTimeout + 2*rtt, MaxIdle: 512, IdleTimeout: idleTimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("edge: %w", err)
 	}
 	shared := &http.Transport{
-		DialContext:        dial,
-		IdleConnTimeout:    time.Minute,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, &wire.DialError{Err: err}
+			}
+			return conn, nil
+		},
+		IdleConnTimeout:    idleTimeout,
 		DisableCompression: true,
 		Protocols:          protocols((*http.Protocols).SetUnencryptedHTTP2),
 		HTTP2:              &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second},
 	}
-	traced := func(t http.RoundTripper) http.RoundTripper { return transport{newTracing(deps), t} }
-	fresh := unary.Clone()
-	fresh.DisableKeepAlives = true
-	return &upstream{traced(unary), traced(shared), traced(fresh), func() {
-		unary.CloseIdleConnections()
-		shared.CloseIdleConnections()
-	}}
+	u := &upstream{unary: unary, shared: shared, scheme: "http"}
+	if secure != nil {
+		shared.TLSClientConfig, shared.TLSHandshakeTimeout = secure.Clone(), dialTimeout+2*rtt
+		shared.Protocols = protocols((*http.Protocols).SetHTTP2)
+		u.scheme = "https"
+	}
+	return u, nil
+}
+
+func (u *upstream) closeIdle() {
+	u.unary.CloseIdle()
+	u.shared.CloseIdleConnections()
 }
 
 func protocols(set func(*http.Protocols, bool)) *http.Protocols {

@@ -44,6 +44,13 @@ func New(kind Kind, code regions.Code) string {
 	return string(kind) + "_" + string(code) + "_" + encoding.EncodeToString(b[:])
 }
 
+// Of returns the id of that kind that belongs to a row of which there is one at most for another id's row: it has
+// that one's home and random part, so it is the same whenever it is made. of is an id that Home accepted.
+func Of(kind Kind, of string) string {
+	_, rest, _ := strings.Cut(of, "_")
+	return string(kind) + "_" + rest
+}
+
 // Parse splits an id and checks its form; it does not know which codes exist.
 func Parse(s string) (Kind, regions.Code, error) {
 	kind, rest, ok := strings.Cut(s, "_")

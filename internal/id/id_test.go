@@ -38,6 +38,18 @@ func TestNewIsReadBack(t *testing.T) {
 	}
 }
 
+func TestOfKeepsHomeAndRandomPart(t *testing.T) {
+	t.Parallel()
+	order := id.New(id.Order, "eu1")
+	payment := id.Of(id.Payment, order)
+	if home, err := id.Home(regions.Default(), id.Payment, payment); err != nil || home != "eu-west-1" {
+		t.Errorf("%s: %s, %v", payment, home, err)
+	}
+	if back := id.Of(id.Order, payment); back != order || payment == order {
+		t.Errorf("%s became %s and %s", order, payment, back)
+	}
+}
+
 func TestNewHoldsAVersion4UUID(t *testing.T) {
 	t.Parallel()
 	for range 100 {

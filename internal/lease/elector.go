@@ -45,6 +45,7 @@ type Elector struct {
 	Config
 	holder string
 	gauge  *prometheus.GaugeVec
+	lost   *prometheus.CounterVec
 
 	mu   sync.Mutex
 	held map[regions.Name]bool
@@ -61,12 +62,20 @@ func New(c Config) (*Elector, error) {
 	if c.Instance == "" || strings.Contains(c.Instance, "/") {
 		return nil, fmt.Errorf("%w: instance %q is empty or has a slash", ErrConfig, c.Instance)
 	}
-	return &Elector{
+	e := &Elector{
 		Config: c, holder: string(c.Region) + "/" + c.Instance, held: map[regions.Name]bool{},
 		gauge: promauto.With(c.Metrics).NewGaugeVec(prometheus.GaugeOpts{
 			Name: "meridian_lease_held", Help: "1 while this instance does the background work of the region.",
 		}, []string{"home"}),
-	}, nil
+		lost: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
+			Name: "meridian_lease_lost_total", Help: "Times that this instance lost the lease of a region without giving it up.",
+		}, []string{"home"}),
+	}
+	for _, home := range c.Catalog.Names() { // so that a region without a holder is a zero, not a gap
+		e.gauge.WithLabelValues(string(home)).Set(0)
+		e.lost.WithLabelValues(string(home)).Add(0)
+	}
+	return e, nil
 }
 
 // Held returns the regions whose lease this instance believes to hold, sorted by name.
@@ -148,6 +157,7 @@ func (e *Elector) hold(ctx context.Context, home regions.Name, until time.Time) 
 	e.mark(home, false)
 	wg.Wait()
 	if ctx.Err() == nil {
+		e.lost.WithLabelValues(string(home)).Inc()
 		e.Log.WarnContext(ctx, "lost the lease of a region", "home", home)
 		return
 	}

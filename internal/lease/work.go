@@ -18,10 +18,15 @@ type Work struct {
 	// Step does a bounded amount of the region's work and returns how much it did. It returns soon after ctx
 	// ended. After an error it is called again with a growing pause, up to 5 s.
 	Step func(ctx context.Context, home regions.Name) (int, error)
+	// Stopped, if there is one, is called when the work for a region has ended and will not go on here.
+	Stopped func(home regions.Name)
 }
 
 // run repeats the step until ctx ends.
 func (w Work) run(ctx context.Context, home regions.Name, log *slog.Logger) {
+	if w.Stopped != nil {
+		defer w.Stopped(home)
+	}
 	for failures := 0; ctx.Err() == nil; {
 		n, err := w.Step(ctx, home)
 		pause := w.Every

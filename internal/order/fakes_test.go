@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -28,6 +29,7 @@ type store struct {
 	hidden   int                        // so many calls of Placed find nothing yet
 	down     error                      // what every call but Place returns
 	downOnce int                        // so many calls of Version or Find fail
+	total    money.Money                // of every order
 }
 
 func newStore() *store {
@@ -41,7 +43,7 @@ func (s *store) Place(_ context.Context, p order.Placement) (order.Order, error)
 	if o, err := s.replay(p); err == nil || fault.Is(err, fault.Mismatch) {
 		return o, err
 	}
-	o := order.Order{ID: p.ID, Home: p.Home, UserID: p.UserID, State: order.PendingPayment, Version: 1, CreatedAt: p.Now, UpdatedAt: p.Now}
+	o := order.Order{ID: p.ID, Home: p.Home, UserID: p.UserID, State: order.PendingPayment, Version: 1, Total: s.total, CreatedAt: p.Now, UpdatedAt: p.Now}
 	s.orders[o.ID], s.byKey[p.UserID+" "+p.Key] = o, p
 	if s.lost {
 		return order.Order{}, errLost

@@ -15,8 +15,10 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
+// Batch is how many events one step of a Relay publishes at most: after fewer, nothing is left to do.
+const Batch = 100
+
 const (
-	batch      = 100              // events that one step publishes at most
 	visibility = 15 * time.Second // until an event is published again unless its effect was done, or its publishing noted
 	retryAfter = time.Second      // until an event that could not be published is due again
 )
@@ -89,7 +91,7 @@ const claimSQL = `WITH due AS MATERIALIZED (
 	RETURNING o.id, o.order_id, o.sequence, o.type, o.payload, o.traceparent, o.created_at, o.awaits_effect`
 
 func (r *Relay) claim(ctx context.Context, home regions.Name) ([]Event, error) {
-	rows, err := r.db.Query(ctx, claimSQL, string(home), batch, visibility)
+	rows, err := r.db.Query(ctx, claimSQL, string(home), Batch, visibility)
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}

@@ -84,11 +84,11 @@ func (s *shop) instance(brokers []string, provider string, n int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	producer, err := bus.NewProducer(brokers)
+	producer, err := bus.NewProducer(bus.Config{Brokers: brokers})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	consumer, err := bus.NewConsumer(brokers, payment.ConsumerName, s.consumer.Handle, discard, nil)
+	consumer, err := bus.NewConsumer(bus.Config{Brokers: brokers}, payment.ConsumerName, s.consumer.Handle, discard, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

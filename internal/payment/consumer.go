@@ -51,6 +51,8 @@ func (c *Consumer) Handle(ctx context.Context, e outbox.Event) error {
 	})
 }
 
+// payment returns the payment of an event's order. Its id is the order's own, as a payment's: a database that was
+// restored to a point before the payment makes the same one again, and the provider knows it.
 func (c *Consumer) payment(e outbox.Event) (Payment, error) {
 	var placed eventv1.OrderPlaced
 	if err := proto.Unmarshal(e.Payload, &placed); err != nil {
@@ -65,7 +67,7 @@ func (c *Consumer) payment(e outbox.Event) (Payment, error) {
 		return Payment{}, fault.New(fault.Invalid, "EVENT_MALFORMED", "event %s has a total that is no amount", e.ID)
 	}
 	return Payment{
-		ID: id.New(id.Payment, c.catalog.Code(home)), Home: home, OrderID: e.OrderID, State: Created,
+		ID: id.Of(id.Payment, e.OrderID), Home: home, OrderID: e.OrderID, State: Created,
 		Amount: money.Money{Minor: placed.GetTotal().GetMinorUnits(), Currency: currency}, Traceparent: e.Traceparent,
 	}, nil
 }

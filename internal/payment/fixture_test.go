@@ -56,7 +56,7 @@ func open(t testing.TB) *shop {
 
 func (s *shop) worker(p payment.Provider, fulfillAfter time.Duration) *payment.Worker {
 	s.t.Helper()
-	w, err := payment.NewWorker(payment.Config{Store: s.store, Orders: s.orders, Provider: p, FulfillAfter: fulfillAfter, Log: discard})
+	w, err := payment.NewWorker(payment.Config{Store: s.store, Orders: s.orders, Provider: p, FulfillAfter: fulfillAfter, Concurrency: 8, Log: discard})
 	if err != nil {
 		s.t.Fatal(err)
 	}

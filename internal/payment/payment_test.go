@@ -75,7 +75,7 @@ func TestConsumer(t *testing.T) {
 	if err := s.consumer.Handle(t.Context(), twin); err != nil {
 		t.Fatal(err)
 	}
-	if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND state = 'created' AND due_at <= now() AND amount_minor = 1250 AND currency = 'EUR'`, home); n != 1 {
+	if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND state = 'created' AND due_at <= now() AND amount_minor = 1250 AND currency = 'EUR' AND id = $2`, home, id.Of(id.Payment, e.OrderID)); n != 1 {
 		t.Errorf("%d payments", n)
 	}
 	if n := s.count(`SELECT count(*) FROM outbox WHERE home_region = $1 AND due_at IS NULL`, home); n != 1 {

@@ -14,19 +14,19 @@ import (
 // ReasonDeclined is why an order is canceled whose payment the provider declined.
 const ReasonDeclined = "PAYMENT_DECLINED"
 
-// authorize has the amount reserved. The idempotency key is the payment's id.
+// authorize has the amount reserved. The idempotency key is the payment's id. What the provider says that it has done
+// further was asked of it before the database was restored to an earlier point, and is taken up: the later steps find
+// a capture that is made already, and repeat none.
 func (w *Worker) authorize(ctx context.Context, c Claim) error {
 	f, err := w.find(ctx, c)
 	if err != nil {
 		return err
 	}
 	switch f.Standing {
-	case StandingAuthorized:
+	case StandingAuthorized, StandingCaptured:
 		return w.authorized(ctx, c, f.Ref)
-	case StandingDeclined:
+	case StandingDeclined, StandingVoided:
 		return w.declined(ctx, c)
-	case StandingCaptured, StandingVoided:
-		return contradiction(c, f)
 	case StandingNone:
 	}
 	out := w.Provider.Authorize(ctx, c.charge(), c.ID)
@@ -141,6 +141,9 @@ func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx pg
 	})
 	if err == nil && mine {
 		w.settled.WithLabelValues(string(p.Home), string(p.State)).Inc()
+		if p.State == Captured {
+			w.takings.WithLabelValues(string(p.Home), string(p.Amount.Currency)).Add(float64(p.Amount.Minor))
+		}
 	}
 	return err
 }

@@ -87,22 +87,57 @@ func TestSaga(t *testing.T) {
 	}
 }
 
+// A database that was restored to an earlier point knows less than the provider.
+func TestWhatTheProviderDidBeforeARestoreIsTakenUp(t *testing.T) {
+	t.Parallel()
+	for standing, want := range map[payment.Standing]string{
+		payment.StandingCaptured: "fulfilled/captured",
+		payment.StandingVoided:   "canceled/declined",
+	} {
+		t.Run(string(standing), func(t *testing.T) {
+			t.Parallel()
+			s, p := open(t), newScript()
+			w := s.worker(p, time.Minute)
+			orderID := s.placed().OrderID
+			p.lose["authorize"] = 1
+			s.hurry()
+			if _, err := w.Step(t.Context(), home); err != nil {
+				t.Fatal(err)
+			}
+			for id := range p.standing {
+				p.standing[id] = standing
+			}
+			s.settle(w)
+			if got := s.states(orderID); got != want {
+				t.Errorf("it is %s, want %s", got, want)
+			}
+			for id, keys := range p.captures {
+				if len(keys) > 1 || !keys[id+":capture"] {
+					t.Errorf("captured under %v", keys)
+				}
+			}
+			s.lint()
+		})
+	}
+}
+
 func TestAContradictionIsNotSettled(t *testing.T) {
 	t.Parallel()
 	s, p := open(t), newScript()
-	w := s.worker(p, time.Minute)
+	w := s.worker(p, 0)
 	orderID := s.placed().OrderID
-	p.lose["authorize"] = 1
-	for range 3 { // the provider says captured, and nobody here asked for that
+	s.settle(w)
+	s.exec(`UPDATE payments SET state = 'capturing', due_at = now() WHERE home_region = $1`, home)
+	for id := range p.standing {
+		p.standing[id] = payment.StandingVoided // and nobody here asked for that
+	}
+	for range 3 {
 		s.hurry()
 		if _, err := w.Step(t.Context(), home); err != nil {
 			t.Fatal(err)
 		}
-		for id := range p.standing {
-			p.standing[id] = payment.StandingCaptured
-		}
 	}
-	if got := s.states(orderID); got != "pending_payment/authorizing" {
+	if got := s.states(orderID); got != "confirmed/capturing" {
 		t.Errorf("it is %s", got)
 	}
 	if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND attempts = 3 AND due_at > now()`, home); n != 1 {

@@ -22,10 +22,8 @@ import (
 )
 
 const (
-	visibility  = 15 * time.Second // of a claim: longer than asking the provider twice and settling
-	maxBackoff  = 30 * time.Second
-	concurrency = 8  // payments that one step works on at the same time
-	batch       = 16 // payments that one step claims
+	visibility = 15 * time.Second // of a claim: longer than asking the provider twice and settling
+	maxBackoff = 30 * time.Second
 )
 
 // ErrConfig is wrapped by errors about a Worker's configuration.
@@ -37,6 +35,7 @@ type Config struct {
 	Orders       Orders
 	Provider     Provider
 	FulfillAfter time.Duration // from an order's confirmation to its fulfillment; 0: when a merchant says so
+	Concurrency  int           // payments worked on at the same time; a step claims twice as many
 	Log          *slog.Logger
 	Metrics      prometheus.Registerer // may be nil
 }
@@ -47,12 +46,13 @@ type Worker struct {
 	captures atomic.Int64 // asked of the provider by this process, for plant.DoubleCapture
 	settled  *prometheus.CounterVec
 	unknown  *prometheus.CounterVec
+	takings  *prometheus.CounterVec
 }
 
 // NewWorker returns a Worker. Errors wrap ErrConfig.
 func NewWorker(c Config) (*Worker, error) {
-	if c.Store == nil || c.Orders == nil || c.Provider == nil || c.Log == nil || c.FulfillAfter < 0 {
-		return nil, fmt.Errorf("%w: a store, orders, a provider and a logger are needed, and a delay that is not negative", ErrConfig)
+	if c.Store == nil || c.Orders == nil || c.Provider == nil || c.Log == nil || c.FulfillAfter < 0 || c.Concurrency < 1 {
+		return nil, fmt.Errorf("%w: a store, orders, a provider and a logger are needed, a delay that is not negative, and a concurrency of 1 or more", ErrConfig)
 	}
 	return &Worker{
 		Config: c,
@@ -62,18 +62,21 @@ func NewWorker(c Config) (*Worker, error) {
 		unknown: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_payment_unsettled_total", Help: "Tries after which a payment's step is still open, by the state it is in.",
 		}, []string{"home", "state"}),
+		takings: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
+			Name: "meridian_payment_captured_minor_units_total", Help: "Money captured, in the minor units of its currency.",
+		}, []string{"home", "currency"}),
 	}, nil
 }
 
 // Step claims a batch of the region's due payments, moves each on, and returns how many it claimed. A payment
 // that cannot be moved on is due again later; that is not an error of the step.
 func (w *Worker) Step(ctx context.Context, home regions.Name) (int, error) {
-	claims, err := w.Store.Claim(ctx, home, batch, visibility)
+	claims, err := w.Store.Claim(ctx, home, 2*w.Concurrency, visibility)
 	if err != nil {
 		return 0, err
 	}
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, concurrency)
+	slots := make(chan struct{}, w.Concurrency)
 	for _, c := range claims {
 		slots <- struct{}{}
 		wg.Go(func() {

@@ -27,7 +27,7 @@ type Config struct {
 }
 
 // counts are what happened to the transactions of a process.
-type counts struct{ retried, ambiguous atomic.Int64 }
+type counts struct{ committed, retried, exhausted, ambiguous atomic.Int64 }
 
 // Querier runs one statement, in a transaction or outside of one. It is safe for concurrent use only where
 // it is a DB.

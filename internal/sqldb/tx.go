@@ -45,10 +45,18 @@ func (d *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 }
 
 func (d *DB) inCockroachTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	err := crdbpgx.ExecuteTx(ctx, d.pool, serializable, fn)
+	again := false
+	err := crdbpgx.ExecuteTx(ctx, d.pool, serializable, func(tx pgx.Tx) error {
+		if again {
+			d.counts.retried.Add(1)
+		}
+		again = true
+		return fn(tx)
+	})
 	if _, ambiguous := errors.AsType[*crdb.AmbiguousCommitError](err); ambiguous {
-		return errAmbiguous(err)
+		err = errAmbiguous(err)
 	}
+	d.counts.end(err)
 	return Fault(err)
 }
 
@@ -59,15 +67,14 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := d.attempt(ctx, fn)
 		switch {
-		case fault.Is(err, fault.Ambiguous):
-			d.counts.ambiguous.Add(1)
+		case err == nil, fault.Is(err, fault.Ambiguous):
+			d.counts.end(err)
 			return err
-		case err == nil:
-			return nil
 		case retryable(err) && attempt < maxAttempts:
 		case lostBeforeCommit(err) && !reconnected && ctx.Err() == nil:
 			reconnected = true
 		default:
+			d.counts.end(err)
 			return Fault(err)
 		}
 		d.counts.retried.Add(1)

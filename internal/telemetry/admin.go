@@ -24,6 +24,7 @@ const checkTimeout = 800 * time.Millisecond
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error
+	Soft bool // a failure degrades the process, which can still do its job
 }
 
 // Readiness is whether the process still wants work. The zero value does.
@@ -39,8 +40,8 @@ func (r *Readiness) SetDraining() { r.draining.Store(true) }
 func (r *Readiness) Draining() bool { return r.draining.Load() }
 
 // AdminHandler serves the admin listener: /metrics (Prometheus; OpenMetrics with exemplars where asked for),
-// /healthz (200 while the process lives), /readyz (200 where every check passes, else 503, with each check's
-// outcome as JSON) and, if configured, /debug/pprof. Check names must be unique.
+// /healthz (200 while the process lives), /readyz (200 where every check passes but for soft ones, else 503, with
+// each check's outcome as JSON) and, if configured, /debug/pprof. Check names must be unique.
 func (t *Telemetry) AdminHandler(checks ...Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(t.Metrics, promhttp.HandlerOpts{
@@ -62,7 +63,7 @@ func (t *Telemetry) AdminHandler(checks ...Check) http.Handler {
 
 // health is the body of /healthz and /readyz.
 type health struct {
-	Status string             `json:"status"` // alive; ready, unready or draining
+	Status string             `json:"status"` // alive; ready, degraded, unready or draining
 	Checks map[string]outcome `json:"checks,omitempty"`
 }
 
@@ -87,9 +88,13 @@ type readyz struct {
 func (r *readyz) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	outcomes := r.runAll(req.Context())
 	status, h := http.StatusOK, health{Status: "ready", Checks: outcomes}
-	for _, o := range outcomes {
-		if !o.OK {
+	for _, c := range r.checks {
+		switch {
+		case outcomes[c.Name].OK:
+		case !c.Soft:
 			status, h.Status = http.StatusServiceUnavailable, "unready"
+		case status == http.StatusOK:
+			h.Status = "degraded"
 		}
 	}
 	if r.readiness.Draining() {

@@ -28,6 +28,8 @@ func probe(t *testing.T, h http.Handler, path string) (int, health) {
 
 func passes(context.Context) error { return nil }
 
+func refused(context.Context) error { return errors.New("refused") }
+
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -37,11 +39,15 @@ func TestReadiness(t *testing.T) {
 		want   health
 	}{
 		{"no checks", nil, 200, health{Status: "ready"}},
-		{"all pass", []Check{{"database", passes}}, 200, health{"ready", map[string]outcome{"database": {OK: true}}}},
-		{"one fails", []Check{{"database", passes}, {"consul", func(context.Context) error { return errors.New("refused") }}},
+		{"all pass", []Check{{Name: "database", Run: passes}}, 200, health{"ready", map[string]outcome{"database": {OK: true}}}},
+		{"one fails", []Check{{Name: "database", Run: passes}, {Name: "consul", Run: refused}},
 			503, health{"unready", map[string]outcome{"database": {OK: true}, "consul": {Error: "refused"}}}},
-		{"one panics", []Check{{"database", func(context.Context) error { panic("nil pool") }}},
+		{"one panics", []Check{{Name: "database", Run: func(context.Context) error { panic("nil pool") }}},
 			503, health{"unready", map[string]outcome{"database": {Error: "the check panicked: nil pool"}}}},
+		{"a soft one fails", []Check{{Name: "database", Run: passes}, {Name: "relay", Run: refused, Soft: true}},
+			200, health{"degraded", map[string]outcome{"database": {OK: true}, "relay": {Error: "refused"}}}},
+		{"both kinds fail", []Check{{Name: "relay", Run: refused, Soft: true}, {Name: "database", Run: refused}, {Name: "load", Run: refused, Soft: true}},
+			503, health{"unready", map[string]outcome{"database": {Error: "refused"}, "relay": {Error: "refused"}, "load": {Error: "refused"}}}},
 	} {
 		h := start(t, Config{}).AdminHandler(c.checks...)
 		status, got := probe(t, h, "/readyz")
@@ -54,7 +60,7 @@ func TestReadiness(t *testing.T) {
 func TestDraining(t *testing.T) {
 	t.Parallel()
 	tel := start(t, Config{})
-	h := tel.AdminHandler(Check{"database", passes})
+	h := tel.AdminHandler(Check{Name: "database", Run: passes})
 	tel.Readiness.SetDraining()
 	if status, got := probe(t, h, "/readyz"); status != 503 || got.Status != "draining" || !got.Checks["database"].OK {
 		t.Errorf("readyz while draining = %d %+v", status, got)
@@ -80,7 +86,7 @@ func TestHungCheck(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		r := &readyz{readiness: &Readiness{}, checks: []Check{{"hung", hung}, {"slow", slow}, {"fine", passes}}}
+		r := &readyz{readiness: &Readiness{}, checks: []Check{{Name: "hung", Run: hung}, {Name: "slow", Run: slow}, {Name: "fine", Run: passes}}}
 		var probers sync.WaitGroup
 		for range 3 {
 			probers.Go(func() {

@@ -2,22 +2,27 @@ package tidy
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 var (
 	codeFence = regexp.MustCompile("^ {0,3}(```|~~~)")
 	codeSpan  = regexp.MustCompile("`[^`]*`")
-	mdLink    = regexp.MustCompile(`\]\(([^()\s]+)(?:\s+"[^"]*")?\)`)
+	mdLink    = regexp.MustCompile(`\]\(<?([^()\s<>]+)>?(?:\s+"[^"]*")?\)`)
+	mdDefined = regexp.MustCompile(`^ {0,3}\[[^\]]+\]:\s*<?([^\s<>]+)>?`)
+	htmlLink  = regexp.MustCompile(`<(?:a|img)\s[^>]*?(?:href|src)="([^"]*)"`)
+	htmlMark  = regexp.MustCompile(`<[a-z]+\s[^>]*?(?:id|name)="([^"]*)"`)
 	mdHeading = regexp.MustCompile(`^#{1,6}\s+(.*?)\s*#*$`)
 	notInSlug = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
-// Links wants every relative link of a Markdown file to lead to a file or folder of the repository, and its
-// fragment to a heading there.
+// Links wants every relative link of a Markdown file, in whichever of its forms, to lead to a file or folder of the
+// repository, and its fragment to a heading or a mark there.
 func Links(files []File) []Finding {
 	exists := map[string]bool{".": true}
 	headings := map[string]map[string]bool{}
@@ -35,12 +40,61 @@ func Links(files []File) []Finding {
 			continue
 		}
 		prose(f, func(number int, line string) {
-			for _, m := range mdLink.FindAllStringSubmatch(codeSpan.ReplaceAllString(line, ""), -1) {
-				if text := brokenLink(f.Path, m[1], exists, headings); text != "" {
+			for _, link := range links(line) {
+				if text := brokenLink(f.Path, link, exists, headings); text != "" {
 					out = append(out, Finding{f.Path, number, text})
 				}
 			}
 		})
+	}
+	return out
+}
+
+// links returns the targets of the links in a line.
+func links(line string) []string {
+	var out []string
+	line = codeSpan.ReplaceAllString(line, "")
+	for _, form := range []*regexp.Regexp{mdLink, mdDefined, htmlLink} {
+		for _, m := range form.FindAllStringSubmatch(line, -1) {
+			out = append(out, m[1])
+		}
+	}
+	return out
+}
+
+// docsIndex is the page that leads to all others.
+const docsIndex = "docs/README.md"
+
+// Indexed wants the documentation's index to lead to every page of docs/, by itself or by the README of the page's own
+// folder that it leads to.
+func Indexed(files []File) []Finding {
+	leads := map[string][]string{} // by page, the pages that it links to
+	for _, f := range files {
+		if path.Ext(f.Path) != ".md" || !strings.HasPrefix(f.Path, "docs/") {
+			continue
+		}
+		leads[f.Path] = nil
+		prose(f, func(_ int, line string) {
+			for _, link := range links(line) {
+				target, _, _ := strings.Cut(link, "#")
+				leads[f.Path] = append(leads[f.Path], path.Join(path.Dir(f.Path), target))
+			}
+		})
+	}
+	listed := map[string]bool{docsIndex: true}
+	for _, page := range leads[docsIndex] {
+		listed[page] = true
+		if path.Base(page) == "README.md" {
+			for _, below := range leads[page] {
+				listed[below] = listed[below] || path.Dir(below) == path.Dir(page)
+			}
+		}
+	}
+	var out []Finding
+	for _, page := range slices.Sorted(maps.Keys(leads)) {
+		if !listed[page] {
+			out = append(out, Finding{page, 0, "no reader finds it: " + docsIndex + " does not lead here"})
+		}
 	}
 	return out
 }
@@ -85,6 +139,9 @@ func prose(f File, visit func(number int, line string)) {
 func anchors(f File) map[string]bool {
 	out := map[string]bool{}
 	prose(f, func(_ int, line string) {
+		for _, mark := range htmlMark.FindAllStringSubmatch(codeSpan.ReplaceAllString(line, ""), -1) {
+			out[mark[1]] = true
+		}
 		m := mdHeading.FindStringSubmatch(line)
 		if m == nil {
 			return

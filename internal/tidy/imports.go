@@ -19,12 +19,13 @@ import (
 // protocol nor another domain; one domain's SQL uses another's only where one transaction spans both; the
 // edge knows no domain; test support is for tests; the product knows nothing of the simulator.
 const roomTable = `
-words      = regions internal/clock internal/fault internal/id internal/money
+words      = regions internal/clock internal/fault internal/id internal/money internal/consistency
 {domain}   = account cart catalog order payment stock
 product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
+product    = product internal/access/redisaccess internal/health internal/health/healthsql internal/filewatch internal/edge/tlsfiles internal/peertls internal/rollout internal/capacity
 
 regions                            :
 geo                                : regions
@@ -36,6 +37,7 @@ internal/version                   :
 internal/clock                     :
 internal/money                     :
 internal/fault                     :
+internal/consistency               : internal/fault
 internal/id                        : regions
 
 internal/{domain}                  : words
@@ -61,24 +63,34 @@ internal/sqldb/sqltest             : words migrations internal/sqldb internal/sq
 internal/sqldb/localitylint        : words
 internal/telemetry                 : words internal/version
 internal/discovery                 : words
-internal/cache                     : words
+internal/access                    :
+internal/access/accesstest         : internal/access internal/access/redisaccess internal/cache/redistest
+internal/access/redisaccess        : internal/access
+internal/cache                     : words internal/access/redisaccess
 internal/cache/redistest           :
 internal/outbox                    : words api/gen internal/sqldb internal/telemetry
-internal/bus                       : words internal/outbox internal/telemetry
+internal/bus                       : words internal/outbox internal/telemetry internal/access
 internal/lease                     : words
 internal/lease/leasesql            : words internal/sqldb internal/lease
 internal/audit                     : words internal/sqldb
+internal/rollout                   : words internal/discovery
+internal/filewatch                 :
+internal/edge/tlsfiles             : internal/filewatch
+internal/peertls                   : internal/filewatch internal/edge/tlsfiles
+internal/health                    : words
+internal/health/healthsql          : words internal/sqldb
 internal/plant                     :
 
-internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc
-internal/admission                 : words api/gen internal/rpc
+internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc internal/filewatch internal/edge/tlsfiles
+internal/admission                 : words api/gen internal/rpc internal/access/redisaccess
+internal/capacity                  : words
 internal/deploy                    : words
 internal/edge/edgebench            : words internal/account/token
 internal/app                       : product
 internal/cli                       : product internal/app
 cmd/meridian                       : internal/cli
 
-internal/sim                       : product internal/app internal/cli internal/sim/topology
+internal/sim                       : product internal/app internal/cli internal/sim/topology internal/deploy
 internal/sim/topology              : regions
 cmd/meridian-sim                   : internal/sim
 `

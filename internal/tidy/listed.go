@@ -17,7 +17,7 @@ type vocabulary struct {
 }
 
 // onTerminal matches the rooms whose errors people read on a terminal, as sentences.
-var onTerminal = regexp.MustCompile(`^(cmd|internal/(sim|cli|config|app))/`)
+var onTerminal = regexp.MustCompile(`^(cmd|internal/(sim|cli|config|app|capacity))/`)
 
 const (
 	reasonsTable = "docs/reference/errors.md"

@@ -66,7 +66,17 @@ func TestRulesFindWhatIsPlanted(t *testing.T) {
 			file("docs/a.md", "[b](b.md) [up](../README.md#the-shape-1) [dir](../docs) [web](https://example.com/x) [me](#top)\n# Top\n```\n[x](none)\n```\n`[x](none)`"),
 			file("docs/b.md", "[gone](c.md)\n[no heading](a.md#bottom)\n[absolute](/docs/a.md)"),
 			file("README.md", "# The shape\n## The *shape*"),
-		}, []string{"docs/b.md:1", "docs/b.md:2", "docs/b.md:3"}},
+			file("docs/c/d.md", "[a]: ../a.md\n[b]: ../e.md 'E'\n<a href=\"../a.md#mark\">x</a>\n<img alt=\"\" src=\"no.png\">\n![no](no.png)\n[x](<../b.md>) [y](<none.md>)\n[twice](../a.md#top-1) [mark](../f.md#mark)"),
+			file("docs/f.md", "<a id=\"mark\"></a>\n# Top"),
+		}, []string{
+			"docs/b.md:1", "docs/b.md:2", "docs/b.md:3",
+			"docs/c/d.md:2", "docs/c/d.md:3", "docs/c/d.md:4", "docs/c/d.md:5", "docs/c/d.md:6", "docs/c/d.md:7",
+		}},
+		{"index", Indexed, []File{
+			file("docs/README.md", "[a](how-to/a.md#top) [runbooks](runbooks/README.md)\n```\n[c](how-to/c.md)\n```"),
+			file("docs/how-to/a.md", "[b](b.md)"), file("docs/how-to/b.md", ""),
+			file("docs/runbooks/README.md", "[x](x.md) [elsewhere](../how-to/b.md)"), file("docs/runbooks/x.md", ""), file("README.md", "[b](docs/how-to/b.md)"),
+		}, []string{"docs/how-to/b.md"}},
 		{"reasons", Reasons, []File{
 			file(reasonsTable, "# Reasons\n| `GOOD` | x |\n| `STALE` | x |\n"),
 			file("internal/a/a.go", "fault.New(fault.Invalid, \"GOOD\", \"x\")\nfault.Wrap(err, fault.Invalid,\n\t\"NEW\", \"x\")"),

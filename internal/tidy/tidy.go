@@ -52,10 +52,12 @@ func Rules() map[string]Rule {
 		"reminders":        each(Reminders),
 		"shell":            each(ShellScripts),
 		"links":            Links,
+		"index":            Indexed,
 		"reasons":          Reasons,
 		"configuration":    ConfigurationKeys,
 		"tests":            PackagesWithTests,
 		"modules":          FixedModules,
+		"migrations":       each(Migrations),
 	}
 }
 

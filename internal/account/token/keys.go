@@ -59,6 +59,12 @@ func (s KeySet) Public() KeySet {
 	return public
 }
 
+// Signs reports whether the set holds the private key that signs.
+func (s KeySet) Signs() bool {
+	_, err := s.signer()
+	return err == nil
+}
+
 // String names the keys, and no secret.
 func (s KeySet) String() string {
 	return fmt.Sprintf("token.KeySet(%d keys, %q signs)", len(s.keys), s.active)
@@ -219,15 +225,24 @@ func thumbprint(public ed25519.PublicKey) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// JWKSHandler serves the public keys as a JWK set, for /.well-known/jwks.json.
-func JWKSHandler(s KeySet) (http.Handler, error) {
+// JWKS returns the public keys as a JWK set, which Parse reads.
+func (s KeySet) JWKS() ([]byte, error) {
 	var content file
 	for _, k := range s.keys {
 		content.Keys = append(content.Keys, k.jwk())
 	}
-	body, err := json.Marshal(content)
+	text, err := json.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("token: encode JWK set: %w", err)
+	}
+	return text, nil
+}
+
+// JWKSHandler serves the public keys as a JWK set, for /.well-known/jwks.json.
+func JWKSHandler(s KeySet) (http.Handler, error) {
+	body, err := s.JWKS()
+	if err != nil {
+		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")

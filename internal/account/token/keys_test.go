@@ -159,6 +159,9 @@ func TestJWKS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got.Signs() || !s.Signs() {
+		t.Errorf("the served set signs: %t, the other: %t", got.Signs(), s.Signs())
+	}
 	want := s.Public()
 	for i := range want.keys {
 		want.keys[i].created = time.Time{}

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 )
 
 // Policy is one limit. It never changes.
@@ -105,10 +107,11 @@ func (p *Policy) verdict(full, now int64, allowed bool) Verdict {
 
 // Config says how many buckets there may be and where the region's are.
 type Config struct {
-	Capacity int           // local buckets; 0 is 65,536
-	Redis    string        // host:port of the region's Redis; "" is none: each process counts for itself
-	Timeout  time.Duration // of one question to Redis, the connection included; 0 is 50 ms
-	Logger   *slog.Logger  // nil discards
+	Capacity int                // local buckets; 0 is 65,536
+	Redis    string             // host:port of the region's Redis; "" is none: each process counts for itself
+	Access   redisaccess.Access // how to connect there
+	Timeout  time.Duration      // of one question to Redis, the connection included; 0 is 50 ms
+	Logger   *slog.Logger       // nil discards
 }
 
 // Buckets holds the buckets of every policy. It is safe for concurrent use.
@@ -119,7 +122,7 @@ type Buckets struct {
 }
 
 // New returns buckets that are all full. It does not connect: Redis being down is no error. Metrics go to
-// registry, unless it is nil; the error is a second registration or a negative bound.
+// registry, unless it is nil; the error is a second registration, a negative bound, or an Access that cannot be used.
 func New(cfg Config, registry prometheus.Registerer) (*Buckets, error) {
 	if cfg.Capacity < 0 || cfg.Timeout < 0 {
 		return nil, errors.New("quota: a bound is negative")
@@ -135,7 +138,10 @@ func New(cfg Config, registry prometheus.Registerer) (*Buckets, error) {
 	}
 	b := &Buckets{local: newStore(cfg.Capacity), epoch: time.Now()}
 	if cfg.Redis != "" {
-		b.region = newRegion(cfg)
+		var err error
+		if b.region, err = newRegion(cfg, registry); err != nil {
+			return nil, err
+		}
 	}
 	if registry == nil {
 		return b, nil

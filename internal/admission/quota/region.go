@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 )
 
 const (
@@ -32,6 +35,14 @@ type region struct {
 	timeout   time.Duration
 	queue     chan bucketID // buckets with something to share
 	questions *prometheus.CounterVec
+	failures  *redisaccess.Failures
+	failure   atomic.Pointer[failure] // the last one
+}
+
+// failure is a question that Redis did not answer.
+type failure struct {
+	cause string
+	err   error
 }
 
 // charge is a number of requests to take out of a bucket.
@@ -47,7 +58,18 @@ type answer struct {
 	ahead   int64 // nanoseconds until it is full
 }
 
-func newRegion(cfg Config) *region {
+func newRegion(cfg Config, registry prometheus.Registerer) (*region, error) {
+	options := &redis.Options{
+		Addr: cfg.Redis, DialTimeout: cfg.Timeout, ReadTimeout: cfg.Timeout, WriteTimeout: cfg.Timeout,
+		ContextTimeoutEnabled: true,
+		MaxRetries:            -1, // the local bucket is the retry
+		DialerRetries:         1,
+		PoolSize:              poolSize, PoolTimeout: poolWait, PipelinePoolSize: -1, DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if err := cfg.Access.Apply(options); err != nil {
+		return nil, fmt.Errorf("quota: %w", err)
+	}
 	redis.SetLogger(driverLog{cfg.Logger})
 	r := &region{
 		timeout: cfg.Timeout,
@@ -57,24 +79,33 @@ func newRegion(cfg Config) *region {
 			Namespace: "meridian", Subsystem: "admission", Name: "redis_questions_total",
 			Help: "Round trips to the region's Redis, by result: answered, failed, or skipped while it is away.",
 		}, []string{"result"}),
-		client: redis.NewClient(&redis.Options{
-			Addr: cfg.Redis, DialTimeout: cfg.Timeout, ReadTimeout: cfg.Timeout, WriteTimeout: cfg.Timeout,
-			ContextTimeoutEnabled: true,
-			MaxRetries:            -1, // the local bucket is the retry
-			DialerRetries:         1,
-			PoolSize:              poolSize, PoolTimeout: poolWait, PipelinePoolSize: -1, DisableIdentity: true,
-			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-		}),
+		client: redis.NewClient(options),
+	}
+	var err error
+	if r.failures, err = redisaccess.NewFailures(registry); err != nil {
+		return nil, fmt.Errorf("quota: %w", err)
 	}
 	r.breaker = gobreaker.NewCircuitBreaker[[]int64](gobreaker.Settings{
 		Name: "redis " + cfg.Redis, MaxRequests: 1, Timeout: breakerCooldown,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
 		IsExcluded:  func(err error) bool { return errors.Is(err, redis.ErrPoolTimeout) }, // says that we are busy, not Redis
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			cfg.Logger.Info("admission's redis breaker changed", "address", cfg.Redis, "from", from.String(), "to", to.String())
+			r.logState(cfg, from, to)
 		},
 	})
-	return r
+	return r, nil
+}
+
+func (r *region) logState(cfg Config, from, to gobreaker.State) {
+	level := slog.LevelInfo
+	if to == gobreaker.StateOpen && from == gobreaker.StateClosed {
+		level = slog.LevelWarn
+	}
+	args := []any{"address", cfg.Redis, "from", from.String(), "to", to.String()}
+	if last := r.failure.Load(); to == gobreaker.StateOpen && last != nil {
+		args = append(args, "cause", last.cause, "error", last.err)
+	}
+	cfg.Logger.Log(context.Background(), level, "admission's redis breaker changed", args...)
 }
 
 // ask charges buckets in one round trip, under the breaker and the time-out. The answers are in the order of the
@@ -95,6 +126,9 @@ func (r *region) ask(ctx context.Context, charges []charge) ([]answer, error) {
 		values, err := r.script.Run(limited, r.client, keys, args...).Int64Slice()
 		if err == nil && len(values) != 2*len(charges) {
 			err = fmt.Errorf("quota: %d values for %d buckets", len(values), len(charges))
+		}
+		if err != nil {
+			r.failure.Store(&failure{r.failures.Count(err), err})
 		}
 		return values, err
 	})

@@ -27,11 +27,19 @@ type Server struct {
 
 	t       testing.TB
 	binary  string
+	args    []string
 	process *exec.Cmd
 }
 
 // Start returns a server that answers and is empty. The test is skipped where Redis is not installed.
 func Start(t testing.TB) *Server {
+	t.Helper()
+	return StartWith(t, FreeAddress(t), &redis.Options{})
+}
+
+// StartWith returns such a server at an address, with more arguments. The options are how Client gets in; with TLS
+// among them the server speaks nothing else.
+func StartWith(t testing.TB, address string, client *redis.Options, args ...string) *Server {
 	t.Helper()
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -40,8 +48,12 @@ func Start(t testing.TB) *Server {
 		}
 		t.Skip("redis-server is not installed; run `make deps`")
 	}
-	s := &Server{Address: FreeAddress(t), t: t, binary: binary}
-	s.Client = redis.NewClient(&redis.Options{Addr: s.Address})
+	s := &Server{Address: address, t: t, binary: binary, args: args}
+	if client.Addr = address; client.TLSConfig != nil {
+		_, port, _ := net.SplitHostPort(address)
+		s.args = append(s.args, "--tls-port", port, "--port", "0") // the last of two wins
+	}
+	s.Client = redis.NewClient(client)
 	t.Cleanup(func() { _ = s.Client.Close() })
 	s.Run()
 	return s
@@ -66,7 +78,8 @@ func (s *Server) Run() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	process := exec.Command(s.binary, "--bind", host, "--port", port, "--dir", s.t.TempDir(), "--save", "", "--appendonly", "no")
+	args := append([]string{"--bind", host, "--port", port, "--dir", s.t.TempDir(), "--save", "", "--appendonly", "no"}, s.args...)
+	process := exec.Command(s.binary, args...)
 	process.Stdout, process.Stderr = io.Discard, os.Stderr
 	if err := process.Start(); err != nil {
 		s.t.Fatal(err)

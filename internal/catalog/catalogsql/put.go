@@ -2,12 +2,15 @@ package catalogsql
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
@@ -35,6 +38,7 @@ type change struct{ product, parts bool }
 
 // Put implements catalog.Store.
 func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed int, err error) {
+	var versions map[string]int64
 	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := skusTaken(ctx, tx, products); err != nil {
 			return err
@@ -49,10 +53,35 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed in
 			return err
 		}
 		var err error
-		changed, err = s.conclude(ctx, tx, changes)
+		if changed, err = s.conclude(ctx, tx, changes); err != nil {
+			return err
+		}
+		versions, err = versionsOf(ctx, tx, changes)
 		return err
 	})
-	return changed, fail(err)
+	if err != nil {
+		return 0, fail(err)
+	}
+	for handle, version := range versions {
+		consistency.Wrote(ctx, catalog.Kind, handle, version)
+	}
+	return changed, nil
+}
+
+// versionsOf reads the versions of what was put, changed or not: a repetition of a write has the same to show.
+func versionsOf(ctx context.Context, tx pgx.Tx, put map[string]*change) (map[string]int64, error) {
+	rows, err := tx.Query(ctx, `SELECT handle, version FROM products WHERE handle = ANY ($1)`, slices.Collect(maps.Keys(put)))
+	if err != nil {
+		return nil, err
+	}
+	versions := make(map[string]int64, len(put))
+	var handle string
+	var version int64
+	_, err = pgx.ForEachRow(rows, []any{&handle, &version}, func() error {
+		versions[handle] = version
+		return nil
+	})
+	return versions, err
 }
 
 // conclude makes new versions of what changed, leaves word of them to every region, and returns how many.

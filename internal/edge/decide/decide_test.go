@@ -76,13 +76,13 @@ func TestTable(t *testing.T) {
 		method, path string
 		want         decide.Method
 	}{
-		{"POST", place, decide.Method{Name: place, Locality: decide.Home}},
-		{"POST", setItem, decide.Method{Name: setItem, Locality: decide.Home, Idempotent: true}},
-		{"POST", product, decide.Method{Name: product, Locality: decide.Global, ReadOnly: true, Idempotent: true}},
-		{"GET", product, decide.Method{Name: product, Locality: decide.Global, ReadOnly: true, Idempotent: true}},
-		{"POST", signUp, decide.Method{Name: signUp, Locality: decide.Caller}},
-		{"POST", watch, decide.Method{Name: watch, Locality: decide.Home, ReadOnly: true, Idempotent: true, Stream: true}},
-		{"GET", "/v1/orders/" + order + "/events", decide.Method{Name: "/v1/orders/{id}/events", Locality: decide.Home, ReadOnly: true, Idempotent: true, Stream: true}},
+		{"POST", place, decide.Method{Name: place, Module: "order", Locality: decide.Home}},
+		{"POST", setItem, decide.Method{Name: setItem, Module: "cart", Locality: decide.Home, Idempotent: true}},
+		{"POST", product, decide.Method{Name: product, Module: "catalog", Locality: decide.Global, ReadOnly: true, Idempotent: true}},
+		{"GET", product, decide.Method{Name: product, Module: "catalog", Locality: decide.Global, ReadOnly: true, Idempotent: true}},
+		{"POST", signUp, decide.Method{Name: signUp, Module: "account", Locality: decide.Caller}},
+		{"POST", watch, decide.Method{Name: watch, Module: "order", Locality: decide.Home, ReadOnly: true, Idempotent: true, Stream: true}},
+		{"GET", "/v1/orders/" + order + "/events", decide.Method{Name: "/v1/orders/{id}/events", Module: "order", Locality: decide.Home, ReadOnly: true, Idempotent: true, Stream: true}},
 		{"GET", "/.well-known/jwks.json", decide.Method{Name: "/{path}", Locality: decide.Global, ReadOnly: true, Idempotent: true}},
 		{"POST", "/v1/x/" + order, decide.Method{Name: "/{path with an id}", Locality: decide.Home}},
 		{"DELETE", "/v1/x", decide.Method{Name: "/{path}", Locality: decide.Global}},

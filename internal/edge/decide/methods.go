@@ -27,6 +27,7 @@ const (
 // Method is what the edge knows of a request's method before it looks at the caller.
 type Method struct {
 	Name        string // the RPC's path, or the pattern of a plain HTTP path; bounded in number
+	Module      string // the part of a stack that serves it, such as order; "" for what every stack serves
 	Locality    Locality
 	ReadOnly    bool // no side effects
 	Idempotent  bool // doing it twice is as doing it once; true if ReadOnly
@@ -60,6 +61,7 @@ func NewTable(files ...protoreflect.FileDescriptor) (*Table, error) {
 func describe(d protoreflect.MethodDescriptor) (Method, error) {
 	m := Method{
 		Name:   fmt.Sprintf("/%s/%s", d.Parent().FullName(), d.Name()),
+		Module: moduleOf(d.ParentFile().Package()),
 		Stream: d.IsStreamingServer() || d.IsStreamingClient(), ClientSends: d.IsStreamingClient(),
 	}
 	options, ok := d.Options().(*descriptorpb.MethodOptions)
@@ -87,6 +89,13 @@ func describe(d protoreflect.MethodDescriptor) (Method, error) {
 	return m, nil
 }
 
+// moduleOf returns the module that serves a protobuf package's services: order for meridian.order.v1.
+func moduleOf(pkg protoreflect.FullName) string {
+	_, rest, _ := strings.Cut(string(pkg), ".")
+	module, _, _ := strings.Cut(rest, ".")
+	return module
+}
+
 // Names of what is no RPC.
 const (
 	orderEvents = "/v1/orders/{id}/events"
@@ -110,7 +119,7 @@ func (t *Table) Lookup(httpMethod, path string) Method {
 	m := Method{Name: otherGlobal, Locality: Global, ReadOnly: safe, Idempotent: safe}
 	switch {
 	case strings.HasPrefix(path, "/v1/orders/") && strings.HasSuffix(path, "/events"):
-		m.Name, m.Locality, m.Stream = orderEvents, Home, true
+		m.Name, m.Module, m.Locality, m.Stream = orderEvents, "order", Home, true
 	case hasID(path):
 		m.Name, m.Locality = otherHome, Home
 	}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/meridian-commerce/meridian/internal/consistency"
 )
 
 const (
@@ -25,7 +25,8 @@ type answer struct {
 	public  bool
 	status  int           // 0 before WriteHeader
 	whole   *bytes.Buffer // what is held back to be tagged; nil: nothing
-	zip     *gzip.Writer  // nil: not compressed
+	coding  *encoding     // of zip
+	zip     encoder       // nil: not compressed
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -43,17 +44,19 @@ func (a *answer) WriteHeader(status int) {
 	a.status = status
 	h := a.Header()
 	a.complete(h)
-	length, err := strconv.Atoi(h.Get("Content-Length"))
+	length, err := strconv.Atoi(first(h, "Content-Length"))
 	switch {
-	case a.public && status == http.StatusOK && h.Get("Etag") == "" && (err != nil || length <= maxWhole):
+	case a.public && status == http.StatusOK && first(h, "Etag") == "" && (err != nil || length <= maxWhole):
 		a.whole, _ = a.gateway.buffers.Get().(*bytes.Buffer)
 		a.whole.Reset()
 		return
-	case a.request.Method != http.MethodHead && (err != nil || length >= minZip) && a.zippable(h):
-		h.Set("Content-Encoding", "gzip")
-		h.Del("Content-Length")
-		a.zip, _ = a.gateway.zippers.Get().(*gzip.Writer)
-		a.zip.Reset(a.ResponseWriter)
+	case a.request.Method != http.MethodHead && (err != nil || length >= minZip):
+		if a.coding = a.encoding(h); a.coding != nil {
+			h["Content-Encoding"] = a.coding.values
+			h.Del("Content-Length")
+			weaken(h)
+			a.zip = a.coding.to(a.ResponseWriter)
+		}
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
@@ -65,8 +68,12 @@ func (a *answer) complete(h http.Header) {
 			h[f.name] = f.values
 		}
 	}
-	if a.public {
-		vary(h)
+	switch {
+	case a.public && len(h["Vary"]) == 0:
+		h["Vary"] = a.gateway.varies
+	case a.public:
+		vary(h, "Accept-Encoding")
+		vary(h, consistency.Header)
 	}
 	if _, set := h["Cache-Control"]; set {
 		return
@@ -78,25 +85,42 @@ func (a *answer) complete(h http.Header) {
 	h["Cache-Control"] = a.gateway.personal
 }
 
-// vary says that an answer depends on Accept-Encoding, once.
-func vary(h http.Header) {
-	for _, v := range h["Vary"] {
-		if strings.Contains(strings.ToLower(v), "accept-encoding") {
-			return
-		}
+// first is h.Get of a name that is in its canonical form.
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
 	}
-	h.Add("Vary", "Accept-Encoding")
+	return ""
 }
 
-// zippable reports whether the answer may be compressed and whether that helps. If so, it varies by it even
-// for a caller that does not take it.
-func (a *answer) zippable(h http.Header) bool {
-	if h.Get("Content-Encoding") != "" || a.status == http.StatusNoContent || a.status == http.StatusNotModified ||
-		a.status == http.StatusPartialContent || !text(h.Get("Content-Type")) || strings.Contains(h.Get("Cache-Control"), "no-transform") {
-		return false
+// vary says that an answer depends on a header of the request, once.
+func vary(h http.Header, name string) {
+	for _, line := range h["Vary"] {
+		for v := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(v), name) {
+				return
+			}
+		}
 	}
-	vary(h)
-	return takesGzip(a.request.Header.Get("Accept-Encoding"))
+	h.Add("Vary", name)
+}
+
+// weaken makes the stack's own tag say that the answer is the same only once it is unpacked.
+func weaken(h http.Header) {
+	if tag := first(h, "Etag"); strings.HasPrefix(tag, `"`) {
+		h.Set("Etag", "W/"+tag)
+	}
+}
+
+// encoding returns what the answer is to be compressed by; nil if it may not be, if that would not help, or if the
+// caller takes nothing that the gateway knows. If it may be, it varies by what the caller takes.
+func (a *answer) encoding(h http.Header) *encoding {
+	if first(h, "Content-Encoding") != "" || a.status == http.StatusNoContent || a.status == http.StatusNotModified ||
+		a.status == http.StatusPartialContent || !text(first(h, "Content-Type")) || strings.Contains(first(h, "Cache-Control"), "no-transform") {
+		return nil
+	}
+	vary(h, "Accept-Encoding")
+	return choose(a.gateway.encodings, a.request.Header["Accept-Encoding"])
 }
 
 // text reports whether a content type is one that compresses well and is not a stream.
@@ -109,21 +133,6 @@ func text(contentType string) bool {
 		return true
 	}
 	return strings.HasPrefix(kind, "text/")
-}
-
-// takesGzip reads Accept-Encoding.
-func takesGzip(accept string) bool {
-	for accept != "" {
-		var item string
-		item, accept, _ = strings.Cut(accept, ",")
-		name, weight, _ := strings.Cut(item, ";")
-		if name = strings.TrimSpace(name); name != "gzip" && name != "*" {
-			continue
-		}
-		q, weighted := strings.CutPrefix(strings.ReplaceAll(weight, " ", ""), "q=")
-		return !weighted || strings.Trim(q, "0.") != ""
-	}
-	return false
 }
 
 // Write implements http.ResponseWriter.
@@ -168,9 +177,7 @@ func (a *answer) Flush() { _ = a.FlushError() }
 // finish ends the answer; it is not called for one that broke off, so that the caller sees that it did.
 func (a *answer) finish() {
 	if a.zip != nil {
-		_ = a.zip.Close() // the caller may have left
-		a.zip.Reset(nil)
-		a.gateway.zippers.Put(a.zip)
+		a.coding.done(a.zip)
 		return
 	}
 	if a.whole == nil {
@@ -180,13 +187,15 @@ func (a *answer) finish() {
 	if a.whole.Cap() <= maxKept {
 		defer a.gateway.buffers.Put(a.whole)
 	}
-	if len(body) >= minZip && a.zippable(h) {
-		body = a.zipped(body)
-		h.Set("Content-Encoding", "gzip")
+	if len(body) >= minZip {
+		if coding := a.encoding(h); coding != nil {
+			body = coding.whole(body)
+			h["Content-Encoding"] = coding.values
+		}
 	}
-	sum := sha256.Sum256(body)
-	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
-	h.Set("Etag", tag)
+	value := make([]string, 2) // one allocation for both
+	tag := tagOf(body)
+	value[0], h["Etag"] = tag, value[:1:1]
 	if matches(a.request.Header["If-None-Match"], tag) {
 		h.Del("Content-Type")
 		h.Del("Content-Length")
@@ -194,18 +203,27 @@ func (a *answer) finish() {
 		a.ResponseWriter.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	value[1], h["Content-Length"] = strconv.Itoa(len(body)), value[1:]
 	a.ResponseWriter.WriteHeader(a.status)
 	_, _ = a.ResponseWriter.Write(body) // the caller may have left
 }
 
-func (a *answer) zipped(body []byte) []byte {
+// tagOf returns the strong tag of a body.
+func tagOf(body []byte) string {
+	const size = 16
+	sum := sha256.Sum256(body)
+	var text [2 + (size*8+5)/6]byte
+	text[0], text[len(text)-1] = '"', '"'
+	base64.RawURLEncoding.Encode(text[1:], sum[:size])
+	return string(text[:])
+}
+
+// whole compresses a body that is at hand.
+func (e *encoding) whole(body []byte) []byte {
 	var out bytes.Buffer
-	z, _ := a.gateway.zippers.Get().(*gzip.Writer)
-	defer a.gateway.zippers.Put(z)
-	z.Reset(&out)
+	z := e.to(&out)
 	_, _ = z.Write(body) // a buffer takes it all
-	_ = z.Close()
+	e.done(z)
 	return out.Bytes()
 }
 

@@ -16,15 +16,15 @@ type cors struct {
 
 func newCORS(origins []string, all bool) *cors {
 	return &cors{origins: origins, all: all, expose: []string{strings.Join([]string{
-		"Cache-Status", "ETag", "Grpc-Message", "Grpc-Status", "Grpc-Status-Details-Bin", "Meridian-Edge-Region", "Meridian-Route",
-		"Meridian-Served-Region", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "Traceparent", "X-Request-Id",
+		"Cache-Status", "ETag", "Grpc-Message", "Grpc-Status", "Grpc-Status-Details-Bin", "Meridian-Consistency", "Meridian-Edge-Region",
+		"Meridian-Route", "Meridian-Served-Region", "RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "Traceparent", "X-Request-Id",
 	}, ", ")}}
 }
 
 const (
 	allowedMethods = "GET, HEAD, POST"
 	allowedHeaders = "Authorization, Connect-Protocol-Version, Connect-Timeout-Ms, Content-Type, Grpc-Timeout, Idempotency-Key, " +
-		"If-None-Match, Last-Event-Id, Meridian-Prefer-Region, Meridian-Region, Request-Timeout, Traceparent, X-Grpc-Web, X-Request-Id, X-User-Agent"
+		"If-None-Match, Last-Event-Id, Meridian-Consistency, Meridian-Prefer-Region, Meridian-Region, Request-Timeout, Traceparent, X-Grpc-Web, X-Request-Id, X-User-Agent"
 	preflightAge = "7200" // seconds; browsers keep it no longer
 )
 

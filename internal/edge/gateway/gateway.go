@@ -17,7 +17,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/meridian-commerce/meridian/internal/consistency"
 )
 
 // Config is what a gateway is told.
@@ -31,14 +31,15 @@ type Config struct {
 
 // Gateway is a handler around another. It is safe for concurrent use.
 type Gateway struct {
-	next     http.Handler
-	public   func(r *http.Request) bool
-	cors     *cors // nil: off
-	fixed    []fixedHeader
-	zippers  sync.Pool // *gzip.Writer
-	buffers  sync.Pool // *bytes.Buffer
-	shared   []string  // Cache-Control of what everyone may keep
-	personal []string  // Cache-Control of everything else
+	next      http.Handler
+	public    func(r *http.Request) bool
+	cors      *cors // nil: off
+	fixed     []fixedHeader
+	encodings []*encoding
+	buffers   sync.Pool // *bytes.Buffer
+	shared    []string  // Cache-Control of what everyone may keep
+	personal  []string  // Cache-Control of everything else
+	varies    []string  // Vary of what everyone may keep: who brings a token is not to be answered from a cache
 }
 
 // fixedHeader is a header that every answer has unless the stack sets it. Its values are shared between
@@ -55,9 +56,10 @@ func New(cfg Config, next http.Handler) (*Gateway, error) {
 		return nil, errors.New("gateway: it needs a handler")
 	}
 	g := &Gateway{
-		next: next, public: cfg.Public,
+		next: next, public: cfg.Public, encodings: newEncodings(),
 		shared:   []string{"public, max-age=10, stale-while-revalidate=60"},
 		personal: []string{"private, no-store"},
+		varies:   []string{"Accept-Encoding", consistency.Header},
 		fixed: []fixedHeader{
 			{"X-Content-Type-Options", []string{"nosniff"}, false},
 			{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}, false},
@@ -66,10 +68,6 @@ func New(cfg Config, next http.Handler) (*Gateway, error) {
 		},
 	}
 	g.buffers.New = func() any { return new(bytes.Buffer) }
-	g.zippers.New = func() any {
-		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is a valid one
-		return z
-	}
 	if g.public == nil {
 		g.public = func(*http.Request) bool { return false }
 	}
@@ -92,9 +90,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.cors != nil && g.cors.serve(w, r) {
 		return
 	}
-	a := answer{ResponseWriter: w, gateway: g, request: r, public: r.Method == http.MethodGet && g.public(r)}
+	a := answer{ResponseWriter: w, gateway: g, request: r, public: g.shareable(r)}
 	g.next.ServeHTTP(&a, r)
 	a.finish()
+}
+
+// shareable reports whether the answer to a request is the same whoever asks. To who brings a consistency token it is
+// not: it is newer than what others are given.
+func (g *Gateway) shareable(r *http.Request) bool {
+	return r.Method == http.MethodGet && g.public(r) && len(r.Header[consistency.Header]) == 0
 }
 
 // unframe ends the connection after a request whose end a proxy in front may see elsewhere than this server:

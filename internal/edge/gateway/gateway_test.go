@@ -97,7 +97,7 @@ func TestTags(t *testing.T) {
 			t.Errorf("%s: got %d %q", name, w.Code, w.Body)
 		}
 		for header, want := range map[string]string{
-			"Etag": tag, "Cache-Control": "public, max-age=10, stale-while-revalidate=60", "Vary": "Accept-Encoding",
+			"Etag": tag, "Cache-Control": "public, max-age=10, stale-while-revalidate=60", "Vary": "Accept-Encoding|Meridian-Consistency",
 			"Content-Type": "", "Content-Length": "", "Cache-Status": "Meridian; hit",
 		} {
 			if got := strings.Join(w.Header()[http.CanonicalHeaderKey(header)], "|"); got != want {
@@ -126,12 +126,11 @@ func TestCompression(t *testing.T) {
 		accept string
 		zipped bool
 	}{
-		"text":                  {"/mine", stack(200, "text/plain; charset=utf-8", long), "gzip, br", true},
-		"JSON":                  {"/mine", stack(200, "application/json", long), "br;q=1.0, gzip;q=0.8", true},
+		"text":                  {"/mine", stack(200, "text/plain; charset=utf-8", long), "gzip, deflate", true},
+		"JSON":                  {"/mine", stack(200, "application/json", long), "br;q=0.7, gzip;q=0.8", true},
 		"a tagged answer":       {"/public", stack(200, "application/json", long), "gzip", true},
-		"any encoding":          {"/mine", stack(200, "application/json", long), "*", true},
 		"an error":              {"/mine", stack(404, "application/json", long), "gzip", true},
-		"not accepted":          {"/mine", stack(200, "application/json", long), "br", false},
+		"not accepted":          {"/mine", stack(200, "application/json", long), "deflate", false},
 		"refused":               {"/mine", stack(200, "application/json", long), "gzip;q=0", false},
 		"refused, longer":       {"/mine", stack(200, "application/json", long), "gzip; q=0.000", false},
 		"nothing said":          {"/mine", stack(200, "application/json", long), "", false},
@@ -295,15 +294,6 @@ func TestSecurityHeaders(t *testing.T) {
 			t.Errorf("over TLS %v: %s", secure, diff)
 		}
 	}
-}
-
-func FuzzAcceptEncoding(f *testing.F) {
-	f.Add("gzip;q=0.5, *;q=0")
-	f.Fuzz(func(t *testing.T, accept string) {
-		if takesGzip(accept) && !strings.Contains(accept, "gzip") && !strings.Contains(accept, "*") {
-			t.Errorf("%q takes gzip", accept)
-		}
-	})
 }
 
 func BenchmarkGateway(b *testing.B) {

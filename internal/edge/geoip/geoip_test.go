@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/filewatch"
 )
 
 // The parts of the MaxMind DB format that the tests write: a binary tree over IPv4 with 24-bit records, maps
@@ -156,7 +158,7 @@ func TestWatchSwaps(t *testing.T) {
 			} else if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(checkEvery)
+			time.Sleep(filewatch.Every)
 			synctest.Wait()
 			if got, _ := d.Country(addr); got != step.want {
 				t.Errorf("got %q, want %q", got, step.want)

@@ -11,31 +11,28 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
-)
 
-// checkEvery is how often the files are looked at for a change.
-const checkEvery = 10 * time.Second
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/meridian-commerce/meridian/internal/filewatch"
+)
 
 // Pair is a certificate chain and its key, in two PEM files. It is safe for concurrent use.
 type Pair struct {
 	cert, key string
-	log       *slog.Logger
+	files     *filewatch.Files
 	current   atomic.Pointer[tls.Certificate]
-	loaded    [2]os.FileInfo // only Open and Watch touch it
 }
 
 // Open reads a pair. log may be nil. Errors say that a file cannot be read, or that the two are no pair that
 // is valid by now.
 func Open(cert, key string, log *slog.Logger) (*Pair, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	p := &Pair{cert: cert, key: key, log: log}
-	if _, err := p.reload(); err != nil {
-		return nil, err
+	p := &Pair{cert: cert, key: key}
+	var err error
+	if p.files, err = filewatch.Open(log, p.read, cert, key); err != nil {
+		return nil, fmt.Errorf("tlsfiles: %w", err)
 	}
 	return p, nil
 }
@@ -47,57 +44,53 @@ func (p *Pair) Config() *tls.Config {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return p.current.Load(), nil
+			return p.Certificate(), nil
 		},
 	}
 }
 
+// Certificate returns the certificate in use. It is shared: it must not be changed.
+func (p *Pair) Certificate() *tls.Certificate { return p.current.Load() }
+
 // Expires returns when the certificate in use does.
 func (p *Pair) Expires() time.Time { return p.current.Load().Leaf.NotAfter }
 
-// Watch takes up new files until ctx is done; it returns nil then. It is called once.
-func (p *Pair) Watch(ctx context.Context) error {
-	tick := time.NewTicker(checkEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		switch changed, err := p.reload(); {
-		case err != nil:
-			p.log.Warn("the new certificate is not used", slog.Any("error", err))
-		case changed:
-			p.log.Info("certificate replaced", slog.String("path", p.cert), slog.Time("expires", p.Expires()))
-		}
+// Register registers the metric of when the certificate expires. It fails where that is registered already.
+func (p *Pair) Register(registry prometheus.Registerer) error {
+	err := registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "meridian_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use expires, in seconds since 1970.",
+	}, func() float64 { return float64(p.Expires().Unix()) }))
+	if err != nil {
+		return fmt.Errorf("tlsfiles: register metrics: %w", err)
 	}
+	return nil
 }
 
-// reload reads the files if either is not the one that was read last, good or bad.
-func (p *Pair) reload() (changed bool, err error) {
-	var found [2]os.FileInfo
-	same := true
-	for i, path := range [...]string{p.cert, p.key} {
-		if found[i], err = os.Stat(path); err != nil {
-			return false, fmt.Errorf("tlsfiles: %w", err)
-		}
-		last := p.loaded[i]
-		same = same && last != nil && os.SameFile(found[i], last) && found[i].Size() == last.Size() && found[i].ModTime().Equal(last.ModTime())
+// Watch takes up new files until ctx is done; it returns nil then. It is called once.
+func (p *Pair) Watch(ctx context.Context) error {
+	p.files.Watch(ctx)
+	return nil
+}
+
+// Reload takes up new files now, as Watch does every ten seconds.
+func (p *Pair) Reload() (changed bool, err error) {
+	if changed, err = p.files.Reload(); err != nil {
+		return false, fmt.Errorf("tlsfiles: %w", err)
 	}
-	if same {
-		return false, nil
-	}
+	return changed, nil
+}
+
+// read takes the files up.
+func (p *Pair) read() error {
 	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
-	p.loaded = found
 	if err != nil {
-		return false, fmt.Errorf("tlsfiles: read %s and %s: %w", p.cert, p.key, err)
+		return fmt.Errorf("read %s and %s: %w", p.cert, p.key, err)
 	}
 	if err := valid(pair.Leaf); err != nil {
-		return false, fmt.Errorf("tlsfiles: %s: %w", p.cert, err)
+		return fmt.Errorf("%s: %w", p.cert, err)
 	}
 	p.current.Store(&pair)
-	return true, nil
+	return nil
 }
 
 // valid refuses a certificate that no caller would take.

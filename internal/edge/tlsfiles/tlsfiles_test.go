@@ -22,7 +22,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/filewatch"
 )
 
 // made is a pair that a test made, PEM.
@@ -125,7 +128,7 @@ func TestWatch(t *testing.T) {
 			{func() { m := fresh(t, 3); write(t, cert, m.cert); write(t, key, m.key) }, 3},
 		} {
 			step.change()
-			time.Sleep(checkEvery)
+			time.Sleep(filewatch.Every)
 			synctest.Wait()
 			if got := p.serial(); got != step.serial {
 				t.Errorf("certificate %d is in use, want %d", got, step.serial)
@@ -184,7 +187,7 @@ func TestReloadKeepsConnections(t *testing.T) {
 	next := fresh(t, 2)
 	write(t, cert, next.cert)
 	write(t, key, next.key)
-	if changed, err := p.reload(); !changed || err != nil {
+	if changed, err := p.Reload(); !changed || err != nil {
 		t.Fatalf("reload: %v %v", changed, err)
 	}
 	if kept, made := ask(old), ask(dial()); before != 1 || kept != 1 || made != 2 {
@@ -230,5 +233,26 @@ func TestProtocols(t *testing.T) {
 		if got != tc.want {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
+	}
+}
+
+func TestRegister(t *testing.T) {
+	t.Parallel()
+	expires := time.Now().Add(time.Hour)
+	cert, key := files(t, makePair(t, 1, time.Now().Add(-time.Hour), expires))
+	p, err := Open(cert, key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewPedanticRegistry()
+	if err := p.Register(registry); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil || len(families) != 1 || families[0].GetMetric()[0].GetGauge().GetValue() != float64(expires.Unix()) {
+		t.Errorf("%v, %v", families, err)
+	}
+	if err := p.Register(registry); err == nil {
+		t.Error("registered twice")
 	}
 }

@@ -49,6 +49,23 @@ func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibil
 	return claims, sqldb.Fault(err)
 }
 
+// Open implements payment.Opens.
+func (s *Store) Open(ctx context.Context, home regions.Name) ([]payment.Open, error) {
+	rows, err := s.db.Query(ctx, `SELECT state, count(*), EXTRACT(epoch FROM now() - min(created_at))::FLOAT8 FROM payments
+		WHERE home_region = $1 AND due_at IS NOT NULL GROUP BY state ORDER BY state`, string(home))
+	if err != nil {
+		return nil, sqldb.Fault(err)
+	}
+	open, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (payment.Open, error) {
+		var o payment.Open
+		var seconds float64
+		err := row.Scan(&o.State, &o.Count, &seconds)
+		o.Oldest = time.Duration(max(seconds, 0) * float64(time.Second))
+		return o, err
+	})
+	return open, sqldb.Fault(err)
+}
+
 // Postpone implements payment.Store.
 func (s *Store) Postpone(ctx context.Context, p payment.Payment, after time.Duration) error {
 	_, err := s.db.Exec(ctx, `UPDATE payments SET due_at = now() + $4::interval

@@ -105,6 +105,23 @@ func TestClaim(t *testing.T) {
 	f.lint()
 }
 
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	f := open(t, 3)
+	if _, err := f.db.Exec(t.Context(), `UPDATE payments SET created_at = now() - interval '25 h' WHERE home_region = $1 AND id = $2`, home, fresh(1).ID); err != nil {
+		t.Fatal(err)
+	}
+	f.claim(1, time.Minute)
+	if _, err := f.db.Exec(t.Context(), `UPDATE payments SET due_at = NULL WHERE home_region = $1 AND state = $2`, home, payment.Authorizing); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.store.Open(t.Context(), home)
+	if err != nil || len(got) != 1 || got[0].State != payment.Created || got[0].Count != 2 || got[0].Oldest < 25*time.Hour || got[0].Oldest > 26*time.Hour {
+		t.Errorf("two are open, one for 25 hours: %+v, %v", got, err)
+	}
+	f.lint()
+}
+
 func TestConcurrentClaimsAreExclusive(t *testing.T) {
 	t.Parallel()
 	f := open(t, 40)

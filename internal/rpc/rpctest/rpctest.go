@@ -15,6 +15,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 )
@@ -35,7 +36,7 @@ func (k Tokens) Verify(token string) (rpc.Caller, error) {
 func Serve(t testing.TB, v rpc.Verifier, mount func(mux *http.ServeMux, options ...connect.HandlerOption)) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
-	mount(mux, connect.WithInterceptors(rpc.Errors(slog.New(slog.DiscardHandler))))
+	mount(mux, connect.WithInterceptors(rpc.Errors(slog.New(slog.DiscardHandler)), rpc.Consistency(clock.System())))
 	s := httptest.NewServer(rpc.Statuses(rpc.Authenticate(v, mux)))
 	t.Cleanup(s.Close)
 	return s

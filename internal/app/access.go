@@ -1,0 +1,32 @@
+package app
+
+import (
+	"errors"
+
+	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
+	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
+func redisAccess(c config.Config) redisaccess.Access {
+	return redisaccess.Access{Username: c.Redis.Username, PasswordFile: c.Redis.PasswordFile, TLS: c.Redis.TLS, CAFile: c.Redis.CAFile}
+}
+
+func busConfig(c config.Config) bus.Config {
+	return bus.Config{
+		Brokers: c.Kafka.Brokers, TLS: c.Kafka.TLS, CAFile: c.Kafka.CAFile,
+		SASL: bus.SASL{Mechanism: c.Kafka.SASL.Mechanism, Username: c.Kafka.SASL.Username, PasswordFile: c.Kafka.SASL.PasswordFile},
+	}
+}
+
+// unusable says of an error about how to get into Redis or Kafka which keys it is about.
+func unusable(err error) error {
+	switch {
+	case errors.Is(err, redisaccess.ErrConfig):
+		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the redis settings cannot be used")
+	case errors.Is(err, bus.ErrConfig):
+		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the kafka settings cannot be used")
+	}
+	return err
+}

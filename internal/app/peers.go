@@ -1,0 +1,78 @@
+package app
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/meridian-commerce/meridian/internal/edge/tlsfiles"
+	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/peertls"
+)
+
+// identity opens what a process shows its peers by the way between edges and stacks, and keeps it fresh; nil where
+// there is none. keys names the configuration keys of the files.
+func (p *process) identity(files peertls.Files, keys string) (*peertls.Identity, error) {
+	if !files.Set() {
+		return nil, nil //nolint:nilnil // no identity is clear text
+	}
+	i, err := peertls.Open(files, p.telemetry.Logger)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "%s cannot be used", keys)
+	}
+	if err := p.registerExpiry(i.Pair(), "peers"); err != nil {
+		return nil, err
+	}
+	p.background = append(p.background, i.Watch)
+	return i, nil
+}
+
+// registerExpiry registers the metric of when a certificate expires that the process uses toward somebody.
+func (p *process) registerExpiry(pair *tlsfiles.Pair, toward string) error {
+	return pair.Register(prometheus.WrapRegistererWith(prometheus.Labels{"toward": toward}, p.telemetry.Metrics))
+}
+
+// stackTLS returns how a stack's port is secured; nil: clear text.
+func (s *stack) stackTLS() (*tls.Config, error) {
+	c := s.config.TLS
+	i, err := s.identity(peertls.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.ClientCAFile}, "tls.cert_file, tls.key_file and tls.client_ca_file")
+	if i == nil || err != nil {
+		return nil, err
+	}
+	return i.Stack(), nil
+}
+
+// upstreamTLS returns how an edge connects to stacks; nil: in clear text.
+func (p *process) upstreamTLS() (*tls.Config, error) {
+	c := p.config.Edge.UpstreamTLS
+	i, err := p.identity(peertls.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.CAFile}, "edge.upstream_tls")
+	if i == nil || err != nil {
+		return nil, err
+	}
+	return i.Edge(), nil
+}
+
+// listenTo serves on an address to peers that the settings take; in clear text where they are nil. Who is not taken
+// is a warning in the log.
+func listenTo(address string, h http.Handler, secure *tls.Config, log *slog.Logger) (*server, error) {
+	if secure == nil {
+		return listen(address, h)
+	}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	return bind(address, overTLS{&http.Server{
+		Handler: h, TLSConfig: secure, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}})
+}
+
+// overTLS is a server whose settings hold its certificate.
+type overTLS struct{ *http.Server }
+
+// Serve implements answerer.
+func (s overTLS) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }

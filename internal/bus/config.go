@@ -1,0 +1,81 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/meridian-commerce/meridian/internal/access"
+)
+
+// ErrConfig is wrapped by errors about a bus configuration.
+var ErrConfig = errors.New("bus: bad configuration")
+
+// Config says where a region's bus is and how to get into it.
+type Config struct {
+	Brokers []string // host:port of each
+	TLS     bool
+	CAFile  string // authorities of the brokers' certificates (PEM), read once; "" is the system's
+	SASL    SASL
+}
+
+// SASL says who a process is to Kafka. The zero SASL is nobody.
+type SASL struct {
+	Mechanism    string // SCRAM-SHA-512, or PLAIN, by TLS alone
+	Username     string
+	PasswordFile string // read for each new connection
+}
+
+// options returns the client's. Errors wrap ErrConfig: a file cannot be used as it is now, or settings do not go
+// together.
+func (c Config) options() ([]kgo.Opt, error) {
+	if len(c.Brokers) == 0 {
+		return nil, fmt.Errorf("%w: kafka.brokers is empty", ErrConfig)
+	}
+	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...)}
+	secure, err := access.TLS(c.TLS, c.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("%w: kafka.ca_file: %w", ErrConfig, err)
+	}
+	if secure != nil {
+		opts = append(opts, kgo.DialTLSConfig(secure))
+	}
+	if c.SASL == (SASL{}) {
+		return opts, nil
+	}
+	mechanism, err := c.mechanism()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return append(opts, kgo.SASL(mechanism)), nil
+}
+
+func (c Config) mechanism() (sasl.Mechanism, error) {
+	s := c.SASL
+	if s.Username == "" || s.PasswordFile == "" {
+		return nil, errors.New("kafka.sasl needs a mechanism, a username and a password_file, or none of them")
+	}
+	if _, err := access.Password(s.PasswordFile); err != nil {
+		return nil, fmt.Errorf("kafka.sasl.password_file: %w", err)
+	}
+	switch {
+	case s.Mechanism == "SCRAM-SHA-512":
+		return scram.Sha512(func(context.Context) (scram.Auth, error) {
+			password, err := access.Password(s.PasswordFile)
+			return scram.Auth{User: s.Username, Pass: password}, err //nolint:wrapcheck // it says what it is
+		}), nil
+	case s.Mechanism == "PLAIN" && !c.TLS:
+		return nil, errors.New("kafka.sasl.mechanism PLAIN sends the password as it is: set kafka.tls")
+	case s.Mechanism == "PLAIN":
+		return plain.Plain(func(context.Context) (plain.Auth, error) {
+			password, err := access.Password(s.PasswordFile)
+			return plain.Auth{User: s.Username, Pass: password}, err //nolint:wrapcheck // it says what it is
+		}), nil
+	}
+	return nil, fmt.Errorf("kafka.sasl.mechanism is %q, want SCRAM-SHA-512 or PLAIN", s.Mechanism)
+}

@@ -1,0 +1,86 @@
+package capacity
+
+import (
+	"slices"
+
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// need is what one region needs in one world, in units that things come in. What it needs is all in use then: how
+// much more is planned is the business of size.
+type need struct {
+	edge, browse, checkout float64 // vCPU
+	connections            float64 // into the database, in use at a time
+	database               float64 // vCPU
+	cache                  float64 // bytes
+}
+
+// The kinds of requests that the browse pods serve (targets account and catalog); the checkout pods serve the others
+// (cart and order), and what follows from an order counts as theirs although the worker pods do it.
+var browsing = []Request{SignUp, SignIn, ListProducts, GetProduct, SearchProducts}
+
+// dear is how much more a mixed load took than the sum of its requests, by the profile's check; never less than 1.
+func dear(measured, predicted float64) float64 {
+	if predicted <= 0 {
+		return 1
+	}
+	return max(1, measured/predicted)
+}
+
+// dearness returns dear of edges and stacks.
+func (p Profile) dearness() (edge, stack float64) {
+	return dear(p.Check.EdgeMeasured, p.Check.EdgePredicted), dear(p.Check.StackMeasured, p.Check.StackPredicted)
+}
+
+// need returns what a region needs for what it serves. homes is what each region's database rows are asked for,
+// wherever they are served.
+func (in Input) need(w world, name regions.Name, served map[regions.Name]load) need {
+	const micro = 1e-6
+	p, a, l := in.Profile, in.Assumptions, served[name]
+	checkout := slices.DeleteFunc(Requests(), func(r Request) bool { return slices.Contains(browsing, r) })
+	stack := func(c Cost) float64 { return c.StackMicros * micro }
+	edgeDear, stackDear := p.dearness()
+	commit := w.commit[name].Seconds() + a.StatementMs/1000
+	return need{
+		edge:     l.sum(p, func(c Cost) float64 { return c.EdgeMicros * micro }) * edgeDear,
+		browse:   l.sum(p, stack, browsing...) * stackDear,
+		checkout: l.sum(p, stack, checkout...) * stackDear,
+		connections: l.sum(p, func(c Cost) float64 {
+			return min(c.Writing, c.Transactions)*commit + max(0, c.Transactions-c.Writing)*a.StatementMs/1000
+		}),
+		database: in.database(w, name, served),
+		cache:    in.cached(l),
+	}
+}
+
+// database returns the vCPU that a region's database nodes need. Half of the work for a row written is done where
+// its lease is, the other half by its copies: two of five where the lease is and the others in the other live regions
+// evenly. The published figure is of three copies.
+func (in Input) database(w world, name regions.Name, served map[regions.Name]load) float64 {
+	a := in.Assumptions
+	const lease, publishedCopies = 0.5, 3
+	copies := (1 - lease) * float64(a.CopiesOfRow) / publishedCopies
+	home, away := lease+copies, 0.0
+	if others := len(w.live) - 1; others > 0 {
+		home, away = lease+copies*2/5, copies*3/5/float64(others)
+	}
+	vcpu := 0.0
+	for _, n := range w.live {
+		rows := served[n].sum(in.Profile, func(c Cost) float64 { return c.RowsWritten })
+		part := away
+		if n == name {
+			part = home
+			reads := served[n].sum(in.Profile, func(c Cost) float64 { return max(0, c.Transactions-c.Writing) })
+			vcpu += reads / a.ReadsPerVCPU
+		}
+		vcpu += rows * part / a.RowsPerVCPU
+	}
+	return vcpu
+}
+
+// cached returns the bytes that a region's cache holds: the whole catalog, and the carts of those who changed one
+// lately, each by somebody else.
+func (in Input) cached(l load) float64 {
+	carts := (l.requests[SetItem] + l.requests[GetCart]) * in.Assumptions.CartMinutes * 60
+	return float64(in.Assumptions.Products)*in.Profile.Cache["product"].BytesPerKey + carts*in.Profile.Cache["cart"].BytesPerKey
+}

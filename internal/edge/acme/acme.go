@@ -1,0 +1,154 @@
+// Package acme has the edge's certificates issued, and renewed in time, by an authority that speaks ACME (RFC 8555),
+// such as Let's Encrypt. The authority proves that the domains lead to the edge on the very port that callers use
+// (TLS-ALPN-01, RFC 8737), so that no other port has to be open. certmagic does the work.
+//
+// What it promises: the process starts without the authority, whose answer is awaited in the background, and tried
+// again; a certificate that is there is used until it ends, whatever the authority does. Edges that share a storage
+// folder share certificates, and answer for each other when the authority asks.
+package acme
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+)
+
+// Config says what to have issued, by whom.
+type Config struct {
+	Domains   []string // at least one; each must lead to this edge
+	Email     string   // where the authority may write to; may be empty
+	Directory string   // URL of the authority; "": Let's Encrypt
+	Storage   string   // folder for certificates, keys and the account; the same for edges that serve one domain
+	Authority string   // file of the authorities (PEM) that the directory's own certificate is from; "": the system's
+	Agree     bool     // to the authority's terms; without it nothing is asked
+	Listen    string   // host:port of the edge
+	Logger    *slog.Logger
+}
+
+func (c Config) validate() error {
+	switch {
+	case len(c.Domains) == 0:
+		return errors.New("acme: it takes a domain")
+	case !c.Agree:
+		return errors.New("acme: the authority's terms are to be agreed to (edge.acme.agree)")
+	case c.Storage == "":
+		return errors.New("acme: it takes a folder for certificates and keys (edge.acme.storage_dir)")
+	}
+	for _, d := range c.Domains {
+		if !certmagic.SubjectQualifiesForPublicCert(d) {
+			return fmt.Errorf("acme: nobody issues a certificate for %q", d)
+		}
+	}
+	return nil
+}
+
+// Manager keeps certificates. It is safe for concurrent use.
+type Manager struct {
+	domains []string
+	log     *slog.Logger
+	cache   *certmagic.Cache
+	magic   *certmagic.Config
+	end     sync.Once
+}
+
+// New returns a manager that does nothing before Run. Errors are about the configuration.
+func New(cfg Config) (*Manager, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	m := &Manager{domains: cfg.Domains, log: cfg.Logger}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	issuer, err := cfg.issuer()
+	if err != nil {
+		return nil, err
+	}
+	quiet := zap.New(core{m.log.Handler()})
+	m.cache = certmagic.NewCache(certmagic.CacheOptions{
+		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return m.magic, nil },
+		Logger:           quiet,
+	})
+	m.magic = certmagic.New(m.cache, certmagic.Config{
+		Storage: &certmagic.FileStorage{Path: cfg.Storage},
+		OCSP:    certmagic.OCSPConfig{DisableStapling: true}, // authorities have left OCSP
+		OnEvent: m.tell,
+		Logger:  quiet,
+	})
+	issuer.Logger = quiet
+	m.magic.Issuers = []certmagic.Issuer{certmagic.NewACMEIssuer(m.magic, issuer)}
+	return m, nil
+}
+
+// issuer describes the authority, and where it finds the edge.
+func (c Config) issuer() (certmagic.ACMEIssuer, error) {
+	out := certmagic.ACMEIssuer{
+		CA: c.Directory, Email: c.Email, Agreed: true, DisableHTTPChallenge: true,
+	}
+	if out.CA == "" {
+		out.CA = certmagic.LetsEncryptProductionCA
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		out.ListenHost = host
+		out.AltTLSALPNPort, err = strconv.Atoi(port)
+	}
+	if err != nil {
+		return out, fmt.Errorf("acme: the edge's address: %w", err)
+	}
+	if c.Authority == "" {
+		return out, nil
+	}
+	text, err := os.ReadFile(c.Authority)
+	if err != nil {
+		return out, fmt.Errorf("acme: %w", err)
+	}
+	if out.TrustedRoots = x509.NewCertPool(); !out.TrustedRoots.AppendCertsFromPEM(text) {
+		return out, fmt.Errorf("acme: %s holds no certificate", c.Authority)
+	}
+	return out, nil
+}
+
+// Config returns the settings of the edge's port: TLS 1.2 at least, HTTP/2 and HTTP/1.1 by ALPN, and what the
+// authority asks.
+func (m *Manager) Config() *tls.Config {
+	c := m.magic.TLSConfig()
+	c.MinVersion = tls.VersionTLS12
+	c.NextProtos = append([]string{"h2", "http/1.1"}, c.NextProtos...)
+	return c
+}
+
+// Run has certificates issued and renewed until ctx is done. The edge's port must be open, for the authority asks
+// there. It is called once.
+func (m *Manager) Run(ctx context.Context) {
+	if err := m.magic.ManageAsync(ctx, m.domains); err != nil && ctx.Err() == nil {
+		m.log.ErrorContext(ctx, "certificates are not managed", slog.Any("error", err))
+	}
+	<-ctx.Done()
+	m.Close()
+}
+
+// Close ends what New began. Certificates stay where they are stored.
+func (m *Manager) Close() { m.end.Do(m.cache.Stop) }
+
+// tell writes what happens to certificates to the log.
+func (m *Manager) tell(ctx context.Context, event string, data map[string]any) error {
+	name, renewal := slog.Any("domain", data["identifier"]), slog.Any("renewal", data["renewal"])
+	switch event {
+	case "cert_obtained":
+		m.log.InfoContext(ctx, "certificate obtained", name, renewal)
+	case "cert_failed":
+		m.log.ErrorContext(ctx, "the authority issued no certificate; it is asked again", name, renewal, slog.Any("error", data["error"]))
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package payment_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/meridian-commerce/meridian/internal/payment"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// opens answers with what a test put there.
+type opens struct {
+	found []payment.Open
+	err   error
+}
+
+func (o *opens) Open(context.Context, regions.Name) ([]payment.Open, error) { return o.found, o.err }
+
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewPedanticRegistry()
+	o := &opens{}
+	b := payment.NewBacklog(o, reg)
+	series := func() map[string]float64 {
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]float64{}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				name := f.GetName()
+				for _, l := range m.GetLabel() {
+					name += " " + l.GetValue()
+				}
+				out[name] = m.GetGauge().GetValue()
+			}
+		}
+		return out
+	}
+	want := map[string]float64{"meridian_payment_oldest_pending_seconds eu-west-1": 90}
+	for state, n := range map[payment.State]float64{payment.Created: 2, payment.Authorizing: 1, payment.Authorized: 7, payment.Capturing: 0, payment.Voiding: 0} {
+		want["meridian_payment_open eu-west-1 "+string(state)] = n
+	}
+	o.found = []payment.Open{{payment.Created, 2, time.Minute}, {payment.Authorizing, 1, 90 * time.Second}, {payment.Authorized, 7, time.Hour}}
+	if n, err := b.Measure(t.Context(), home); n != 0 || err != nil {
+		t.Fatalf("Measure: %d, %v", n, err)
+	}
+	if diff := cmp.Diff(want, series()); diff != "" {
+		t.Error(diff)
+	}
+	o.found = nil // what is done is 0 and not what it was
+	if _, err := b.Measure(t.Context(), home); err != nil || series()["meridian_payment_open eu-west-1 created"] != 0 {
+		t.Errorf("nothing is open: %v, %v", series(), err)
+	}
+	o.err = errors.New("no database")
+	if _, err := b.Measure(t.Context(), home); !errors.Is(err, o.err) {
+		t.Errorf("Measure: %v", err)
+	}
+	b.Forget(home)
+	if got := series(); len(got) != 0 {
+		t.Errorf("forgotten: %v", got)
+	}
+}

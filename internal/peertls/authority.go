@@ -1,0 +1,130 @@
+package peertls
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// The files of an authority for trials.
+const (
+	authorityFile    = "ca.pem"
+	authorityKeyFile = "ca.key"
+)
+
+// Authority issues certificates for trials and tests. In production something that keeps its key apart does, such as
+// Vault or cert-manager.
+type Authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	PEM  []byte // its certificate
+}
+
+// NewAuthority makes an authority that is valid for so long.
+func NewAuthority(now time.Time, valid time.Duration) (*Authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("peertls: make a key: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Meridian internal authority"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(valid),
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("peertls: make an authority: %w", err)
+	}
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		return nil, fmt.Errorf("peertls: make an authority: %w", err)
+	}
+	return &Authority{cert, key, encode("CERTIFICATE", raw)}, nil
+}
+
+// Issue makes a certificate for a name, good for either side of a connection but told apart by the name, and its
+// key; both PEM. It is valid for as long as the authority.
+func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("peertls: make a key: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: now.Add(-time.Hour), NotAfter: a.cert.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("peertls: issue a certificate: %w", err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, nil, fmt.Errorf("peertls: issue a certificate: %w", err)
+	}
+	return encode("CERTIFICATE", raw), encode("PRIVATE KEY", secret), nil
+}
+
+// Generate writes an authority for trials and a certificate of each name into a folder, and tells of each file. It
+// refuses a folder that holds an authority: what was issued by it would be worth nothing from then on.
+func Generate(dir string, now time.Time, valid time.Duration, wrote func(path string)) error {
+	if _, err := os.Lstat(filepath.Join(dir, authorityFile)); err == nil {
+		return fmt.Errorf("peertls: %s is there already; use another folder, or remove it", filepath.Join(dir, authorityFile))
+	}
+	a, err := NewAuthority(now, valid)
+	if err != nil {
+		return err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(a.key)
+	if err != nil {
+		return fmt.Errorf("peertls: keep the authority's key: %w", err)
+	}
+	type file struct {
+		name    string
+		content []byte
+	}
+	files := []file{{authorityFile, a.PEM}, {authorityKeyFile, encode("PRIVATE KEY", secret)}}
+	for short, name := range map[string]string{"stack": StackName, "edge": EdgeName} {
+		cert, key, err := a.Issue(name, now)
+		if err != nil {
+			return err
+		}
+		files = append(files, file{short + ".pem", cert}, file{short + ".key", key})
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("peertls: %w", err)
+	}
+	for _, f := range files {
+		path := filepath.Join(dir, f.name)
+		if err := os.WriteFile(path, f.content, 0o600); err != nil {
+			return fmt.Errorf("peertls: %w", err)
+		}
+		wrote(path)
+	}
+	return nil
+}
+
+// InFolder is where Generate puts the identity of a stack or an edge.
+func InFolder(dir, short string) Files {
+	return Files{filepath.Join(dir, short+".pem"), filepath.Join(dir, short+".key"), filepath.Join(dir, authorityFile)}
+}
+
+func encode(kind string, raw []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw})
+}
+
+// serial draws a certificate's number.
+func serial() *big.Int {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	b[0] &= 0x7f
+	return new(big.Int).SetBytes(b[:])
+}

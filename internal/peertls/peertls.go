@@ -1,0 +1,147 @@
+// Package peertls secures the way from edges to stacks by mutual TLS: both sides show a certificate that the same
+// private authority issued, for the name of what they are. Stacks come and go at any address, so names say what a
+// process is and not where it runs:
+//
+//	edge  ── edge.meridian.internal ──▶ ◀── stack.meridian.internal ──  stack
+//
+// What it promises: a stack answers nobody but an edge, whose word on who calls it believes; an edge tells nobody but
+// a stack. Certificate, key and authority are taken up anew when their files change, without a connection or a request
+// lost; an authority file may hold the old and the new authority while one follows the other.
+package peertls
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/meridian-commerce/meridian/internal/edge/tlsfiles"
+	"github.com/meridian-commerce/meridian/internal/filewatch"
+)
+
+// The names that certificates are issued for, as DNS names.
+const (
+	StackName = "stack.meridian.internal"
+	EdgeName  = "edge.meridian.internal"
+)
+
+// Files are where an identity is kept, PEM.
+type Files struct {
+	Cert      string // the certificate, and the intermediate ones if there are any
+	Key       string // its private key
+	Authority string // the certificates of the authorities that the other side's is from
+}
+
+// Set reports whether any file is named.
+func (f Files) Set() bool { return f != Files{} }
+
+// Identity is a process's own certificate, and whose it takes. It is safe for concurrent use.
+type Identity struct {
+	pair      *tlsfiles.Pair
+	files     *filewatch.Files
+	authority string
+	pool      atomic.Pointer[x509.CertPool]
+}
+
+// Open reads an identity. log may be nil. Errors say which file cannot be used.
+func Open(f Files, log *slog.Logger) (*Identity, error) {
+	if f.Cert == "" || f.Key == "" || f.Authority == "" {
+		return nil, errors.New("peertls: it takes a certificate, a key and an authority")
+	}
+	pair, err := tlsfiles.Open(f.Cert, f.Key, log)
+	if err != nil {
+		return nil, fmt.Errorf("peertls: %w", err)
+	}
+	i := &Identity{pair: pair, authority: f.Authority}
+	if i.files, err = filewatch.Open(log, i.read, f.Authority); err != nil {
+		return nil, fmt.Errorf("peertls: %w", err)
+	}
+	return i, nil
+}
+
+// read takes the authorities up.
+func (i *Identity) read() error {
+	text, err := os.ReadFile(i.authority)
+	if err != nil {
+		return err //nolint:wrapcheck // it names the file, and its callers the operation
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s holds no certificate", i.authority)
+	}
+	i.pool.Store(pool)
+	return nil
+}
+
+// Pair is the certificate and its key.
+func (i *Identity) Pair() *tlsfiles.Pair { return i.pair }
+
+// Reload takes up new files now, as Watch does every ten seconds. The authority comes first, so that a new
+// certificate is not refused by this process's own like.
+func (i *Identity) Reload() error {
+	_, err := i.files.Reload()
+	_, pairErr := i.pair.Reload()
+	return errors.Join(err, pairErr)
+}
+
+// Watch takes up new files until ctx is done. It is called once.
+func (i *Identity) Watch(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { _ = i.pair.Watch(ctx) }) // it returns no error
+	both.Go(func() { i.files.Watch(ctx) })
+	both.Wait()
+}
+
+// Stack returns the settings of a stack's port: HTTP/2 and HTTP/1.1 over TLS 1.3, for edges.
+func (i *Identity) Stack() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS13,
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return i.pair.Certificate(), nil },
+		// The certificate is verified below, against the authorities of the moment, in resumed sessions too.
+		ClientAuth:       tls.RequireAnyClientCert,
+		VerifyConnection: func(s tls.ConnectionState) error { return i.verify(s, EdgeName, x509.ExtKeyUsageClientAuth) },
+	}
+}
+
+// Edge returns the settings by which an edge connects to stacks.
+func (i *Identity) Edge() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		ServerName: StackName,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return i.pair.Certificate(), nil
+		},
+		InsecureSkipVerify: true, //nolint:gosec // verified below, against the authorities of the moment
+		VerifyConnection: func(s tls.ConnectionState) error {
+			return i.verify(s, StackName, x509.ExtKeyUsageServerAuth)
+		},
+	}
+}
+
+// verify checks that the other side is what it should be.
+func (i *Identity) verify(s tls.ConnectionState, name string, usage x509.ExtKeyUsage) error {
+	if len(s.PeerCertificates) == 0 {
+		return errors.New("peertls: the other side shows no certificate")
+	}
+	leaf, between := s.PeerCertificates[0], x509.NewCertPool()
+	for _, c := range s.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	if !slices.Contains(leaf.DNSNames, name) {
+		return fmt.Errorf("peertls: the other side is %q, and not %s", leaf.DNSNames, name)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots: i.pool.Load(), Intermediates: between, DNSName: name, KeyUsages: []x509.ExtKeyUsage{usage},
+	})
+	if err != nil {
+		return fmt.Errorf("peertls: the certificate of %s is not taken: %w", name, err)
+	}
+	return nil
+}
