@@ -42,6 +42,9 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer, more ...*cob
 	return 1
 }
 
+// Root returns the command line, for the reference that is generated from it. more are commands of other rooms.
+func Root(more ...*cobra.Command) *cobra.Command { return newRoot(more) }
+
 func newRoot(more []*cobra.Command) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "meridian-sim",

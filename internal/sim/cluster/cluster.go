@@ -36,6 +36,13 @@ type Options struct {
 	Env         []string  // more environment of Meridian's processes, NAME=value
 	Out         io.Writer // progress and alarms, one line each; nil: none
 
+	// Archive is how long the database's log waits at most to be archived; 0: no archive, and no backup.
+	Archive time.Duration
+	// Leave is how long stacks and edges go on serving once they are to stop; zero: an instant.
+	Leave Leave
+	// Older says that Meridian may be a former release, whose configuration has fewer keys.
+	Older bool
+
 	// Front returns the address (host:port) by which edges of its region are to call a stack; nil: its own. Other
 	// regions reach only stacks without a front.
 	Front func(topology.Stack) string
@@ -49,6 +56,7 @@ type Cluster struct {
 	plan       *topology.Plan
 	state      *stateDir
 	tools      tools
+	keys       map[string]bool // that a configuration may have; nil: all
 	started    time.Time
 	supervisor *proc.Supervisor
 	network    *wan.Network
@@ -98,6 +106,12 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) boot(ctx context.Context) error {
+	if c.opts.Older {
+		var err error
+		if c.keys, err = keysOf(ctx, c.tools.meridian); err != nil {
+			return err
+		}
+	}
 	if err := c.prepareFiles(ctx); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (c *Cluster) startDatabase(ctx context.Context) error {
 	var err error
 	c.database, err = postgres.Start(ctx, c.supervisor, postgres.Config{
 		Dir: filepath.Join(c.state.path, "postgres"), Log: c.log("postgres"),
-		Addr: c.plan.Database, Include: locality.SettingsFile,
+		Addr: c.plan.Database, Include: locality.SettingsFile, Archive: c.opts.Archive,
 	})
 	if err != nil {
 		return err

@@ -13,7 +13,13 @@ var (
 	Holder         = holder
 	OpenState      = openState
 	Descends       = descends
+	KeysOf         = keysOf
+	Only           = only
+	Grace          = Leave.grace
 )
+
+// Settings are what a configuration file says.
+type Settings = settings
 
 // Release gives the folder back.
 func (s *stateDir) Release() { s.release() }

@@ -42,6 +42,9 @@ type part struct {
 	spec   proc.Spec
 	remote string // where other regions call it, host:port; empty: they do not
 	ready  func(ctx context.Context) error
+
+	admin  string          // of stacks and edges: where metrics are, host:port
+	config func() settings // of stacks and edges: what their configuration file says
 }
 
 // allParts lists every part but the database.
@@ -148,7 +151,10 @@ func accepts(ctx context.Context, addr string) error {
 }
 
 // pong probes that Redis answers.
-func pong(ctx context.Context, addr string) error {
+func pong(ctx context.Context, addr string) error { return ask(ctx, addr, "PING", "+PONG") }
+
+// ask gives Redis a command and wants that answer.
+func ask(ctx context.Context, addr, command, want string) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -158,11 +164,11 @@ func pong(ctx context.Context, addr string) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline) // a connection without a deadline is only slower to fail
 	}
-	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+	if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
 		return err
 	}
 	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err == nil && strings.TrimSpace(answer) != "+PONG" {
+	if err == nil && strings.TrimSpace(answer) != want {
 		err = fmt.Errorf("redis answers %q", answer)
 	}
 	return err

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,7 +19,6 @@ import (
 )
 
 const (
-	stopGrace   = 6 * time.Second
 	serviceName = "meridian" // that stacks register in Consul
 )
 
@@ -41,8 +39,10 @@ func (c *Cluster) stack(r topology.Region, i int) *part {
 	name := fmt.Sprintf("%s/stack-%d", r.Name, i+1)
 	return &part{
 		name: name, region: r.Name, kind: kindStack, remote: s.Addr,
-		spec:  c.meridian(name, "serve", "--config", c.configFile(name)),
-		ready: func(ctx context.Context) error { return errors.Join(healthy(ctx, s.Admin), c.discovered(ctx, r, s)) },
+		spec:   c.meridian(name, "serve", "--config", c.configFile(name)),
+		admin:  s.Admin,
+		config: func() settings { return c.stackSettings(r, s) },
+		ready:  func(ctx context.Context) error { return errors.Join(healthy(ctx, s.Admin), c.discovered(ctx, r, s)) },
 	}
 }
 
@@ -67,15 +67,17 @@ func (c *Cluster) edge(r topology.Region) *part {
 	name := string(r.Name) + "/edge"
 	return &part{
 		name: name, region: r.Name, kind: kindEdge,
-		spec:  c.meridian(name, "edge", "--config", c.configFile(name)),
-		ready: func(ctx context.Context) error { return healthy(ctx, r.EdgeAdmin) },
+		spec:   c.meridian(name, "edge", "--config", c.configFile(name)),
+		admin:  r.EdgeAdmin,
+		config: func() settings { return c.edgeSettings(r) },
+		ready:  func(ctx context.Context) error { return healthy(ctx, r.EdgeAdmin) },
 	}
 }
 
 func (c *Cluster) meridian(name string, args ...string) proc.Spec {
 	return proc.Spec{
 		Name: name, Path: c.tools.meridian, Args: args, Env: append(c.environment(), c.opts.Env...),
-		Dir: c.state.path, Log: c.log(name), Grace: stopGrace,
+		Dir: c.state.path, Log: c.log(name), Grace: c.opts.Leave.grace(),
 	}
 }
 
@@ -110,12 +112,12 @@ func (c *Cluster) prepareFiles(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.run(ctx, "keys", "generate", "--dir", c.keys(""))
+	return c.run(ctx, "keys", "generate", "--dir", c.keyFile(""))
 }
 
 func (c *Cluster) regionsFile() string { return filepath.Join(c.state.path, "config", "regions.yaml") }
 
-func (c *Cluster) keys(name string) string { return filepath.Join(c.state.path, "keys", name) }
+func (c *Cluster) keyFile(name string) string { return filepath.Join(c.state.path, "keys", name) }
 
 // writeStackConfigs writes the configurations that hold the database's password.
 func (c *Cluster) writeStackConfigs() error {
@@ -140,13 +142,13 @@ func (c *Cluster) stackSettings(r topology.Region, s topology.Stack) settings {
 	return settings{
 		"advertise": advertise, "region": r.Name, "instance": s.Name, "regions_file": c.regionsFile(), "target": []string{"all"},
 		"listen": s.Addr, "admin_listen": s.Admin, "log": settings{"level": "info", "format": "json"},
-		"shutdown": settings{"delay": "100ms", "timeout": "3s"},
+		"shutdown": c.opts.Leave.Stack.settings(),
 		"consul":   settings{"address": r.Consul},
 		"redis":    settings{"address": r.Redis},
 		"kafka":    settings{"brokers": []string{r.Bus}},
 		"database": settings{"url": c.gatewayURL(r)},
-		"auth":     settings{"keys_file": c.keys("auth.json"), "token_ttl": "1h"},
-		"account":  settings{"directory_key_file": c.keys("directory.key")},
+		"auth":     settings{"keys_file": c.keyFile("auth.json"), "token_ttl": "1h"},
+		"account":  settings{"directory_key_file": c.keyFile("directory.key")},
 		"payment":  settings{"provider_url": "http://" + c.plan.Provider},
 		"order":    settings{"fulfill_after": "5s"},
 	}
@@ -165,15 +167,18 @@ func (c *Cluster) edgeSettings(r topology.Region) settings {
 	return settings{
 		"region": r.Name, "instance": string(r.Name) + "-edge", "regions_file": c.regionsFile(),
 		"listen": r.Edge, "admin_listen": r.EdgeAdmin, "log": settings{"level": "info", "format": "json"},
-		"shutdown": settings{"delay": "100ms", "timeout": "3s"},
+		"shutdown": c.opts.Leave.Edge.settings(),
 		"consul":   settings{"address": r.Consul},
-		"auth":     settings{"keys_file": c.keys("auth.json")},
+		"auth":     settings{"keys_file": c.keyFile("auth.json")},
 		// Every caller comes from this machine, so the edges believe what the simulated Internet says of its callers.
 		"edge": settings{"consul": consuls, "peer_nat": c.plan.NAT(r), "trusted_proxies": []string{"127.0.0.0/8"}},
 	}
 }
 
 func (c *Cluster) writeConfig(name string, s settings) error {
+	if c.keys != nil {
+		s = only(s, "", c.keys)
+	}
 	text, err := yaml.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("cluster: configuration of %s: %w", name, err)
@@ -183,7 +188,11 @@ func (c *Cluster) writeConfig(name string, s settings) error {
 
 // run runs a meridian command to its end.
 func (c *Cluster) run(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, c.tools.meridian, args...)
+	return c.runProgram(ctx, c.tools.meridian, args...)
+}
+
+func (c *Cluster) runProgram(ctx context.Context, program string, args ...string) error {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = c.environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cluster: meridian %s: %w\n%s", args[0], err, bytes.TrimSpace(out))

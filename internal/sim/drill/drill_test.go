@@ -146,7 +146,7 @@ func TestWhatDoesNotSettleIsAViolation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(violations) != 1 || violations[0].Invariant != settlesInvariant {
+		if len(violations) != 1 || violations[0].Invariant != check.Settles {
 			t.Errorf("got %+v", violations)
 		}
 	})

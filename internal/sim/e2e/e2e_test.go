@@ -49,6 +49,12 @@ func TestMain(m *testing.M) {
 // simulation is, a later one.
 func start(t *testing.T, offset int, regionsFile string, env ...string) *cluster.Cluster {
 	t.Helper()
+	return startWith(t, offset, regionsFile, func(o *cluster.Options) { o.Env = env })
+}
+
+// startWith is start with options that depend on the plan.
+func startWith(t *testing.T, offset int, regionsFile string, with func(*cluster.Options)) *cluster.Cluster {
+	t.Helper()
 	folder, err := programs()
 	if err != nil {
 		t.Fatal(err)
@@ -65,10 +71,12 @@ func start(t *testing.T, offset int, regionsFile string, env ...string) *cluster
 			t.Fatal(err)
 		}
 		var progress bytes.Buffer
-		c, err := cluster.Start(t.Context(), cluster.Options{
-			Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress, Env: env,
+		options := cluster.Options{
+			Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress,
 			Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
-		})
+		}
+		with(&options)
+		c, err := cluster.Start(t.Context(), options)
 		switch {
 		case errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "":
 			t.Skip(err)

@@ -10,6 +10,9 @@ import (
 // OutOfStock is the reason of an order that the shop has too few units for.
 const OutOfStock = "OUT_OF_STOCK"
 
+// Draining is the reason with which an instance that goes away ends a stream: the caller is to open it anew.
+const Draining = "DRAINING"
+
 // Transport is the Code of requests that failed below Connect.
 const Transport = "transport"
 

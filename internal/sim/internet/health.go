@@ -2,12 +2,16 @@ package internet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"sync"
 	"time"
 )
+
+// ErrDeclined says that an edge answered its health check, and that it wants no more callers.
+var ErrDeclined = errors.New("internet: the edge declines")
 
 // ReadyPath is where an edge says whether callers may be sent to it.
 const ReadyPath = "/.well-known/meridian/ready"
@@ -36,16 +40,20 @@ func (n *Internet) watch(ctx context.Context, e *edge) {
 		if ctx.Err() != nil {
 			return
 		}
-		n.observe(e, err == nil, time.Now())
+		n.observe(e, err, time.Now())
 	}
 }
 
 // observe takes one check's result. The check that completes a run of Fall or Rise changes the
-// announcement; a withdrawal resets the connections that the edge held.
-func (n *Internet) observe(e *edge, healthy bool, at time.Time) {
+// announcement. The withdrawal of an edge that does not answer resets the connections that it held; one that
+// declines keeps them until it closes them, as a load balancer leaves a target that is taken out in order, and
+// gets new callers only when no edge is announced.
+func (n *Internet) observe(e *edge, failure error, at time.Time) {
+	healthy := failure == nil
 	n.mu.Lock()
 	if healthy == e.up {
 		e.streak = 0
+		e.keeps = errors.Is(failure, ErrDeclined)
 		n.mu.Unlock()
 		return
 	}
@@ -58,10 +66,10 @@ func (n *Internet) observe(e *edge, healthy bool, at time.Time) {
 		n.mu.Unlock()
 		return
 	}
-	e.up, e.streak = healthy, 0
+	e.up, e.keeps, e.streak = healthy, errors.Is(failure, ErrDeclined), 0
 	n.changes = append(n.changes, Change{At: at, Region: e.Region, Up: healthy})
 	var lost []*conn
-	if !healthy {
+	if !healthy && !e.keeps {
 		lost = keys(e.conns)
 	}
 	n.mu.Unlock()
@@ -85,7 +93,7 @@ func probe(timeout time.Duration) func(context.Context, Edge) error {
 		defer func() { _ = resp.Body.Close() }()
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 4<<10))
 		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("internet: probe of %s: status %d", e.Region, resp.StatusCode)
+			return fmt.Errorf("%w: %s answers %d", ErrDeclined, e.Region, resp.StatusCode)
 		}
 		return nil
 	}

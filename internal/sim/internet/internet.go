@@ -20,7 +20,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// ErrNoEdge says that no edge is announced, so that callers reach nothing.
+// ErrNoEdge says that no edge is announced and none answers, so that callers reach nothing.
 var ErrNoEdge = errors.New("internet: no edge is announced")
 
 // Edge is one entry into the system.
@@ -64,7 +64,8 @@ type Internet struct {
 type edge struct {
 	Edge
 	up     bool
-	streak int // checks in a row that disagree with up
+	keeps  bool // connections, though it is withdrawn: it declined
+	streak int  // checks in a row that disagree with up
 	conns  map[*conn]struct{}
 }
 
@@ -130,7 +131,8 @@ func (n *Internet) Nearest(city string) regions.Name {
 	return ""
 }
 
-// Entry returns the region where a city's requests enter now. The error is ErrNoEdge.
+// Entry returns the region where a city's requests enter now: the nearest edge that is announced or, when none is,
+// the nearest that answers its checks, if only to decline. The error is ErrNoEdge.
 func (n *Internet) Entry(city string) (regions.Name, error) {
 	a, ok := n.cities[city]
 	if !ok {
@@ -151,6 +153,11 @@ func (n *Internet) entry(a *access) (*edge, error) {
 			return e, nil
 		}
 	}
+	for _, e := range a.order {
+		if e.keeps { // load balancers fail open: with no healthy target, those that at least answer
+			return e, nil
+		}
+	}
 	return nil, ErrNoEdge
 }
 
@@ -166,6 +173,13 @@ func (n *Internet) RTT(city string, r regions.Name) time.Duration {
 		}
 	}
 	return 0
+}
+
+// Announced reports whether callers are sent to a region's edge.
+func (n *Internet) Announced(r regions.Name) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.edges, func(e *edge) bool { return e.Region == r && e.up })
 }
 
 // Changes returns every withdrawal and restoration so far, oldest first.

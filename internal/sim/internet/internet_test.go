@@ -3,6 +3,7 @@ package internet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/meridian-commerce/meridian/regions"
 )
+
+var errDead = errors.New("no answer")
 
 // world starts one server per region and an internet in front of them.
 func world(t *testing.T, handler http.Handler) (*Internet, map[regions.Name]*httptest.Server) {
@@ -151,18 +154,92 @@ func TestWithdrawalResetsAndReroutes(t *testing.T) {
 	<-arrived
 	hang.Store(false)
 	eu := n.cities["Dublin"].order[0]
-	n.observe(eu, false, time.Now())
-	n.observe(eu, false, time.Now())
+	n.observe(eu, errDead, time.Now())
+	n.observe(eu, errDead, time.Now())
 	if err := <-failed; !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the request under way got %v, want a reset", err)
 	}
 	if entry, err := get(t, client); err != nil || entry != "us-east-1" {
 		t.Errorf("after the withdrawal: entered at %q: %v", entry, err)
 	}
-	n.observe(eu, true, time.Now())
-	n.observe(eu, true, time.Now())
+	n.observe(eu, nil, time.Now())
+	n.observe(eu, nil, time.Now())
 	if entry, err := get(t, client); err != nil || entry != "eu-west-1" {
 		t.Errorf("after the restoration: entered at %q: %v", entry, err)
+	}
+}
+
+// An edge that declines is withdrawn, and finishes what it has.
+func TestADecliningEdgeKeepsItsConnections(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	n, _ := world(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			close(arrived)
+			<-release
+		}
+	}))
+	client := clientIn(t, n, "Dublin")
+	done := make(chan error)
+	go func() {
+		resp, err := client.Post("http://shop.example/", "text/plain", strings.NewReader("x"))
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		done <- err
+	}()
+	<-arrived
+	eu := n.cities["Dublin"].order[0]
+	for range 2 {
+		n.observe(eu, fmt.Errorf("%w: 503", ErrDeclined), time.Now())
+	}
+	if n.Announced("eu-west-1") || !n.Announced("us-east-1") {
+		t.Error("the edge that declines is still announced, or another is not")
+	}
+	if entry, err := get(t, client); err != nil || entry != "us-east-1" {
+		t.Errorf("new requests enter at %q: %v", entry, err)
+	}
+	late, err := n.connect(t.Context(), n.cities["Dublin"], eu) // on its way when the edge was withdrawn
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = late.Close() }()
+	if c, ok := late.(*conn); !ok || c.broken.Load() {
+		t.Error("a connection that was on its way is reset")
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Errorf("the request under way got %v", err)
+	}
+}
+
+func TestCallersEnterWhereEdgesDeclineWhenNoneIsAnnounced(t *testing.T) {
+	t.Parallel()
+	n, err := New(Config{Cities: Cities(), Edges: []Edge{
+		{Region: "us-east-1", Place: regions.Place{Lat: 39, Lon: -77}}, {Region: "eu-west-1", Place: regions.Place{Lat: 53, Lon: -6}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, declined := errors.New("no answer"), fmt.Errorf("%w: 503", ErrDeclined)
+	for _, step := range []struct {
+		us, eu error
+		want   regions.Name // "": nowhere
+	}{
+		{declined, nil, "eu-west-1"},
+		{declined, dead, "us-east-1"},
+		{dead, dead, ""},
+		{dead, declined, "eu-west-1"},
+	} {
+		for range 3 {
+			for _, e := range n.edges {
+				n.observe(e, map[regions.Name]error{"us-east-1": step.us, "eu-west-1": step.eu}[e.Region], time.Now())
+			}
+		}
+		got, err := n.Entry("New York")
+		if got != step.want || (step.want == "") != errors.Is(err, ErrNoEdge) {
+			t.Errorf("us %v, eu %v: callers enter at %q (%v), want %q", step.us, step.eu, got, err, step.want)
+		}
 	}
 }
 
@@ -184,7 +261,11 @@ func TestHealth(t *testing.T) {
 			}
 			got := ""
 			for _, check := range tt.checks {
-				n.observe(n.edges[0], check == 'g', time.Now())
+				var failure error
+				if check == 'b' {
+					failure = errDead
+				}
+				n.observe(n.edges[0], failure, time.Now())
 				if _, err := n.Entry("New York"); errors.Is(err, ErrNoEdge) {
 					got += "d"
 				} else {

@@ -66,16 +66,16 @@ func (n *Internet) connect(ctx context.Context, a *access, e *edge) (net.Conn, e
 		return nil, fmt.Errorf("internet: connect to %s: %w", e.Region, err)
 	}
 	n.mu.Lock()
-	up := e.up
+	reached := e.up || e.keeps
 	select {
 	case <-c.done: // and was taken off the list already
 	default:
-		if up {
+		if reached {
 			e.conns[c] = struct{}{}
 		}
 	}
 	n.mu.Unlock()
-	if !up {
+	if !reached {
 		c.reset()
 	}
 	return c, nil

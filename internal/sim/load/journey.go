@@ -182,7 +182,7 @@ func (t *trip) viewOrder(ctx context.Context) {
 }
 
 // watch follows an order until it is final or the shopper has seen enough. Every message is an Op of its
-// own, answered between the stream's start and its arrival.
+// own, answered between the stream's start and its arrival. A stream whose instance goes away is taken up anew.
 func (t *trip) watch(ctx context.Context) {
 	id, ok := t.anOrder(t.rng)
 	if !ok {
@@ -192,7 +192,17 @@ func (t *trip) watch(ctx context.Context) {
 	watching, cancel := context.WithTimeout(ctx, watchingTime)
 	defer cancel()
 	op := history.Op{Kind: history.Watch, Order: id, Intended: t.next}
-	t.record(watching, op, nil, func(ctx context.Context, op *history.Op) error {
+	for op.Attempt = 1; watching.Err() == nil; op.Attempt++ {
+		if done := t.watchOnce(watching, op); done.Reason != history.Draining {
+			return
+		}
+		op.Intended = time.Time{}
+	}
+}
+
+func (t *trip) watchOnce(watching context.Context, op history.Op) history.Op {
+	id := op.Order
+	return t.record(watching, op, nil, func(ctx context.Context, op *history.Op) error {
 		stream, err := t.order.WatchOrder(ctx, &orderv1.WatchOrderRequest{Id: id})
 		if err != nil {
 			return enough(watching, err)

@@ -49,13 +49,16 @@ type Config struct {
 // generator was too slow, and its figures cannot be trusted.
 const maxInFlight = 2000
 
-// Load generates load. SetUp comes first, then Run, once each.
+// Load generates load. SetUp comes first, then Run, once each; End may end it early.
 type Load struct {
 	cfg      Config
 	schedule []Arrival
 	run      string // tells this load's accounts and keys from another's
 	store    *assortment
 	crowd    [][]*shopper // by city
+
+	ending  chan struct{} // closed by End
+	endOnce sync.Once
 
 	arrived, dropped, diverted atomic.Int64
 	delay                      atomic.Int64 // largest, nanoseconds
@@ -85,7 +88,7 @@ func New(cfg Config) (*Load, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = io.Discard
 	}
-	return &Load{cfg: cfg, schedule: schedule, run: fmt.Sprintf("%d-%x", cfg.Seed, time.Now().UnixMilli())}, nil
+	return &Load{cfg: cfg, schedule: schedule, ending: make(chan struct{}), run: fmt.Sprintf("%d-%x", cfg.Seed, time.Now().UnixMilli())}, nil
 }
 
 // Run plays the schedule from now on, the warm-up first, and returns when the last journey has ended, or early with the
@@ -104,6 +107,9 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 		case <-ctx.Done():
 			journeys.Wait()
 			return l.result(began), context.Cause(ctx)
+		case <-l.ending:
+			journeys.Wait()
+			return l.result(began), nil
 		case <-clock.C:
 		}
 		if !intended.Before(began) {
@@ -124,6 +130,9 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 	journeys.Wait()
 	return l.result(began), nil
 }
+
+// End lets nobody else arrive; Run returns when the last journey has ended. It may be called at any time, by anyone.
+func (l *Load) End() { l.endOnce.Do(func() { close(l.ending) }) }
 
 func (l *Load) result(began time.Time) Result {
 	return Result{

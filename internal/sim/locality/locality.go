@@ -131,6 +131,14 @@ func (m *Model) HealRegion(ctx context.Context, name regions.Name) error {
 	return m.change(ctx, func(w *world) error { return w.heal(name) })
 }
 
+// Publish writes the model's figures anew, over a session of its own: for a server that was restored.
+func (m *Model) Publish(ctx context.Context) error {
+	m.mu.Lock()
+	_ = m.conn.Close(ctx) // it ended with the former server
+	m.mu.Unlock()
+	return m.change(ctx, func(*world) error { return nil })
+}
+
 // State returns every region's state in the catalog's order.
 func (m *Model) State() []RegionState {
 	m.mu.Lock()

@@ -1,5 +1,6 @@
 // Package brake gives a stack a known capacity: a proxy before it that serves so many requests at a time, each for
-// as long. What finds no room waits its turn, as in a server that is too slow. Health checks pass at once.
+// as long. What finds no room waits its turn, as in a server that is too slow. Health checks pass at once, and are
+// told what part of the capacity is in use, as by a stack that has no more.
 package brake
 
 import (
@@ -11,8 +12,12 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/discovery"
 )
 
 // Config says how much a brake lets through.
@@ -28,6 +33,7 @@ func (c Config) Capacity() float64 { return float64(c.Concurrency) / c.Service.S
 type Brake struct {
 	cfg    Config
 	slots  chan struct{}
+	under  atomic.Int64 // requests that are served or wait
 	proxy  *httputil.ReverseProxy
 	server *http.Server
 	addr   string
@@ -49,9 +55,10 @@ func Open(ctx context.Context, to string, cfg Config) (*Brake, error) {
 			r.SetURL(&url.URL{Scheme: "http", Host: to})
 			r.Out.Host = r.In.Host
 		},
-		Transport:     &http.Transport{MaxIdleConnsPerHost: cfg.Concurrency + 4, DisableCompression: true},
-		ErrorLog:      slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // callers see for themselves
-		FlushInterval: -1,
+		Transport:      &http.Transport{MaxIdleConnsPerHost: cfg.Concurrency + 4, DisableCompression: true},
+		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // callers see for themselves
+		FlushInterval:  -1,
+		ModifyResponse: b.tell,
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -59,6 +66,18 @@ func Open(ctx context.Context, to string, cfg Config) (*Brake, error) {
 	b.server = &http.Server{Handler: b, Protocols: protocols, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = b.server.Serve(l) }() // it ends when Close closes it
 	return b, nil
+}
+
+// tell puts the load on the answer to a health check, if it is more than the stack's own.
+func (b *Brake) tell(res *http.Response) error {
+	if res.Request.URL.Path != discovery.ReadyPath || res.StatusCode != http.StatusOK {
+		return nil
+	}
+	load := float64(b.under.Load()) / float64(b.cfg.Concurrency)
+	if own, err := strconv.ParseFloat(res.Header.Get(discovery.LoadHeader), 64); err != nil || own < load {
+		res.Header.Set(discovery.LoadHeader, strconv.FormatFloat(load, 'f', 3, 64))
+	}
+	return nil
 }
 
 // Addr is where the brake listens, host:port.
@@ -73,6 +92,8 @@ func (b *Brake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.proxy.ServeHTTP(w, r)
 		return
 	}
+	b.under.Add(1)
+	defer b.under.Add(-1)
 	select {
 	case b.slots <- struct{}{}:
 	case <-r.Context().Done():

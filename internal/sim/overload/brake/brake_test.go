@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/sim/overload/brake"
 )
 
@@ -51,6 +52,45 @@ func TestBrake(t *testing.T) {
 	}
 	if n := served.Load(); n != 7 {
 		t.Errorf("%d requests came through", n)
+	}
+}
+
+// A stack tells no more load than it has; the brake tells what is under way before it.
+func TestBrakeTellsItsLoad(t *testing.T) {
+	t.Parallel()
+	stack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == discovery.ReadyPath {
+			w.Header().Set(discovery.LoadHeader, "0.250")
+		}
+	}))
+	t.Cleanup(stack.Close)
+	b, err := brake.Open(t.Context(), stack.Listener.Addr().String(), brake.Config{Concurrency: 2, Service: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	load := func() string {
+		res, err := http.Get("http://" + b.Addr() + discovery.ReadyPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.Header.Get(discovery.LoadHeader)
+	}
+	if got := load(); got != "0.250" {
+		t.Errorf("idle: %s, and the stack's own load is 0.250", got)
+	}
+	for range 3 { // two are served, one waits
+		go func() {
+			if res, err := http.Get("http://" + b.Addr() + "/meridian.catalog.v1.CatalogService/GetProduct"); err == nil {
+				_ = res.Body.Close()
+			}
+		}()
+	}
+	for deadline := time.Now().Add(20 * time.Second); load() != "1.500"; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("three requests at a stack for two: %s", load())
+		}
 	}
 }
 

@@ -33,8 +33,10 @@ var ErrNotInstalled = errors.New("postgres: PostgreSQL 15 or newer is not instal
 // ErrUnreachable says that the server's data would lie in a folder that the server's user may not enter.
 var ErrUnreachable = errors.New("postgres: the server does not run as root, and user")
 
-// superuser is the name of the server's first role.
-const superuser = "postgres"
+const (
+	superuser = "postgres" // the name of the server's first role
+	stopGrace = 5 * time.Second
+)
 
 // Config says where the server lives.
 type Config struct {
@@ -42,13 +44,20 @@ type Config struct {
 	Log     string
 	Addr    string // host:port to listen on
 	Include string // a file in the data directory whose settings apply, if it exists; empty: none
+
+	// Archive is how long the write-ahead log waits at most to be copied into the archive beside the data, without
+	// which the server cannot be backed up; at least a second. 0: no archive.
+	Archive time.Duration
 }
 
-// Server is a running server.
+// Server is a running server. One goroutine at a time may back it up, lose it and restore it.
 type Server struct {
-	addr     string
-	password string
-	process  *proc.Process
+	config     Config
+	password   string
+	bin        string // the folder of the server's programs
+	as         *proc.User
+	supervisor *proc.Supervisor
+	process    *proc.Process
 }
 
 // Bin returns the folder that holds initdb and postgres.
@@ -92,25 +101,37 @@ func Start(ctx context.Context, s *proc.Supervisor, c Config) (*Server, error) {
 	if err := reachable(c.Dir, as); err != nil {
 		return nil, err
 	}
-	server := &Server{addr: c.Addr, password: rand.Text()}
-	data := filepath.Join(c.Dir, "data")
-	if err := server.initialize(ctx, bin, data, as); err != nil {
+	server := &Server{config: c, password: rand.Text(), bin: bin, as: as, supervisor: s}
+	if err := server.initialize(ctx); err != nil {
 		return nil, err
 	}
-	if err := configure(c, data); err != nil {
+	if err := server.configure(); err != nil {
 		return nil, err
 	}
-	server.process, err = s.Start(proc.Spec{
-		Name: "postgres", Path: filepath.Join(bin, "postgres"), Args: []string{"-D", data}, Dir: c.Dir, Log: c.Log, User: as,
-		Grace: 5 * time.Second, StopWith: syscall.SIGQUIT, DeathWith: syscall.SIGQUIT,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return server, server.process.Await(ctx, server.ping)
+	return server, server.launch(ctx)
 }
 
-func (s *Server) initialize(ctx context.Context, bin, data string, as *proc.User) error {
+func (s *Server) data() string { return filepath.Join(s.config.Dir, "data") }
+
+// launch runs the server on its data directory and waits until it accepts connections.
+func (s *Server) launch(ctx context.Context) error {
+	stop := syscall.SIGQUIT
+	if s.config.Archive > 0 {
+		stop = syscall.SIGINT // an orderly end, which archives the rest of the log
+	}
+	var err error
+	s.process, err = s.supervisor.Start(proc.Spec{
+		Name: "postgres", Path: filepath.Join(s.bin, "postgres"), Args: []string{"-D", s.data()}, Dir: s.config.Dir, Log: s.config.Log,
+		User: s.as, Grace: stopGrace, StopWith: stop, DeathWith: syscall.SIGQUIT,
+	})
+	if err != nil {
+		return err
+	}
+	return s.process.Await(ctx, s.ping)
+}
+
+func (s *Server) initialize(ctx context.Context) error {
+	data := s.data()
 	if err := os.RemoveAll(data); err != nil {
 		return fmt.Errorf("postgres: remove former data: %w", err)
 	}
@@ -121,21 +142,48 @@ func (s *Server) initialize(ctx context.Context, bin, data string, as *proc.User
 	if err := os.WriteFile(secret, []byte(s.password), 0o600); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata="+data, "--username="+superuser,
-		"--pwfile="+secret, "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync")
-	cmd.Dir = filepath.Dir(data)
-	if as != nil {
-		for _, path := range []string{data, secret} {
-			if err := os.Chown(path, int(as.UID), int(as.GID)); err != nil {
-				return fmt.Errorf("postgres: %w", err)
-			}
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: as.UID, Gid: as.GID}}
+	if err := errors.Join(s.own(data), s.own(secret)); err != nil {
+		return err
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("postgres: initdb: %w\n%s", err, bytes.TrimSpace(out))
+	args := []string{
+		"--pgdata=" + data, "--username=" + superuser, "--pwfile=" + secret,
+		"--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync",
+	}
+	if s.config.Archive > 0 {
+		args = append(args, fmt.Sprintf("--wal-segsize=%d", segmentSize>>20))
+	}
+	_, err := s.run(ctx, "initdb", args...)
+	return err
+}
+
+// own gives a file or folder to the server's user.
+func (s *Server) own(path string) error {
+	if s.as == nil {
+		return nil
+	}
+	if err := os.Chown(path, int(s.as.UID), int(s.as.GID)); err != nil {
+		return fmt.Errorf("postgres: %w", err)
 	}
 	return nil
+}
+
+// run runs one of the server's programs as the server's user, and returns what it printed.
+func (s *Server) run(ctx context.Context, program string, args ...string) ([]byte, error) {
+	return s.runPath(ctx, filepath.Join(s.bin, program), args...)
+}
+
+func (s *Server) runPath(ctx context.Context, program string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.Env = s.config.Dir, append(os.Environ(), "PGPASSWORD="+s.password)
+	if s.as != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.as.UID, Gid: s.as.GID}}
+	}
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return out.Bytes(), fmt.Errorf("postgres: %s: %w\n%s", filepath.Base(program), err, bytes.TrimSpace(errOut.Bytes()))
+	}
+	return out.Bytes(), nil
 }
 
 // runAs returns whom the server runs as: PostgreSQL refuses to be root.
@@ -182,8 +230,9 @@ func owns(info os.FileInfo, as *proc.User) bool {
 }
 
 // configure writes what differs from initdb's defaults.
-func configure(c Config, data string) error {
-	host, port, err := net.SplitHostPort(c.Addr)
+func (s *Server) configure() error {
+	data := s.data()
+	host, port, err := net.SplitHostPort(s.config.Addr)
 	if err != nil {
 		return fmt.Errorf("postgres: address: %w", err)
 	}
@@ -191,19 +240,24 @@ func configure(c Config, data string) error {
 		"listen_addresses = '" + host + "'", "port = " + port, "unix_socket_directories = ''",
 		"max_connections = 400", "superuser_reserved_connections = 10", "shared_buffers = 64MB",
 		// No data outlives the server, so nothing need reach the disk.
-		"fsync = off", "full_page_writes = off", "synchronous_commit = off", "wal_level = minimal", "max_wal_senders = 0",
+		"fsync = off", "full_page_writes = off", "synchronous_commit = off",
 		"checkpoint_timeout = 30min", "max_wal_size = 512MB",
 		"autovacuum_naptime = 20s", "jit = off", "max_parallel_workers_per_gather = 0",
 		// Room for the locks of serializable transactions: running out of it merges them into false conflicts.
 		"max_pred_locks_per_transaction = 256", "max_pred_locks_per_page = 16", "max_pred_locks_per_relation = 1024",
 		"log_min_messages = warning", "log_timezone = UTC", "timezone = UTC",
 	}
-	if c.Include != "" {
-		lines = append(lines, "include_if_exists = '"+c.Include+"'")
+	if s.config.Include != "" {
+		lines = append(lines, "include_if_exists = '"+s.config.Include+"'")
 	}
+	archive, err := s.archiving()
+	if err != nil {
+		return err
+	}
+	lines = append(lines, archive...)
 	return errors.Join(
 		appendTo(filepath.Join(data, "postgresql.conf"), strings.Join(lines, "\n")+"\n"),
-		appendTo(filepath.Join(data, "pg_hba.conf"), "host all all 127.0.0.0/8 scram-sha-256\n"),
+		appendTo(filepath.Join(data, "pg_hba.conf"), "host all,replication all 127.0.0.0/8 scram-sha-256\n"),
 	)
 }
 
@@ -223,7 +277,9 @@ func appendTo(path, line string) error {
 func (s *Server) Process() *proc.Process { return s.process }
 
 // URL returns how the superuser reaches a database.
-func (s *Server) URL(database string) string { return s.RoleURL(superuser, s.addr, database, nil) }
+func (s *Server) URL(database string) string {
+	return s.RoleURL(superuser, s.config.Addr, database, nil)
+}
 
 // RoleURL returns how a role that has the server's password reaches a database by way of an address.
 func (s *Server) RoleURL(role, addr, database string, params url.Values) string {

@@ -1,0 +1,182 @@
+// Package bench measures what a request costs: the processor time that the edge, the stack and Redis spend on it,
+// what it writes to the database, and how many bytes answer it; and what an order and a cache entry leave behind.
+// It runs a simulation of one region with one edge and one stack, as real processes, asks for one kind of request
+// at a time, a known number of times, and reads the counters of the kernel, of PostgreSQL and of Redis before
+// and after. A mixed load at the end shows how far the sum of these costs is from what such a load takes.
+//
+// The result is a capacity.Profile, which `meridian plan` reads.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/capacity"
+)
+
+// Config says how much to measure.
+type Config struct {
+	Seed     uint64
+	People   int           // accounts
+	Requests int           // of each kind that reads; a tenth as many of the kinds that write
+	Workers  int           // that ask at the same time
+	Idle     time.Duration // of watching an idle system
+	Rate     float64       // arrivals a second of the mixed load
+	Mixed    time.Duration // of it
+}
+
+func (c Config) validate() error {
+	if c.People < 2*c.Workers || c.Requests < 10 || c.Workers < 1 || c.Idle <= 0 {
+		return fmt.Errorf("bench: %d accounts, %d requests by %d workers, idle for %v make no measurement", c.People, c.Requests, c.Workers, c.Idle)
+	}
+	return nil
+}
+
+// count returns how many requests of a kind are made.
+func (c Config) count(kind capacity.Request) int {
+	switch kind {
+	case capacity.SignUp:
+		return c.People
+	case capacity.SignIn:
+		return max(10, c.People/2)
+	case capacity.SetItem, capacity.PlaceOrder:
+		return max(10, c.Requests/4)
+	case capacity.WatchOrder:
+		return max(10, c.Requests/10)
+	default:
+		return c.Requests
+	}
+}
+
+// measurement is one under way.
+type measurement struct {
+	cfg    Config
+	system system
+	ask    func(capacity.Request) func(context.Context, int, *rand.Rand) error
+	settle func(ctx context.Context) error // returns when nothing is under way any more
+	out    io.Writer
+
+	idle usage // of a second
+}
+
+// watchIdle measures what the processes use by themselves.
+func (m *measurement) watchIdle(ctx context.Context) error {
+	if err := m.system.flush(ctx); err != nil {
+		return err
+	}
+	used, took, err := m.around(ctx, func(ctx context.Context) error { return pause(ctx, m.cfg.Idle) })
+	if err != nil {
+		return err
+	}
+	m.idle = used.scaled(1 / took.Seconds())
+	say(m.out, "idle: edge %.1f ms/s, stack %.1f ms/s, %.1f transactions/s", millis(m.idle.edge), millis(m.idle.stack), m.idle.transactions)
+	return nil
+}
+
+// around returns what was used while do ran, and how long that took.
+func (m *measurement) around(ctx context.Context, do func(context.Context) error) (usage, time.Duration, error) {
+	before, err := m.system.usage(ctx)
+	if err != nil {
+		return usage{}, 0, err
+	}
+	if err := do(ctx); err != nil {
+		return usage{}, 0, err
+	}
+	after, err := m.system.usage(ctx)
+	if err != nil {
+		return usage{}, 0, err
+	}
+	used, took := after.since(before)
+	return used, took, nil
+}
+
+// measure asks for one kind of request and returns what one costs beyond an idle system. All that was done before it
+// is in the counters. others are what each request asks for besides, and known is what that costs.
+func (m *measurement) measure(ctx context.Context, kind capacity.Request, others map[capacity.Request]float64, known map[capacity.Request]capacity.Cost) (capacity.Cost, error) {
+	n := m.cfg.count(kind)
+	begun := time.Now()
+	var asked time.Duration
+	used, took, err := m.around(ctx, func(ctx context.Context) error {
+		if err := m.requests(ctx, kind, n); err != nil {
+			return err
+		}
+		asked = time.Since(begun)
+		return errors.Join(m.settle(ctx), m.system.flush(ctx))
+	})
+	if err != nil {
+		return capacity.Cost{}, err
+	}
+	c := perRequest(used, m.idle.scaled(took.Seconds()), n)
+	for other, times := range others {
+		c = less(c, known[other], times)
+	}
+	if c.EdgeMicros <= 0 || c.StackMicros <= 0 {
+		return c, fmt.Errorf("bench: %s costs nothing beyond an idle system: too few requests for the kernel's clock", kind)
+	}
+	say(m.out, "%-16s %6d in %4.1f s: edge %7.0f µs, stack %7.0f µs, Redis %4.0f µs, %5.2f transactions (%5.2f write), %5.2f rows written, %6.0f bytes",
+		kind, n, asked.Seconds(), c.EdgeMicros, c.StackMicros, c.RedisMicros, c.Transactions, c.Writing, c.RowsWritten, c.Bytes)
+	return c, nil
+}
+
+// requests makes n requests by all workers. Each worker has people of its own: worker w asks as the n-th person
+// only where n is w modulo the workers.
+func (m *measurement) requests(ctx context.Context, kind capacity.Request, n int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ask := m.ask(kind)
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	for w := range m.cfg.Workers {
+		rng := rand.New(rand.NewPCG(m.cfg.Seed, uint64(w)))
+		wg.Go(func() {
+			for i := w; i < n && ctx.Err() == nil; i += m.cfg.Workers {
+				if err := ask(ctx, i, rng); err != nil {
+					failed.Add(1)
+					cancel(fmt.Errorf("bench: %s: %w", kind, err))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// perRequest divides what n requests used beyond an idle system.
+func perRequest(used, idle usage, n int) capacity.Cost {
+	each := func(u, idle float64) float64 { return max(0, (u-idle)/float64(n)) }
+	micros := func(u, idle time.Duration) float64 {
+		return tenth(each(float64(u)/float64(time.Microsecond), float64(idle)/float64(time.Microsecond)))
+	}
+	return capacity.Cost{
+		Measured: n, EdgeMicros: micros(used.edge, idle.edge), StackMicros: micros(used.stack, idle.stack), RedisMicros: micros(used.redis, idle.redis),
+		Transactions: hundredth(each(used.transactions, idle.transactions)), Writing: hundredth(each(used.writing, idle.writing)),
+		RowsWritten: hundredth(each(used.rows, idle.rows)),
+		Bytes:       tenth(float64(used.bytes) / float64(n)),
+	}
+}
+
+// less takes what other requests cost out of a cost.
+func less(c, other capacity.Cost, times float64) capacity.Cost {
+	c.EdgeMicros = tenth(c.EdgeMicros - times*other.EdgeMicros)
+	c.StackMicros = tenth(c.StackMicros - times*other.StackMicros)
+	c.RedisMicros = tenth(max(0, c.RedisMicros-times*other.RedisMicros))
+	c.Transactions = hundredth(max(0, c.Transactions-times*other.Transactions))
+	c.Writing = hundredth(max(0, c.Writing-times*other.Writing))
+	c.RowsWritten = hundredth(max(0, c.RowsWritten-times*other.RowsWritten))
+	c.Bytes = tenth(max(0, c.Bytes-times*other.Bytes))
+	return c
+}
+
+// Figures are rounded to what the clocks and the counts can tell.
+func tenth(x float64) float64     { return float64(int64(x*10+0.5)) / 10 }
+func hundredth(x float64) float64 { return float64(int64(x*100+0.5)) / 100 }
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }

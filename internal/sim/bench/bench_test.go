@@ -1,0 +1,232 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meridian-commerce/meridian/internal/capacity"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// fake is a system in which each request costs a known amount, and each second something beside.
+type fake struct {
+	used  usage
+	begun time.Time
+	each  map[capacity.Request]usage
+	fails capacity.Request
+}
+
+func (f *fake) usage(context.Context) (usage, error) {
+	u, age := f.used, time.Since(f.begun)
+	u.at, u.stack, u.edge = time.Now(), u.stack+age/100, u.edge+age/1000
+	u.transactions += 20 * age.Seconds()
+	return u, nil
+}
+
+func (f *fake) flush(ctx context.Context) error { return pause(ctx, flushAfter) }
+
+func (f *fake) ask(kind capacity.Request) func(context.Context, int, *rand.Rand) error {
+	return func(context.Context, int, *rand.Rand) error {
+		if kind == f.fails {
+			return errors.New("refused")
+		}
+		time.Sleep(time.Millisecond)
+		e := f.each[kind]
+		f.used.edge, f.used.stack, f.used.redis = f.used.edge+e.edge, f.used.stack+e.stack, f.used.redis+e.redis
+		f.used.transactions, f.used.rows, f.used.writing, f.used.bytes = f.used.transactions+e.transactions, f.used.rows+e.rows, f.used.writing+e.writing, f.used.bytes+e.bytes
+		return nil
+	}
+}
+
+func measuring(f *fake) *measurement {
+	return &measurement{
+		cfg:    Config{Seed: 1, People: 20, Requests: 400, Workers: 1, Idle: 10 * time.Second, Rate: 10, Mixed: time.Second},
+		system: f, ask: f.ask, settle: func(context.Context) error { return nil }, out: io.Discard,
+	}
+}
+
+func TestWhatIdleUseIsTakenOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		set := usage{edge: 300 * time.Microsecond, stack: 500 * time.Microsecond, transactions: 2, writing: 1, rows: 1, bytes: 700}
+		place := usage{edge: 750 * time.Microsecond, stack: 3 * time.Millisecond, redis: 50 * time.Microsecond, transactions: 9, writing: 6.5, rows: 28, bytes: 2050}
+		f := &fake{begun: time.Now(), each: map[capacity.Request]usage{capacity.SetItem: set, capacity.PlaceOrder: place}}
+		m := measuring(f)
+		if err := m.watchIdle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if m.idle.stack != 10*time.Millisecond || m.idle.edge != time.Millisecond || m.idle.transactions != 20 {
+			t.Errorf("idle: %+v", m.idle)
+		}
+		costs := map[capacity.Request]capacity.Cost{}
+		for _, kind := range []capacity.Request{capacity.SetItem, capacity.PlaceOrder} {
+			var besides map[capacity.Request]float64
+			if kind == capacity.PlaceOrder {
+				besides = map[capacity.Request]float64{capacity.SetItem: 1.5}
+			}
+			c, err := m.measure(t.Context(), kind, besides, costs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			costs[kind] = c
+		}
+		want := map[capacity.Request]capacity.Cost{
+			capacity.SetItem:    {Measured: 100, EdgeMicros: 300, StackMicros: 500, Transactions: 2, Writing: 1, RowsWritten: 1, Bytes: 700},
+			capacity.PlaceOrder: {Measured: 100, EdgeMicros: 300, StackMicros: 2250, RedisMicros: 50, Transactions: 6, Writing: 5, RowsWritten: 26.5, Bytes: 1000},
+		}
+		if diff := cmp.Diff(want, costs); diff != "" {
+			t.Errorf("costs (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestMeasurementsThatProveNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{begun: time.Now(), fails: capacity.GetCart}
+		m := measuring(f)
+		if err := m.watchIdle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.measure(t.Context(), capacity.GetCart, nil, nil); err == nil || !strings.Contains(err.Error(), "get_cart: refused") {
+			t.Errorf("requests that fail: %v", err)
+		}
+		if _, err := m.measure(t.Context(), capacity.GetOrder, nil, nil); err == nil || !strings.Contains(err.Error(), "too few requests") {
+			t.Errorf("requests that cost nothing: %v", err)
+		}
+	})
+	for _, cfg := range []Config{{}, {People: 3, Requests: 100, Workers: 4, Idle: time.Second}, {People: 20, Requests: 100, Workers: 4}} {
+		if err := cfg.validate(); err == nil {
+			t.Errorf("%+v is accepted", cfg)
+		}
+	}
+}
+
+func TestEveryKindIsAskedFor(t *testing.T) {
+	t.Parallel()
+	c := newCallers("http://127.0.0.1:1")
+	for _, kind := range capacity.Requests() {
+		if c.ask(kind) == nil || (Config{People: 20, Requests: 40}).count(kind) < 10 {
+			t.Errorf("%s is not asked for, or too seldom", kind)
+		}
+	}
+}
+
+func TestJourneysAreTheLoadGenerators(t *testing.T) {
+	t.Parallel()
+	weight, orders := 0.0, 0.0
+	for _, j := range journeys() {
+		if len(j.Requests) == 0 {
+			t.Errorf("%s asks for nothing", j.Name)
+		}
+		weight, orders = weight+j.Weight, orders+j.Weight*j.Requests[capacity.PlaceOrder]
+	}
+	if weight != 100 || orders != 20 {
+		t.Errorf("the weights add up to %v, of which orders %v", weight, orders)
+	}
+}
+
+func TestRequestOfAnOperation(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		op   history.Op
+		want capacity.Request
+		ok   bool
+	}{
+		{history.Op{Kind: history.List, Outcome: history.OK}, capacity.ListProducts, true},
+		{history.Op{Kind: history.PlaceOrder, Outcome: history.OK}, capacity.PlaceOrder, true},
+		{history.Op{Kind: history.PlaceOrder, Outcome: history.OK, Replay: true}, capacity.GetOrder, true},
+		{history.Op{Kind: history.PlaceOrder, Outcome: history.Fail}, capacity.GetOrder, true},
+		{history.Op{Kind: history.WatchMessage}, "", false},
+	} {
+		if got, ok := requestOf(c.op); got != c.want || ok != c.ok {
+			t.Errorf("%+v is %s, %t; want %s, %t", c.op, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestProcessorTime(t *testing.T) {
+	t.Parallel()
+	stat := "12 (a b) c) S 1 12 12 0 -1 4194560 900 0 0 0 250 50 0 0 20 0 9 0 100 1 2 3"
+	if got, err := parseStat(stat); err != nil || got != 3*time.Second {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"", "12 (a) S 1", strings.Replace(stat, "250", "x", 1)} {
+		if _, err := parseStat(bad); err == nil {
+			t.Errorf("%q is read", bad)
+		}
+	}
+	begun := time.Now()
+	for time.Since(begun) < 50*time.Millisecond { // what counts is being busy, for a few of the kernel's ticks
+	}
+	if got, err := processorTime(os.Getpid()); err != nil || got <= 0 {
+		t.Errorf("this process ran for %v (%v)", got, err)
+	}
+	if got, err := peakMemory(os.Getpid()); err != nil || got < 1<<20 {
+		t.Errorf("this process had %d bytes (%v)", got, err)
+	}
+}
+
+func TestLongestWord(t *testing.T) {
+	t.Parallel()
+	for title, want := range map[string]string{"Field Kettle, 0.9 l": "Kettle", "": "", "12": ""} {
+		if got := longestWord(title); got != want {
+			t.Errorf("%q: %q, want %q", title, got, want)
+		}
+	}
+}
+
+func TestProfileIsWritten(t *testing.T) {
+	t.Parallel()
+	p := capacity.DefaultProfile()
+	file := filepath.Join(t.TempDir(), "profile.json")
+	var out bytes.Buffer
+	if err := errors.Join(write(p, file, nil), write(p, "", &out)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(text, out.Bytes()) {
+		t.Fatalf("%v; the file and the output differ", err)
+	}
+	again, err := capacity.ReadProfile(&out)
+	if diff := cmp.Diff(p, again); err != nil || diff != "" {
+		t.Errorf("%v, %s", err, diff)
+	}
+	p.Requests = nil
+	if err := write(p, file, nil); err == nil {
+		t.Error("an invalid profile is written")
+	}
+}
+
+func TestTheRegionIsACatalog(t *testing.T) {
+	t.Parallel()
+	catalog, err := regions.Parse(oneRegion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan, err := topology.New(catalog, 0, 1); err != nil || len(plan.Regions) != 1 {
+		t.Errorf("%v, %v", catalog.Names(), err)
+	}
+	if m := machine(); m.CPUs < 1 || m.Go == "" || m.System == "" {
+		t.Errorf("%+v", m)
+	}
+	var raw map[string]any
+	text, _ := json.Marshal(capacity.DefaultProfile())
+	if err := json.Unmarshal(text, &raw); err != nil || raw["schema_version"] != capacity.ProfileVersion {
+		t.Errorf("%v, %v", raw["schema_version"], err)
+	}
+}

@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"context"
+
+	"github.com/meridian-commerce/meridian/internal/capacity"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/load"
+)
+
+// journeys describes the load generator's journeys by what they ask for. An arrival whose shopper has no order yet
+// looks at the cart instead; a tenth of the orders are sent once more, to compare the answers, and do not count.
+func journeys() []capacity.Journey {
+	asks := map[load.Journey]map[capacity.Request]float64{
+		load.Browse:    {capacity.ListProducts: 1},
+		load.ViewItem:  {capacity.GetProduct: 1},
+		load.Search:    {capacity.SearchProducts: 1},
+		load.ViewCart:  {capacity.GetCart: 1},
+		load.EditCart:  {capacity.SetItem: 1},
+		load.Checkout:  {capacity.SetItem: 1.5, capacity.PlaceOrder: 1},
+		load.ViewOrder: {capacity.GetOrder: 1},
+		load.WatchItem: {capacity.WatchOrder: 1},
+	}
+	var out []capacity.Journey
+	for _, share := range load.Mix() {
+		out = append(out, capacity.Journey{Name: share.Journey.String(), Weight: share.Weight, Requests: asks[share.Journey]})
+	}
+	return out
+}
+
+// mixed compares what the costs say of a mixed load with what the processes use under one.
+func (m *measurement) mixed(ctx context.Context, l *load.Load, h *history.History, costs map[capacity.Request]capacity.Cost) (capacity.Check, error) {
+	if err := l.SetUp(ctx); err != nil {
+		return capacity.Check{}, err
+	}
+	before := len(h.Ops())
+	used, took, err := m.around(ctx, func(ctx context.Context) error {
+		if _, err := l.Run(ctx); err != nil {
+			return err
+		}
+		return m.settle(ctx)
+	})
+	if err != nil {
+		return capacity.Check{}, err
+	}
+	c := capacity.Check{
+		Seconds:      tenth(took.Seconds()),
+		EdgeMeasured: hundredth(used.edge.Seconds()), StackMeasured: hundredth(used.stack.Seconds()),
+		EdgePredicted: m.idle.edge.Seconds() * took.Seconds(), StackPredicted: m.idle.stack.Seconds() * took.Seconds(),
+	}
+	for _, op := range h.Ops()[before:] {
+		kind, ok := requestOf(op)
+		if !ok {
+			continue
+		}
+		c.Requests++
+		c.EdgePredicted += costs[kind].EdgeMicros / 1e6
+		c.StackPredicted += costs[kind].StackMicros / 1e6
+	}
+	c.EdgePredicted, c.StackPredicted = hundredth(c.EdgePredicted), hundredth(c.StackPredicted)
+	return c, nil
+}
+
+// requestOf returns the kind of request that an operation is. A repeated order is answered from what the first one
+// left, like any other look at an order.
+func requestOf(op history.Op) (capacity.Request, bool) {
+	switch {
+	case op.Kind == history.WatchMessage:
+		return "", false
+	case op.Kind == history.PlaceOrder && (op.Replay || op.Outcome != history.OK):
+		return capacity.GetOrder, true
+	default:
+		return capacity.Request(op.Kind), true
+	}
+}

@@ -1,0 +1,114 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/meridian-commerce/meridian/internal/capacity"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/outbox"
+)
+
+const day = 24 * time.Hour
+
+// ordered are the tables that orders fill, and how many days a row is kept; 0: for good.
+var ordered = []struct {
+	name string
+	days int
+}{
+	{"orders", 0}, {"order_lines", 0}, {"payments", 0}, {"ledger_entries", 0},
+	{"outbox", int(outbox.Retention / day)}, {"inbox", int(outbox.Retention / day)}, {"idempotency_keys", int(order.KeyLifetime / day)},
+}
+
+// orderSize measures what the orders in the database take.
+func orderSize(ctx context.Context, db *pgxpool.Pool) (capacity.OrderSize, error) {
+	var s capacity.OrderSize
+	var orders, lines float64
+	err := db.QueryRow(ctx, `SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_lines),
+		(SELECT count(*) FROM outbox), (SELECT coalesce(avg(octet_length(payload)), 0)::float8 FROM outbox)`).Scan(&orders, &lines, &s.Events, &s.EventBytes)
+	if err != nil || orders == 0 {
+		return s, fmt.Errorf("bench: the size of %v orders: %w", orders, err)
+	}
+	s.Measured, s.Lines, s.Events, s.EventBytes = int(orders), hundredth(lines/orders), hundredth(s.Events/orders), tenth(s.EventBytes)
+	for _, t := range ordered {
+		size := capacity.TableSize{Name: t.name, KeptDays: t.days}
+		name := pgx.Identifier{t.name}.Sanitize()
+		err := db.QueryRow(ctx, `SELECT count(*), coalesce(sum(pg_column_size(r.*)), 0)::float8 FROM `+name+` r`).Scan(&size.Rows, &size.Bytes)
+		if err != nil {
+			return s, fmt.Errorf("bench: the size of %s: %w", t.name, err)
+		}
+		err = db.QueryRow(ctx, `SELECT coalesce(sum(pg_relation_size(i.indexrelid)), 0)::float8 FROM pg_index i
+			JOIN pg_partition_tree($1) p ON p.relid = i.indrelid AND p.isleaf WHERE NOT i.indisprimary`, t.name).Scan(&size.IndexBytes)
+		if err != nil {
+			return s, fmt.Errorf("bench: the indexes of %s: %w", t.name, err)
+		}
+		size.Rows, size.Bytes, size.IndexBytes = hundredth(size.Rows/orders), tenth(size.Bytes/orders), tenth(size.IndexBytes/orders)
+		s.Tables = append(s.Tables, size)
+	}
+	return s, nil
+}
+
+// cacheSizes measures what Redis keeps, by the first part of the keys.
+func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize, error) {
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	defer func() { _ = client.Close() }() // only read
+	total, keys := map[string]int64{}, map[string]int{}
+	for scan := client.Scan(ctx, 0, "", 1000).Iterator(); ; {
+		if !scan.Next(ctx) {
+			if err := scan.Err(); err != nil {
+				return nil, fmt.Errorf("bench: Redis's keys: %w", err)
+			}
+			break
+		}
+		bytes, err := client.MemoryUsage(ctx, scan.Val()).Result()
+		if errors.Is(err, redis.Nil) { // it expired meanwhile
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("bench: the size of a key: %w", err)
+		}
+		prefix, _, _ := strings.Cut(scan.Val(), ":")
+		total[prefix], keys[prefix] = total[prefix]+bytes, keys[prefix]+1
+	}
+	out := map[string]capacity.CacheSize{}
+	for prefix, n := range keys {
+		out[prefix] = capacity.CacheSize{Keys: n, BytesPerKey: tenth(float64(total[prefix]) / float64(n))}
+	}
+	return out, nil
+}
+
+// settled waits until no payment and no event is due, and no order waits.
+func settled(ctx context.Context, db *pgxpool.Pool) error {
+	for {
+		var open int
+		err := db.QueryRow(ctx, `SELECT (SELECT count(*) FROM orders WHERE state NOT IN ('fulfilled', 'canceled'))
+			+ (SELECT count(*) FROM outbox WHERE due_at IS NOT NULL)`).Scan(&open)
+		if err != nil {
+			return fmt.Errorf("bench: what is under way: %w", err)
+		}
+		if open == 0 {
+			return nil
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// prefixes returns the prefixes of cache keys, sorted.
+func prefixes(sizes map[string]capacity.CacheSize) []string {
+	var out []string
+	for p := range sizes {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return out
+}

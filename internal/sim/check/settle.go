@@ -1,0 +1,65 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// How long the system gets to finish by itself what a load left behind: it must make progress all the time.
+const (
+	settleAtMost   = 3 * time.Minute
+	settleStalled  = 40 * time.Second
+	settleInterval = time.Second
+)
+
+// Settles is the invariant that whatever was begun is brought to an end.
+const Settles = "system-settles"
+
+// Settle waits until nothing is unfinished, or nothing has moved for a while, and returns what is left.
+func Settle(ctx context.Context, pending func(context.Context) (Unfinished, error), out io.Writer) (Unfinished, error) {
+	start, moved := time.Now(), time.Now()
+	var last Unfinished
+	tick := time.NewTicker(settleInterval)
+	defer tick.Stop()
+	for {
+		now, err := pending(ctx)
+		if err != nil {
+			return now, err
+		}
+		if now.None() {
+			_, _ = fmt.Fprintf(out, "settled after %.0f s\n", time.Since(start).Seconds())
+			return now, nil
+		}
+		if now != last {
+			last, moved = now, time.Now()
+		}
+		if time.Since(moved) > settleStalled || time.Since(start) > settleAtMost {
+			_, _ = fmt.Fprintf(out, "not settled after %.0f s: %+v\n", time.Since(start).Seconds(), now)
+			return now, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return now, context.Cause(ctx)
+		}
+	}
+}
+
+// Unsettled is the violation of a system that did not settle; none if it did.
+func Unsettled(left Unfinished, f Facts) []Violation {
+	if left.None() {
+		return nil
+	}
+	ids := []string{}
+	for _, o := range f.Orders {
+		if o.State != "fulfilled" && o.State != "canceled" {
+			ids = append(ids, o.ID)
+		}
+	}
+	return []Violation{{
+		Invariant: Settles, IDs: ids,
+		Detail: fmt.Sprintf("after %v without progress %d orders, %d payments and %d events were not done with", settleStalled, left.Orders, left.Payments, left.Events),
+	}}
+}

@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
+)
+
+// DatabaseLoss is a way to lose the whole database.
+type DatabaseLoss string
+
+// The ways.
+const (
+	DropDatabase DatabaseLoss = "drop-database" // DROP DATABASE by somebody who may: the server lives, and archives all of its log
+	LoseDisk     DatabaseLoss = "lose-disk"     // SIGKILL, and the data is deleted: what was not archived is gone
+)
+
+// BackUp takes a base backup of the database, under a name of its own, while it is used. It takes Options.Archive.
+func (c *Cluster) BackUp(ctx context.Context, name string) (postgres.Backup, error) {
+	b, err := c.database.BackUp(ctx, name)
+	if err == nil {
+		c.say("backup %s: %d MiB from %v on", name, b.Bytes>>20, b.Start)
+	}
+	return b, err
+}
+
+// FollowDatabase notes the position of the database's log every so often until ctx ends or the database is lost.
+func (c *Cluster) FollowDatabase(ctx context.Context, every time.Duration) []postgres.Sample {
+	return c.database.Follow(ctx, every)
+}
+
+// DatabasePosition is the timeline that the database writes, of which each restore begins one, and the position that
+// its log has reached.
+func (c *Cluster) DatabasePosition(ctx context.Context) (timeline int64, at postgres.LSN, err error) {
+	return c.database.Position(ctx)
+}
+
+// ArchivedUntil is the position up to which the database's log is in the archive.
+func (c *Cluster) ArchivedUntil() (postgres.LSN, error) { return c.database.Archived() }
+
+// LoseDatabase loses the database and returns up to where its log is archived.
+func (c *Cluster) LoseDatabase(ctx context.Context, how DatabaseLoss) (postgres.LSN, error) {
+	c.faults.Lock()
+	defer c.faults.Unlock()
+	var err error
+	switch how {
+	case DropDatabase:
+		err = c.database.Drop(ctx, databaseName)
+	case LoseDisk:
+		err = c.database.Lose(ctx)
+	default:
+		err = fmt.Errorf("cluster: %q is no way to lose a database", how)
+	}
+	if err != nil {
+		return 0, err
+	}
+	archived, err := c.database.Archived()
+	c.say("%s: the database is gone, its log is archived up to %v", how, archived)
+	return archived, err
+}
+
+// ForgetArchive removes what the archive has of the log after a position, and returns how many files that were.
+func (c *Cluster) ForgetArchive(from postgres.LSN) (int, error) { return c.database.Forget(from) }
+
+// RestoreDatabase brings a lost database back from a backup and the archived log: to the last commit before it was
+// dropped, or to the end of the archive. The caches are emptied before it serves, because what they hold may be
+// newer. It returns once the database serves; the stacks find it by themselves.
+func (c *Cluster) RestoreDatabase(ctx context.Context, b postgres.Backup, lost DatabaseLoss) error {
+	c.faults.Lock()
+	defer c.faults.Unlock()
+	begun := time.Now()
+	if err := c.emptyCaches(ctx); err != nil {
+		return err
+	}
+	var until postgres.LSN // of a lost disk: the end
+	if lost == DropDatabase {
+		var err error
+		if until, err = c.database.BeforeDrop(ctx, b.Start); err != nil {
+			return err
+		}
+	}
+	restoring, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := c.database.Restore(restoring, b, until); err != nil {
+		return err
+	}
+	if err := c.model.Publish(ctx); err != nil {
+		return err
+	}
+	c.say("the database is restored after %.1f s", time.Since(begun).Seconds())
+	return nil
+}
+
+// emptyCaches has every region's Redis forget all.
+func (c *Cluster) emptyCaches(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, r := range c.plan.Regions {
+		group.Go(func() error {
+			if err := ask(ctx, r.Redis, "FLUSHALL", "+OK"); err != nil {
+				return fmt.Errorf("cluster: empty the cache of %s: %w", r.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,138 @@
+package cluster
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// ErrLeft says that a process which was to stop did not do so in order.
+var ErrLeft = errors.New("cluster: it did not leave in order")
+
+// Leave is how processes leave when they are asked to stop, by what they are.
+type Leave struct{ Stack, Edge Parting }
+
+// Parting is how a process leaves. Zero durations are short ones: a simulation that ends has nobody to wait for.
+type Parting struct {
+	Delay   time.Duration // for which it goes on serving while others notice; 100 ms
+	Timeout time.Duration // that requests under way have after that; 3 s
+}
+
+func (p Parting) orDefault() Parting {
+	return Parting{cmp.Or(p.Delay, 100*time.Millisecond), cmp.Or(p.Timeout, 3*time.Second)}
+}
+
+func (p Parting) settings() settings {
+	p = p.orDefault()
+	return settings{"delay": p.Delay.String(), "timeout": p.Timeout.String()}
+}
+
+// grace is how long a process may take to leave before it is killed.
+func (l Leave) grace() time.Duration {
+	stack, edge := l.Stack.orDefault(), l.Edge.orDefault()
+	return max(stack.Delay+stack.Timeout, edge.Delay+edge.Timeout) + 3*time.Second
+}
+
+// Replaceable lists the processes that Replace can replace, region by region and each region's edge last.
+func (c *Cluster) Replaceable() []string {
+	var names []string
+	for _, p := range c.parts {
+		if p.config != nil {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// Admin is where a replaceable process has its metrics, host:port; "" for any other.
+func (c *Cluster) Admin(name string) string {
+	for _, p := range c.parts {
+		if p.name == name {
+			return p.admin
+		}
+	}
+	return ""
+}
+
+// Migrate brings the database's schema to what a program wants.
+func (c *Cluster) Migrate(ctx context.Context, program string) error {
+	c.say("migrate with %s", program)
+	return c.runProgram(ctx, program, "migrate", "--config", c.configFile("owner"))
+}
+
+// Replace stops a stack or an edge and starts another program in its place, with the configuration that this one
+// understands; it returns once that is ready. The former process is asked to stop, drains and ends by itself
+// (ErrLeft if it does not), unless it is to go abruptly.
+func (c *Cluster) Replace(ctx context.Context, name, program string, abruptly bool) error {
+	c.faults.Lock()
+	defer c.faults.Unlock()
+	parts, whole, err := c.resolve(name)
+	if err != nil {
+		return err
+	}
+	p := parts[0]
+	process, ok := c.supervisor.Lookup(p.name)
+	if whole || p.config == nil || !ok || !process.Running() {
+		return fmt.Errorf("cluster: %s is no running stack or edge", name)
+	}
+	if c.keys, err = keysOf(ctx, program); err != nil {
+		return err
+	}
+	if abruptly {
+		c.kill(p, process)
+	} else {
+		process.Stop(ctx)
+		c.dead(p, true)
+		if exit := process.State().Exit; exit != "exit status 0" {
+			return fmt.Errorf("%w: %s: %s", ErrLeft, name, exit)
+		}
+	}
+	if err := c.writeConfig(p.name, p.config()); err != nil {
+		return err
+	}
+	p.spec.Path = program
+	return c.start(ctx, p)
+}
+
+var flagName = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z_.]+)`)
+
+// keysOf returns the configuration keys that a meridian program has: each is a flag, too.
+func keysOf(ctx context.Context, program string) (map[string]bool, error) {
+	help, err := exec.CommandContext(ctx, program, "serve", "--help").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %s serve --help: %w\n%s", program, err, bytes.TrimSpace(help))
+	}
+	keys := map[string]bool{}
+	for _, m := range flagName.FindAllSubmatch(help, -1) {
+		keys[string(m[1])] = true
+	}
+	if !keys["region"] {
+		return nil, fmt.Errorf("cluster: %s serve --help lists no configuration keys", program)
+	}
+	return keys, nil
+}
+
+// only returns the settings whose keys are among the given ones. A key of a map's own entries, such as
+// edge.consul's regions, is that of the map.
+func only(s settings, within string, keys map[string]bool) settings {
+	out := settings{}
+	for name, value := range s {
+		key := strings.TrimPrefix(within+"."+name, ".")
+		if inner, ok := value.(settings); ok && !keys[key] {
+			if inner = only(inner, key, keys); len(inner) > 0 {
+				out[name] = inner
+			}
+			continue
+		}
+		if keys[key] {
+			out[name] = value
+		}
+	}
+	return out
+}

@@ -1,0 +1,258 @@
+package upgrade
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/check"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
+	"github.com/meridian-commerce/meridian/internal/sim/load"
+	"github.com/meridian-commerce/meridian/internal/sim/report"
+)
+
+// The report's files in its folder.
+const (
+	JSONFile = "rolling-upgrade.json"
+	HTMLFile = "rolling-upgrade.html"
+)
+
+// Invariants of this drill, beside the checker's and the audit's.
+const (
+	NoFailedRequest = "no-failed-request"
+	NotVacuous      = "drill-not-vacuous" // both releases served, under load
+)
+
+// Report is what a drill came to. Times are milliseconds since the load began.
+type Report struct {
+	SchemaVersion string            `json:"schema_version"`
+	Scenario      string            `json:"scenario"`
+	Seed          uint64            `json:"seed"`
+	Commit        string            `json:"commit"`
+	Command       string            `json:"command"`
+	Plant         string            `json:"plant,omitempty"`
+	StartedAt     time.Time         `json:"started_at"`
+	Machine       report.Machine    `json:"machine"`
+	Model         string            `json:"model"`
+	Violations    []check.Violation `json:"violations"`
+	Schemas       [2]int64          `json:"schemas"` // the last migration before and after
+	Passes        []Pass            `json:"passes"`
+	Requests      int               `json:"requests"` // of the whole load, each attempt and replay
+	Failed        []Failure         `json:"failed"`
+	Reconnected   int               `json:"streams_told_to_reconnect"` // by an instance that left; each was opened anew
+	Orders        int               `json:"orders_acknowledged"`
+	Placed        int               `json:"orders_placed"` // rows at the end
+}
+
+// Pass is one way through the regions.
+type Pass struct {
+	Name     string                    `json:"name"` // upgrade or rollback
+	At       float64                   `json:"at_ms"`
+	Took     float64                   `json:"took_ms"`
+	Requests int                       `json:"requests"` // that callers made meanwhile
+	Failed   int                       `json:"failed"`
+	Releases map[string]ReleaseRequest `json:"releases"` // that answered meanwhile
+	Steps    []Step                    `json:"steps"`
+}
+
+// ReleaseRequest counts what the processes of one release answered.
+type ReleaseRequest struct {
+	Stacks int `json:"stack_requests"`
+	Edges  int `json:"edge_requests"`
+}
+
+// Step is one process that was replaced.
+type Step struct {
+	Process string  `json:"process"`
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	At      float64 `json:"at_ms"`
+	Took    float64 `json:"took_ms"` // until the new one served
+	Orderly bool    `json:"orderly"` // the former one drained and left by itself
+}
+
+// Failure is a request that was not served.
+type Failure struct {
+	At      float64 `json:"at_ms"`
+	Kind    string  `json:"kind"`
+	City    string  `json:"city"`
+	Entry   string  `json:"entry"`
+	Served  string  `json:"served"`
+	Attempt int     `json:"attempt"`
+	Code    string  `json:"code"`
+	Reason  string  `json:"reason"`
+	Detail  string  `json:"detail"`
+}
+
+// evidence is what a report is computed from.
+type evidence struct {
+	cfg        Config
+	ops        []history.Op
+	rollout    rollout
+	result     load.Result
+	changes    []internet.Change
+	placed     int
+	violations []check.Violation
+}
+
+func build(e evidence) Report {
+	r := Report{
+		SchemaVersion: "1", Scenario: Scenario, Seed: e.cfg.Seed, Commit: e.cfg.Commit, Command: e.cfg.Command, Plant: e.cfg.Plant,
+		StartedAt: e.result.Began.UTC().Truncate(time.Millisecond), Machine: report.Here(), Model: report.Model,
+		Violations: slices.Clone(e.violations), Schemas: e.rollout.schemas, Passes: []Pass{}, Failed: []Failure{}, Placed: e.placed,
+	}
+	for _, p := range e.rollout.passes {
+		r.Passes = append(r.Passes, e.pass(p))
+	}
+	for _, op := range e.ops {
+		if op.Kind == history.PlaceOrder && op.Outcome == history.OK && !op.Replay {
+			r.Orders++
+		}
+		if !e.counts(op) {
+			continue
+		}
+		r.Requests++
+		switch {
+		case reconnects(op):
+			r.Reconnected++
+		case failed(op):
+			r.Failed = append(r.Failed, Failure{
+				At: e.since(op.Invoked), Kind: string(op.Kind), City: op.City, Entry: string(op.Entry), Served: string(op.Served),
+				Attempt: op.Attempt, Code: op.Code, Reason: op.Reason, Detail: op.Message,
+			})
+		}
+	}
+	if len(r.Failed) > 0 {
+		f := r.Failed[0]
+		r.Violations = append(r.Violations, check.Violation{Invariant: NoFailedRequest, IDs: []string{}, Detail: fmt.Sprintf(
+			"%d of %d requests failed; the first at %.1f s: %s from %s: %s %s %s", len(r.Failed), r.Requests, f.At/1000, f.Kind, f.City, f.Code, f.Reason, f.Detail)})
+	}
+	r.Violations = append(r.Violations, e.guards(r)...)
+	if r.Violations == nil {
+		r.Violations = []check.Violation{}
+	}
+	return r
+}
+
+// counts reports whether an operation is a request of the load: every attempt and every replay is.
+func (e evidence) counts(op history.Op) bool {
+	return op.Kind != history.WatchMessage && !op.Intended.Before(e.result.Began)
+}
+
+// failed reports whether a caller did not get what it asked for, nor an answer of the shop's own such as that stock
+// ran out.
+func failed(op history.Op) bool { return op.Outcome != history.OK && !history.Refusal(op.Reason) }
+
+// reconnects reports whether an operation is a stream that its instance ended in order, asking for another.
+func reconnects(op history.Op) bool { return op.Kind == history.Watch && op.Reason == history.Draining }
+
+func (e evidence) since(t time.Time) float64 { return millis(t.Sub(e.result.Began)) }
+
+func (e evidence) pass(p pass) Pass {
+	out := Pass{Name: p.name, At: e.since(p.from), Took: millis(p.to.Sub(p.from)), Releases: map[string]ReleaseRequest{}, Steps: []Step{}}
+	for release, c := range p.served {
+		out.Releases[release] = ReleaseRequest{c.stacks, c.edges}
+	}
+	for _, s := range p.steps {
+		out.Steps = append(out.Steps, Step{s.name, s.from, s.to, e.since(s.began), millis(s.ready.Sub(s.began)), s.orderly})
+	}
+	for _, op := range e.ops {
+		if !e.counts(op) || op.Returned.Before(p.from) || op.Invoked.After(p.to) {
+			continue
+		}
+		out.Requests++
+		if failed(op) && !reconnects(op) {
+			out.Failed++
+		}
+	}
+	return out
+}
+
+// guards are what must have happened for the drill to prove anything.
+func (e evidence) guards(r Report) []check.Violation {
+	var out []check.Violation
+	bad := func(format string, args ...any) {
+		out = append(out, check.Violation{Invariant: NotVacuous, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
+	}
+	for _, p := range r.Passes {
+		if len(p.Releases) != 2 {
+			bad("%s: %d releases served, not two", p.Name, len(p.Releases))
+		}
+		for release, n := range p.Releases {
+			if n.Stacks == 0 || n.Edges == 0 {
+				bad("%s: the stacks of %s answered %d requests and its edges %d", p.Name, release, n.Stacks, n.Edges)
+			}
+		}
+		for _, s := range p.Steps {
+			if s.From == s.To {
+				bad("%s: %s runs %s, as before", p.Name, s.Process, s.To)
+			}
+			if isEdge(s.Process) && s.Orderly && !e.withdrawn(s) {
+				bad("%s: callers were never led away from %s", p.Name, s.Process)
+			}
+		}
+		if p.Requests < 3*len(p.Steps) {
+			bad("%s: %d requests are too few to notice %d replacements", p.Name, p.Requests, len(p.Steps))
+		}
+	}
+	if r.Orders == 0 {
+		bad("no order was acknowledged")
+	}
+	if e.result.Dropped > 0 {
+		bad("the load dropped %d arrivals: this machine was too busy", e.result.Dropped)
+	}
+	return out
+}
+
+// withdrawn reports whether a replaced edge was withdrawn meanwhile.
+func (e evidence) withdrawn(s Step) bool {
+	return slices.ContainsFunc(e.changes, func(c internet.Change) bool {
+		at := e.since(c.At)
+		return !c.Up && c.Region == regionOf(s.Process) && at >= s.At && at <= s.At+s.Took
+	})
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// page is the report as people read it.
+func (r Report) page() report.Page {
+	passes := report.Table{
+		Title: "Releases", Note: "Every request that a caller made counts, repeated ones too. What a process answered while it drained is not counted to its release.",
+		Head: []string{"pass", "took", "requests", "failed", "release", "answered by its stacks", "by its edges"},
+	}
+	steps := report.Table{Title: "Steps", Head: []string{"pass", "process", "from", "to", "took"}}
+	for _, p := range r.Passes {
+		for _, release := range slices.SortedFunc(maps.Keys(p.Releases), cmp.Compare[string]) {
+			n := p.Releases[release]
+			passes.Rows = append(passes.Rows, []string{
+				p.Name, fmt.Sprintf("%.0f s", p.Took/1000), strconv.Itoa(p.Requests), strconv.Itoa(p.Failed), release, strconv.Itoa(n.Stacks), strconv.Itoa(n.Edges),
+			})
+		}
+		for _, s := range p.Steps {
+			steps.Rows = append(steps.Rows, []string{p.Name, s.Process, short(s.From), short(s.To), fmt.Sprintf("%.1f s", s.Took/1000)})
+		}
+	}
+	sums := report.Table{Title: "Requests", Head: []string{"", ""}, Rows: [][]string{
+		{"requests", strconv.Itoa(r.Requests)}, {"failed", strconv.Itoa(len(r.Failed))}, {"streams told to reconnect", strconv.Itoa(r.Reconnected)},
+		{"orders acknowledged", strconv.Itoa(r.Orders)}, {"schema", fmt.Sprintf("%d → %d", r.Schemas[0], r.Schemas[1])},
+	}}
+	p := report.Page{
+		Title: "Rolling upgrade", Seed: r.Seed, Commit: r.Commit, Command: r.Command, Plant: r.Plant, Violations: r.Violations,
+		Passed: "no request failed while the releases changed, and every invariant holds.",
+		Tables: []report.Table{passes, steps, sums},
+	}
+	if len(r.Failed) > 0 {
+		failures := report.Table{Title: "Failed requests", Head: []string{"at", "request", "from", "entry", "served", "attempt", "why"}}
+		for _, f := range r.Failed[:min(len(r.Failed), 30)] {
+			failures.Rows = append(failures.Rows, []string{
+				fmt.Sprintf("%.1f s", f.At/1000), f.Kind, f.City, f.Entry, f.Served, strconv.Itoa(f.Attempt), f.Code + " " + f.Reason + " " + f.Detail,
+			})
+		}
+		p.Tables = append(p.Tables, failures)
+	}
+	return p
+}
