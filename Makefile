@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/meridian
 BIN   := $(CACHE)/bin
 # Folders whose go.mod pins tools, each by itself so that the requirements of one do not choose the versions of others.
-TOOL_MODULES := $(wildcard $(patsubst %,tools/%,compose kubernetes prometheus terraform))
+TOOL_MODULES := $(wildcard $(patsubst %,tools/%,compose kubernetes prometheus release terraform))
 export PATH := $(BIN):$(PATH)
 
 # Commit and version are stamped by the linker, because GOFLAGS may turn Go's own stamping off, and because that
@@ -25,12 +25,13 @@ OUT      ?= out
 PKG      ?= ./...
 FUZZTIME ?= 10s
 AGAINST  ?= origin/main
+FROM     ?= HEAD~1
 
 .PHONY: help
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit), FUZZTIME, AGAINST (breaking)"
+	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit), FUZZTIME, AGAINST (breaking), FROM (upgrade-drill)"
 
 ##
 ## Run
@@ -52,6 +53,14 @@ failover-matrix: deps build ## Break a region in every way, measure how soon cal
 overload: deps build ## Ask a region for ten times what it can do
 	bin/meridian-sim drill overload --seed $(SEED) --out $(OUT) $(ARGS)
 
+.PHONY: backup-drill
+backup-drill: deps build ## Lose the database twice under load, restore it, check what was acknowledged
+	bin/meridian-sim drill backup-restore --seed $(SEED) --out $(OUT) $(ARGS)
+
+.PHONY: upgrade-drill
+upgrade-drill: deps build ## Replace the release FROM by this one under load and go back, without a failed request
+	bin/meridian-sim drill rolling-upgrade --from $(FROM) --seed $(SEED) --out $(OUT) $(ARGS)
+
 .PHONY: load
 load: build ## Put load on the running simulation
 	bin/meridian-sim load $(ARGS)
@@ -60,6 +69,12 @@ load: build ## Put load on the running simulation
 build: ## Build bin/meridian and bin/meridian-sim
 	@mkdir -p bin
 	go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/meridian ./cmd/meridian-sim
+
+.PHONY: image
+image: ## Build the images of docker-compose.multiregion.yml; ARGS replaces --load, as --push --sbom=true does
+	SOURCE_DATE_EPOCH=$$(git -c safe.directory='*' log -1 --format=%ct) docker buildx build --file deploy/docker/Dockerfile \
+	  --build-arg COMMIT='$(COMMIT)' --build-arg VERSION='$(VERSION)' --tag meridian:dev $(or $(ARGS),--load) .
+	docker buildx build --tag meridian-wan:dev $(or $(ARGS),--load) deploy/docker/wan
 
 ##
 ## Check
@@ -72,7 +87,7 @@ test: deps-tests tools fresh vet lint buf-lint unit ## Check everything, as cont
 .PHONY: fresh
 fresh: tools ## Check that generated files are what their sources generate
 	@echo "==> fresh: generated files"
-	TOOLS_BIN='$(BIN)' go test -count=1 -run '^TestGenerated' ./internal/tidy ./internal/deploy/render
+	TOOLS_BIN='$(BIN)' go test -count=1 -run '^TestGenerated' ./internal/tidy ./internal/deploy/render ./internal/sim/cliref
 
 .PHONY: vet
 vet: ## Run go vet
@@ -103,6 +118,16 @@ validate: tools ## Check everything that deploys, as far as it goes without a cl
 	@echo "==> validate"
 	TOOLS_BIN='$(BIN)' go test -count=1 ./internal/deploy/...
 
+.PHONY: compose-check
+compose-check: tools ## Check the Compose files with Compose's own library, against the catalog and the product
+	@echo "==> compose-check"
+	TOOLS_BIN='$(BIN)' go test -count=1 ./internal/deploy/compose
+
+.PHONY: release-check
+release-check: tools ## Check what builds a release: GoReleaser's configuration and the images' Dockerfiles
+	@echo "==> release-check"
+	TOOLS_BIN='$(BIN)' go test -count=1 ./internal/deploy/release
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u | while read -r dir; do \
@@ -125,14 +150,20 @@ bench-edge: build ## Compare the edge with nginx, HAProxy and Caddy; the table g
 	@tools/bench-edge
 	PATH="$$PATH:/usr/sbin" go run ./internal/edge/edgebench -document docs/performance.md $(ARGS)
 
+.PHONY: bench-capacity
+bench-capacity: deps build ## Measure what requests cost, for `meridian plan`; the pages that show plans follow
+	bin/meridian-sim bench --out internal/capacity/measured.json $(ARGS)
+	go run ./internal/sim/cliref
+
 ##
 ## Change
 ##
 
 .PHONY: generate
-generate: tools ## Regenerate api/gen from the protobuf files, and deployment files from the region catalog
+generate: tools ## Regenerate api/gen, deployment files, and what the documentation shows of commands
 	cd api && buf generate
 	go run ./internal/deploy/render
+	go run ./internal/sim/cliref
 
 .PHONY: fmt
 fmt: tools ## Format Go and protobuf files

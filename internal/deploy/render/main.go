@@ -8,12 +8,21 @@ import (
 	"os"
 
 	"github.com/meridian-commerce/meridian/internal/deploy"
+	"github.com/meridian-commerce/meridian/internal/deploy/compose"
+	"github.com/meridian-commerce/meridian/internal/deploy/grafana"
+	"github.com/meridian-commerce/meridian/internal/deploy/kubernetes"
+	"github.com/meridian-commerce/meridian/internal/deploy/prometheus"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // renderers returns the rooms that render files, one line each.
 func renderers() []func(*regions.Catalog) ([]deploy.File, error) {
-	return []func(*regions.Catalog) ([]deploy.File, error){}
+	return []func(*regions.Catalog) ([]deploy.File, error){
+		compose.Render,
+		grafana.Render,
+		kubernetes.Render,
+		prometheus.Render,
+	}
 }
 
 func main() {

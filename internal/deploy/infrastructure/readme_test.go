@@ -1,0 +1,84 @@
+package infrastructure
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
+)
+
+// TestCosts holds the cost tables of terraform/README.md to their own arithmetic and to the instance types of the sizes.
+func TestCosts(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(deploytest.Root(t), "terraform")
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes, err := os.ReadFile(filepath.Join(dir, "sizes.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, dev, _ := strings.Cut(string(readme), "\n### dev: ")
+	dev, prod, _ := strings.Cut(dev, "\n### prod: ")
+	devSizes, prodSizes, _ := strings.Cut(string(sizes), "    prod = {")
+	costs(t, dev, devSizes)
+	costs(t, prod, prodSizes)
+	if errs := wrongSums("| EKS | 2 | 0.1 | hour | 146.00 |\n| **total** | | | | **147.00** |"); len(errs) != 1 {
+		t.Errorf("a wrong total: %v", errs)
+	}
+	if errs := wrongSums("| EKS | 2 | 0.1 | month | 146.00 |\n| **total** | | | | **146.00** |"); len(errs) != 1 {
+		t.Errorf("a wrong product: %v", errs)
+	}
+}
+
+func costs(t *testing.T, table, sizes string) {
+	t.Helper()
+	for _, err := range wrongSums(table) {
+		t.Error(err)
+	}
+	types := regexp.MustCompile(`(?:node|database|consul|cache) += \{ type = "([^"]+)"`).FindAllStringSubmatch(sizes, -1)
+	if len(types) != 4 {
+		t.Fatalf("the types of a size: %v", types)
+	}
+	for _, m := range types {
+		if !strings.Contains(table, ", "+m[1]) {
+			t.Errorf("no cost of %s", m[1])
+		}
+	}
+}
+
+var (
+	costRow  = regexp.MustCompile(`(?m)^\| ([^|*]+) \| (\d+) \| ([\d.]+) \| (hour|month) \| ([\d.]+) \|$`)
+	totalRow = regexp.MustCompile(`(?m)^\| \*\*total\*\* \| \| \| \| \*\*([\d.]+)\*\* \|$`)
+)
+
+func wrongSums(table string) []error {
+	var errs []error
+	number := func(text string) float64 {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		return n
+	}
+	sum := 0.0
+	for _, m := range costRow.FindAllStringSubmatch(table, -1) {
+		hours := map[string]float64{"hour": 730, "month": 1}[m[4]]
+		want := fmt.Sprintf("%.2f", number(m[2])*number(m[3])*hours)
+		if m[5] != want {
+			errs = append(errs, fmt.Errorf("%s costs %s, not %s", m[1], want, m[5]))
+		}
+		sum += number(m[5])
+	}
+	total := totalRow.FindStringSubmatch(table)
+	if total == nil || total[1] != fmt.Sprintf("%.2f", sum) {
+		errs = append(errs, fmt.Errorf("the total is %.2f, not %v", sum, total))
+	}
+	return errs
+}

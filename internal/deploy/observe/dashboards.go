@@ -1,0 +1,174 @@
+package observe
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Dashboard is the part of a Grafana dashboard that is checked.
+type Dashboard struct {
+	File       string
+	UID        string
+	Title      string
+	Templating struct {
+		List []struct {
+			Name, Type, Query string
+			Options           []struct{ Value string }
+		}
+	}
+	Annotations struct {
+		List []struct{ Name, Expr, TitleFormat, TextFormat string }
+	}
+	Panels []Panel
+	text   string
+}
+
+// Panel is the part of a panel that is checked.
+type Panel struct {
+	ID          int
+	Type        string
+	Title       string
+	GridPos     struct{ H, W, X, Y int }
+	Targets     []struct{ RefID, Expr, LegendFormat string }
+	FieldConfig struct {
+		Defaults struct {
+			Unit  string
+			Links []struct{ URL string }
+		}
+	}
+}
+
+// Dashboards reads every dashboard of a repository.
+func Dashboards(root fs.FS) ([]Dashboard, error) {
+	names, err := fs.Glob(root, DashboardFiles+"/*.json")
+	if err != nil || len(names) == 0 {
+		return nil, fmt.Errorf("observe: %d dashboards in %s (%w)", len(names), DashboardFiles, err)
+	}
+	var out []Dashboard
+	for _, name := range names {
+		text, err := fs.ReadFile(root, name)
+		if err != nil {
+			return nil, fmt.Errorf("observe: %w", err)
+		}
+		d := Dashboard{File: path.Base(name), text: string(text)}
+		if err := json.Unmarshal(text, &d); err != nil {
+			return nil, fmt.Errorf("observe: %s: %w", name, err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// labelValues is the query of a variable that offers the values of a label.
+var labelValues = regexp.MustCompile(`^label_values\((.+), ([a-z_]+)\)$`)
+
+// Queries returns what the dashboard asks, its variables and annotations included.
+func (d Dashboard) Queries() []Query {
+	var out []Query
+	for _, v := range d.Templating.List {
+		if v.Type != "query" {
+			continue
+		}
+		q := Query{Where: d.File + ": variable " + v.Name, Expr: v.Query}
+		if m := labelValues.FindStringSubmatch(v.Query); m != nil {
+			q.Expr, q.Texts = m[1], []string{"{{" + m[2] + "}}"}
+		}
+		out = append(out, q)
+	}
+	for _, a := range d.Annotations.List {
+		out = append(out, Query{Where: d.File + ": annotation " + a.Name, Expr: a.Expr, Texts: []string{a.TitleFormat, a.TextFormat}})
+	}
+	for _, p := range d.Panels {
+		for _, t := range p.Targets {
+			out = append(out, Query{Where: d.File + ": " + p.Title + " " + t.RefID, Expr: t.Expr, Texts: []string{t.LegendFormat}})
+		}
+	}
+	return out
+}
+
+// units is the units that the dashboards use, by Grafana's names for them.
+var units = []string{"none", "reqps", "ops", "s", "ns", "percentunit", "percent", "bytes", "bool_yes_no"}
+
+var (
+	variableUse   = regexp.MustCompile(`\$\{?([a-zA-Z_]+)`)
+	dashboardLink = regexp.MustCompile(`/d/([a-z-]+)`)
+)
+
+// CheckDashboards finds what of the dashboards does not hold together: identifiers that are used twice, panels that
+// overlap, units and variables that do not exist, links that lead nowhere, and regions that are not on offer.
+func CheckDashboards(all []Dashboard, regions []string) []Finding {
+	var out []Finding
+	uids := map[string]bool{}
+	for _, d := range all {
+		if uids[d.UID] {
+			out = append(out, Finding{d.File, "its uid " + d.UID + " is another dashboard's too"})
+		}
+		uids[d.UID] = true
+	}
+	for _, d := range all {
+		out = append(out, d.check(regions)...)
+		for _, m := range dashboardLink.FindAllStringSubmatch(d.text, -1) {
+			if !uids[m[1]] {
+				out = append(out, Finding{d.File, "it links to the dashboard " + m[1] + ", which does not exist"})
+			}
+		}
+	}
+	return out
+}
+
+func (d Dashboard) check(regions []string) []Finding {
+	var out []Finding
+	say := func(format string, args ...any) { out = append(out, Finding{d.File, fmt.Sprintf(format, args...)}) }
+	known := map[string]bool{}
+	for _, v := range d.Templating.List {
+		known[v.Name] = true
+		if v.Name != "region" {
+			continue
+		}
+		for _, r := range regions {
+			if !slices.ContainsFunc(v.Options, func(o struct{ Value string }) bool { return o.Value == r }) {
+				say("its variable region does not offer %s", r)
+			}
+		}
+	}
+	if !known["region"] {
+		say("it has no variable region")
+	}
+	for _, m := range variableUse.FindAllStringSubmatch(d.text, -1) {
+		if !known[m[1]] && !strings.HasPrefix(m[1], "__") {
+			say("it uses the variable %s, which it does not have", m[1])
+		}
+	}
+	ids := map[int]bool{}
+	for i, p := range d.Panels {
+		if ids[p.ID] {
+			say("two panels have the id %d", p.ID)
+		}
+		ids[p.ID] = true
+		if p.Type != "row" && len(p.Targets) == 0 {
+			say("%s asks nothing", p.Title)
+		}
+		if u := p.FieldConfig.Defaults.Unit; u != "" && !slices.Contains(units, u) {
+			say("%s has the unit %s, which Grafana does not know", p.Title, u)
+		}
+		if p.GridPos.X+p.GridPos.W > 24 {
+			say("%s is wider than the page", p.Title)
+		}
+		for _, other := range d.Panels[:i] {
+			if p.overlaps(other) {
+				say("%s lies over %s", p.Title, other.Title)
+			}
+		}
+	}
+	return out
+}
+
+func (p Panel) overlaps(o Panel) bool {
+	a, b := p.GridPos, o.GridPos
+	return a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H
+}

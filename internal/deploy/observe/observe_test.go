@@ -1,0 +1,119 @@
+package observe_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
+	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// parts is all that is checked.
+var parts = []string{
+	"deploy/prometheus", "deploy/grafana", "deploy/otel", observe.Runbooks, observe.ReferenceFile, "docs/how-to/observe.md", "docs/explanation/slo.md",
+}
+
+// check holds a tree against the metrics that its reference lists.
+func check(t *testing.T, root string, c *regions.Catalog) []observe.Finding {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(observe.ReferenceFile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := observe.ParseReference(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := observe.CheckAll(t.Context(), os.DirFS(root), observe.Promast(deploytest.Tool(t, "promast")), schema, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestEverythingAsksForWhatExists(t *testing.T) {
+	t.Parallel()
+	for _, f := range check(t, deploytest.Root(t), regions.Default()) {
+		t.Error(f)
+	}
+}
+
+// TestPlantedMistakes plants each kind of mistake and expects to be told of it.
+func TestPlantedMistakes(t *testing.T) {
+	t.Parallel()
+	const dashboards, rules = observe.DashboardFiles, observe.RuleFiles
+	for name, m := range map[string]struct{ file, old, with, want string }{
+		"a dashboard on no metric":     {dashboards + "/meridian-cache.json", "rate(meridian_cache_outdated_fills_total{", "rate(meridian_cache_outdated_fill_total{", "no metric that anybody exposes"},
+		"a rule on no metric":          {rules + "/cache.yml", "(meridian_cache_breaker_state)", "(meridian_cache_state)", "no metric that anybody exposes"},
+		"a matcher of no label":        {dashboards + "/meridian-business.json", `state=\"declined\"`, `status=\"declined\"`, "has no label status"},
+		"a sum by no label":            {rules + "/events.yml", "max by (home) (meridian_payment_oldest_pending_seconds) > 120", "max by (region) (meridian_payment_oldest_pending_seconds) > 120", "by or without region"},
+		"a legend of no label":         {dashboards + "/meridian-events.json", `"legendFormat": "{{type}} {{outcome}}"`, `"legendFormat": "{{type}} {{result}}"`, "names the label result"},
+		"a summary of no label":        {rules + "/cache.yml", "{{ $labels.instance }} does without Redis", "{{ $labels.region }} does without Redis", "names the label region"},
+		"two sides that never meet":    {rules + "/database.yml", "/ (sum by (cloud_region) (rate(meridian_sql_acquire_waits_total[5m])) > 0)", "/ (sum by (instance) (rate(meridian_sql_acquire_waits_total[5m])) > 0)", "can match nothing"},
+		"a rate of a gauge":            {dashboards + "/meridian-edge.json", `"expr": "meridian_edge_requests_in_flight{`, `"expr": "rate(meridian_edge_requests_in_flight[5m]) + meridian_edge_requests_in_flight{`, "which is a gauge"},
+		"no buckets":                   {dashboards + "/meridian-edge.json", "sum by (route, le) (rate(meridian_edge_request_duration_seconds_bucket", "sum by (route) (rate(meridian_edge_request_duration_seconds_bucket", "without le"},
+		"a rule that is no PromQL":     {rules + "/operations.yml", "min by (cloud_region) (consul_autopilot_healthy)", "min by cloud_region) (consul_autopilot_healthy)", "parse error"},
+		"an alert without a runbook":   {rules + "/cache.yml", "          runbook_url: https://github.com/meridian-commerce/meridian/blob/main/docs/runbooks/cache-down.md\n      - alert: CacheHitRatioLow", "      - alert: CacheHitRatioLow", "no runbook_url"},
+		"a runbook that is not there":  {rules + "/edge.yml", "runbooks/edge-panic.md", "runbooks/edge-panics.md", "is missing"},
+		"a runbook of another alert":   {observe.Runbooks + "/edge-panic.md", "Alerts: `EdgePanicMode`", "Alerts: `EdgePanic`", "does not speak of EdgePanicMode"},
+		"a runbook without mitigation": {observe.Runbooks + "/edge-panic.md", "## Mitigation", "## What to do", "has no \"## Mitigation\""},
+		"a runbook's query":            {observe.Runbooks + "/cache-down.md", "max by (cloud_region, instance) (meridian_cache_breaker_state)", "max by (cloud_region, instance) (meridian_cache_breaker)", "no metric that anybody exposes"},
+		"a severity of its own":        {rules + "/cache.yml", "for: 2m\n        labels: {severity: ticket}", "for: 2m\n        labels: {severity: warning}", "neither page nor ticket"},
+		"a region on no dashboard":     {dashboards + "/meridian-edge.json", "\"text\": \"eu-west-1\",\n            \"value\": \"eu-west-1\"", "\"text\": \"eu-west-2\",\n            \"value\": \"eu-west-2\"", "does not offer eu-west-1"},
+		"a region without a place":     {rules + "/regions.yml", "labels: {region: eu-west-1, city:", "labels: {region: eu-west-2, city:", "there is none for eu-west-1"},
+		"a link to nowhere":            {dashboards + "/meridian-global.json", "/d/meridian-region?", "/d/meridian-regions?", "does not exist"},
+		"a unit of its own":            {dashboards + "/meridian-global.json", "\"unit\": \"s\"", "\"unit\": \"secs\"", "Grafana does not know"},
+		"a variable of no board":       {dashboards + "/meridian-services.json", "\"name\": \"service\"", "\"name\": \"services\"", "uses the variable service"},
+		"an exporter of no name":       {observe.CollectorFile, "receivers: [otlp]", "receivers: [oltp]", "receivers oltp is used and not defined"},
+		"a processor without use":      {observe.CollectorFile, "[memory_limiter, resource, ", "[memory_limiter, ", "processors resource is defined and not used"},
+		"a batch that is thinned":      {observe.CollectorFile, "probabilistic_sampler, batch]", "batch, probabilistic_sampler]", "does not end with batch"},
+		"a default of no name":         {observe.CollectorFile, "EXPORTER:-debug}", "EXPORTER:-log}", "exporters log is used and not defined"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := deploytest.Copy(t, parts...)
+			deploytest.Replace(t, filepath.Join(root, filepath.FromSlash(m.file)), m.old, m.with)
+			found := check(t, root, regions.Default())
+			for _, f := range found {
+				if strings.Contains(f.String(), m.want) {
+					return
+				}
+			}
+			t.Errorf("nothing found says %q: %v", m.want, found)
+		})
+	}
+}
+
+func TestARunbookThatNoAlertNames(t *testing.T) {
+	t.Parallel()
+	root := deploytest.Copy(t, parts...)
+	if err := os.WriteFile(filepath.Join(root, "docs", "runbooks", "forgotten.md"), []byte("# Forgotten\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found := check(t, root, regions.Default())
+	if len(found) != 1 || !strings.Contains(found[0].String(), "forgotten.md: no alert names this runbook") {
+		t.Errorf("found %v", found)
+	}
+}
+
+// TestAFourthRegionIsMissed: files of three regions are not enough for a catalog of four.
+func TestAFourthRegionIsMissed(t *testing.T) {
+	t.Parallel()
+	c, err := regions.Parse(deploytest.FourRegions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	missed := map[string]bool{}
+	for _, f := range check(t, deploytest.Root(t), c) {
+		if !strings.Contains(f.What, "sa-east-1") {
+			t.Error(f)
+		}
+		missed[f.Where] = true
+	}
+	if len(missed) != 8+3 {
+		t.Errorf("eight dashboards and three rules name regions; found %v", missed)
+	}
+}

@@ -1,0 +1,217 @@
+package prometheus_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meridian-commerce/meridian/internal/deploy"
+	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
+	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/internal/deploy/prometheus"
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+const folder = "deploy/prometheus"
+
+// tree returns a copy of the rules and their tests, with what a catalog renders.
+func tree(t *testing.T, c *regions.Catalog) string {
+	t.Helper()
+	root := deploytest.Copy(t, folder)
+	files, err := prometheus.Render(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deploy.Write(root, files); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, folder)
+}
+
+// promtool runs promtool on files of a tree.
+func promtool(t *testing.T, dir string, args ...string) (string, error) {
+	t.Helper()
+	var expanded []string
+	for _, a := range args {
+		if !strings.Contains(a, "*") {
+			expanded = append(expanded, a)
+			continue
+		}
+		names, err := filepath.Glob(filepath.Join(dir, a))
+		if err != nil || names == nil {
+			t.Fatalf("%s: %v", a, err)
+		}
+		expanded = append(expanded, names...)
+	}
+	return deploytest.Run(t.Context(), dir, deploytest.Tool(t, "promtool"), expanded...)
+}
+
+func fourRegions(t *testing.T) *regions.Catalog {
+	t.Helper()
+	c, err := regions.Parse(deploytest.FourRegions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestConfigurations(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, fourRegions(t))
+	if err := deploy.Write(dir, []deploy.File{{Path: "certs/consul-token", Content: []byte("token")}}); err != nil { // promtool looks for it
+		t.Fatal(err)
+	}
+	for _, file := range []string{"prometheus.yml", "simulation.yml"} {
+		if out, err := promtool(t, dir, "check", "config", file); err != nil {
+			t.Errorf("%s: %v\n%s", file, err, out)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"us-east-1", "eu-west-1", "ap-southeast-1", "sa-east-1"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s does not scrape %s", file, want)
+			}
+		}
+	}
+	deploytest.Replace(t, filepath.Join(dir, "prometheus.yml"), "refresh_interval: 5s}\n    relabel_configs", "refresh_intervall: 5s}\n    relabel_configs")
+	if out, err := promtool(t, dir, "check", "config", "prometheus.yml"); err == nil {
+		t.Errorf("a misspelled setting was accepted:\n%s", out)
+	}
+}
+
+// TestSimulationIsWhereTheSimulatorPutsIt compares the addresses with the simulator's own plan.
+func TestSimulationIsWhereTheSimulatorPutsIt(t *testing.T) {
+	t.Parallel()
+	c := fourRegions(t)
+	plan, err := topology.New(c, 0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(tree(t, c), "simulation.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{fmt.Sprintf(`["%s"], labels: {instance: provider}`, plan.ProviderAdmin)}
+	for _, r := range plan.Regions {
+		want = append(want, fmt.Sprintf(`["%s"], labels: {instance: %s-edge, cloud_region: %s}`, r.EdgeAdmin, r.Name, r.Name))
+		for _, s := range r.Stacks {
+			want = append(want, fmt.Sprintf(`["%s"], labels: {instance: %s, cloud_region: %s}`, s.Admin, s.Name, r.Name))
+		}
+	}
+	for _, w := range want {
+		if !strings.Contains(string(text), w) {
+			t.Errorf("no target %s", w)
+		}
+	}
+	if n := strings.Count(string(text), "targets: "); n != len(want) {
+		t.Errorf("%d targets, want %d", n, len(want))
+	}
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for tests, c := range map[string]*regions.Catalog{"tests/slo*.yml": regions.Default(), "tests/alerts.yml": fourRegions(t)} {
+		dir := tree(t, c)
+		if out, err := promtool(t, dir, "check", "rules", "--lint-fatal", "rules/*.yml"); err != nil {
+			t.Errorf("%d regions: %v\n%s", len(c.All()), err, out)
+		}
+		if out, err := promtool(t, dir, "test", "rules", tests); err != nil {
+			t.Errorf("%d regions: %v\n%s", len(c.All()), err, out)
+		}
+	}
+}
+
+// TestRulesTestsFind plants mistakes in rules that the rules' own tests must find.
+func TestRulesTestsFind(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]struct{ file, old, with, tests string }{
+		"syntax":          {"rules/cache.yml", "max by (cloud_region, instance) (meridian_cache_breaker_state) == 2", "max by (cloud_region, instance (meridian_cache_breaker_state) == 2", "tests/alerts.yml"},
+		"threshold":       {"rules/edge.yml", "< 0.7", "< 0.3", "tests/alerts.yml"},
+		"another cause":   {"rules/cache.yml", `cause="credentials"`, `cause!="credentials"`, "tests/alerts.yml"},
+		"drained region":  {"rules/edge.yml", "unless on (region)", "and on (region)", "tests/alerts.yml"},
+		"burn rate":       {"rules/slo.yml", `ratio_rate1h{slo="availability"} > 14.4 * 0.001`, `ratio_rate1h{slo="availability"} > 144 * 0.001`, "tests/slo.yml"},
+		"no short window": {"rules/slo.yml", `ratio_rate5m{slo="checkout-latency"} > 14.4 * 0.01`, `ratio_rate1h{slo="checkout-latency"} > 14.4 * 0.01`, "tests/slo.yml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := tree(t, regions.Default())
+			deploytest.Replace(t, filepath.Join(dir, m.file), m.old, m.with)
+			if out, err := promtool(t, dir, "test", "rules", m.tests); err == nil || !strings.Contains(out, m.tests) {
+				t.Errorf("the tests pass:\n%s", out)
+			}
+		})
+	}
+}
+
+// TestEveryAlertIsTested: each alert is expected to fire by the rules' tests, and each window of the budgets'.
+func TestEveryAlertIsTested(t *testing.T) {
+	t.Parallel()
+	root := deploytest.Root(t)
+	rules, err := observe.Rules(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(root, folder, "tests", "*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, name := range names {
+		one, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(one)
+	}
+	for _, r := range rules {
+		if r.Alert != "" && !strings.Contains(text.String(), `alertname="`+r.Alert+`"`) {
+			t.Errorf("no test expects %s", r.Alert)
+		}
+	}
+}
+
+// TestBurnRateArithmetic holds the windows against the budget that they consume: factor × window ÷ 30 days.
+func TestBurnRateArithmetic(t *testing.T) {
+	t.Parallel()
+	const month = 30 * 24 * time.Hour
+	for _, w := range prometheus.Windows() {
+		factor, err := strconv.ParseFloat(w.Factor, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		long, err := time.ParseDuration(regexp.MustCompile(`3d`).ReplaceAllString(w.Long, "72h"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, err := time.ParseDuration(w.Short)
+		if err != nil {
+			t.Fatal(err)
+		}
+		percent := factor * long.Hours() / month.Hours() * 100
+		if want, _ := strconv.ParseFloat(strings.TrimSuffix(w.Consumed, " %"), 64); math.Abs(percent-want) > 1e-9 {
+			t.Errorf("a burn rate of %s over %s uses %.1f %%, not %s", w.Factor, w.Long, percent, w.Consumed)
+		}
+		if long/short != 12 {
+			t.Errorf("the short window of %s is %s, not a twelfth", w.Long, w.Short)
+		}
+	}
+	var budgets []string
+	for _, o := range prometheus.Objectives() {
+		budgets = append(budgets, o.Name+" "+o.Percent()+" "+o.Budget())
+	}
+	want := []string{"availability 99.9 0.001", "latency 99 0.01", "checkout-availability 99.95 0.0005", "checkout-latency 99 0.01"}
+	if diff := cmp.Diff(want, budgets); diff != "" {
+		t.Error(diff)
+	}
+}

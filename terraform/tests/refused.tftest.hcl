@@ -1,0 +1,101 @@
+# What the variables refuse, each with a reason in its message.
+
+mock_provider "aws" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+mock_provider "random" {}
+
+mock_provider "tls" {}
+
+variables {
+  environment            = "test"
+  domain                 = "shop.example.com"
+  zone_id                = "Z0123456789ABCDEFGHIJ"
+  admin_role_arns        = ["arn:aws:iam::111122223333:role/operators"]
+  cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
+  cockroach_organization = "Example"
+  cockroach_release      = { version = "v25.2.7", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  consul_release         = { version = "1.14.8", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+}
+
+run "of_the_wrong_kind" {
+  command = plan
+
+  variables {
+    cockroach_license      = ""
+    cockroach_organization = "O'Example"
+    cockroach_release      = { version = "v25.2.7", sha256 = "latest" }
+    consul_release         = { version = "latest", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+    environment            = "Production"
+    account_id             = "production"
+    entry                  = "round-robin"
+    kafka                  = "redpanda"
+    admin_cidrs            = ["0.0.0.0/0"]
+    admin_role_arns        = []
+    domain                 = "https://shop.example.com"
+    zone_id                = "shop.example.com"
+    alarm_email            = "operators"
+    kubernetes_version     = "1.35.2"
+    network_cidr           = "10.64.0.0/16"
+  }
+
+  expect_failures = [
+    var.cockroach_license,
+    var.cockroach_organization,
+    var.cockroach_release,
+    var.consul_release,
+    var.environment,
+    var.account_id,
+    var.entry,
+    var.kafka,
+    var.admin_cidrs,
+    var.admin_role_arns,
+    var.domain,
+    var.zone_id,
+    var.alarm_email,
+    var.kubernetes_version,
+    var.network_cidr,
+  ]
+}
+
+# A key with a quote would end the SQL string that it stands in; ten letters are what resource names have room for.
+run "close_to_right" {
+  command = plan
+
+  variables {
+    cockroach_license = "crl-0-EXAMPLEEXAMPLEEXAMPLE'; DROP DATABASE meridian; --"
+    cockroach_release = { version = "latest", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+    consul_release    = { version = "1.14.8", sha256 = "" }
+    environment       = "preproduction"
+    admin_cidrs       = ["office"]
+    admin_role_arns   = ["arn:aws:iam::111122223333:user/ada"]
+    domain            = "localhost"
+    network_cidr      = "172.16.0.0/12"
+  }
+
+  expect_failures = [
+    var.cockroach_license,
+    var.cockroach_release,
+    var.consul_release,
+    var.environment,
+    var.admin_cidrs,
+    var.admin_role_arns,
+    var.domain,
+    var.network_cidr,
+  ]
+}
+
+# By itself: nothing else can be planned without a size.
+run "unknown_size" {
+  command = plan
+
+  variables {
+    size = "huge"
+  }
+
+  expect_failures = [
+    var.size,
+  ]
+}
