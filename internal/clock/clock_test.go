@@ -1,6 +1,8 @@
 package clock_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,4 +24,17 @@ func TestSystem(t *testing.T) {
 			t.Errorf("after an hour the clock went on by %s", got)
 		}
 	})
+}
+
+func TestSleepEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	if err := clock.Sleep(t.Context(), time.Microsecond); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("enough")
+	cancel(cause)
+	if err := clock.Sleep(ctx, time.Hour); !errors.Is(err, cause) {
+		t.Errorf("got %v, want the cause", err)
+	}
 }

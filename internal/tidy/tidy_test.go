@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
 )
 
 func TestRepositoryKeepsItsRules(t *testing.T) {
@@ -31,8 +33,8 @@ func TestRepositoryKeepsItsRules(t *testing.T) {
 // `make` names the folder of the pinned tools in TOOLS_BIN; otherwise they are looked for where it puts them.
 func TestGeneratedFilesAreFresh(t *testing.T) {
 	t.Parallel()
-	buf := toolPath(t, "buf")
-	root, out := repositoryRoot(t), t.TempDir()
+	buf := deploytest.Tool(t, "buf")
+	root, out := deploytest.Root(t), t.TempDir()
 	cmd := exec.CommandContext(t.Context(), buf, "generate", "--output", out)
 	cmd.Dir = filepath.Join(root, "api")
 	if text, err := cmd.CombinedOutput(); err != nil {
@@ -73,27 +75,6 @@ func staleFiles(want, got map[string]string) []string {
 	return out
 }
 
-func toolPath(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("TOOLS_BIN")
-	required := dir != ""
-	if !required {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			t.Skip("no cache folder: ", err)
-		}
-		dir = filepath.Join(cache, "meridian", "bin")
-	}
-	file := filepath.Join(dir, name)
-	if _, err := os.Stat(file); err != nil {
-		if required {
-			t.Fatal(err)
-		}
-		t.Skipf("%s is not built; `make tools` builds it", name)
-	}
-	return file
-}
-
 func folder(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -111,20 +92,11 @@ func folder(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-func repositoryRoot(t *testing.T) string {
-	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return root
-}
-
 // repository reads every file that git tracks or would add. It walks the folders itself besides asking git,
 // so that a cached test result is discarded when a file appears.
 func repository(t *testing.T) []File {
 	t.Helper()
-	root := repositoryRoot(t)
+	root := deploytest.Root(t)
 	known := map[string]bool{}
 	for name := range bytes.SplitSeq(gitFiles(t, root), []byte{0}) {
 		known[string(name)] = true

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
+	"github.com/meridian-commerce/meridian/internal/clock"
 )
 
 // Config says how much to measure.
@@ -70,7 +71,7 @@ func (m *measurement) watchIdle(ctx context.Context) error {
 	if err := m.system.flush(ctx); err != nil {
 		return err
 	}
-	used, took, err := m.around(ctx, func(ctx context.Context) error { return pause(ctx, m.cfg.Idle) })
+	used, took, err := m.around(ctx, func(ctx context.Context) error { return clock.Sleep(ctx, m.cfg.Idle) })
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/regions"
@@ -37,7 +38,7 @@ func (f *fake) usage(context.Context) (usage, error) {
 	return u, nil
 }
 
-func (f *fake) flush(ctx context.Context) error { return pause(ctx, flushAfter) }
+func (f *fake) flush(ctx context.Context) error { return clock.Sleep(ctx, flushAfter) }
 
 func (f *fake) ask(kind capacity.Request) func(context.Context, int, *rand.Rand) error {
 	return func(context.Context, int, *rand.Rand) error {

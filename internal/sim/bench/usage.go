@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 )
 
@@ -98,18 +99,7 @@ func (s *simulation) usage(ctx context.Context) (usage, error) {
 // flushAfter is a little more than PostgreSQL lets a session that has become idle wait before it counts.
 const flushAfter = 11 * time.Second
 
-func (s *simulation) flush(ctx context.Context) error { return pause(ctx, flushAfter) }
-
-func pause(ctx context.Context, d time.Duration) error {
-	clock := time.NewTimer(d)
-	defer clock.Stop()
-	select {
-	case <-clock.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
+func (s *simulation) flush(ctx context.Context) error { return clock.Sleep(ctx, flushAfter) }
 
 // tick is the kernel's unit of processor time as /proc tells it: USER_HZ, which is 100 on every architecture
 // that Linux's ABI fixes it for.

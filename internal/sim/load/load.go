@@ -134,6 +134,27 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 // End lets nobody else arrive; Run returns when the last journey has ended. It may be called at any time, by anyone.
 func (l *Load) End() { l.endOnce.Do(func() { close(l.ending) }) }
 
+// While runs the load while work is done, and ends it then. The error is that of work, which ends the load too, or
+// else that of Run.
+func (l *Load) While(ctx context.Context, work func(ctx context.Context) error) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan error, 1)
+	go func() {
+		err := work(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		l.End()
+		done <- err
+	}()
+	result, err := l.Run(ctx)
+	if failed := <-done; failed != nil { // and ended the load
+		err = failed
+	}
+	return result, err
+}
+
 func (l *Load) result(began time.Time) Result {
 	return Result{
 		Began: began, Arrivals: int(l.arrived.Load()), Dropped: int(l.dropped.Load()),

@@ -13,6 +13,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/regions"
@@ -156,7 +157,7 @@ func measure(ctx context.Context, w world, p *probes, f fault) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	if err := sleep(ctx, calm); err != nil {
+	if err := clock.Sleep(ctx, calm); err != nil {
 		return Row{}, err
 	}
 	asked := time.Now()
@@ -168,7 +169,7 @@ func measure(ctx context.Context, w world, p *probes, f fault) (Row, error) {
 		hurt.At = asked
 	}
 	o := observation{fault: f, hurt: hurt}
-	if err := sleep(ctx, time.Until(hurt.At.Add(f.hold))); err != nil {
+	if err := clock.Sleep(ctx, time.Until(hurt.At.Add(f.hold))); err != nil {
 		return Row{}, err
 	}
 	o.healing = time.Now()
@@ -176,7 +177,7 @@ func measure(ctx context.Context, w world, p *probes, f fault) (Row, error) {
 		return Row{}, err
 	}
 	o.healed = time.Now()
-	if err := sleep(ctx, aftermath); err != nil {
+	if err := clock.Sleep(ctx, aftermath); err != nil {
 		return Row{}, err
 	}
 	if err := p.awaitAnswers(ctx, o.healing); err != nil {
@@ -186,17 +187,6 @@ func measure(ctx context.Context, w world, p *probes, f fault) (Row, error) {
 	row := o.row(p)
 	row.disturbed = row.disturbed || !steady
 	return row, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	clock := time.NewTimer(d)
-	defer clock.Stop()
-	select {
-	case <-clock.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -115,7 +116,7 @@ func (p *probes) awaitSteady(ctx context.Context) (steady bool, err error) {
 		case late:
 			return false, nil
 		}
-		if err := sleep(ctx, globalEvery); err != nil {
+		if err := clock.Sleep(ctx, globalEvery); err != nil {
 			return false, err
 		}
 	}
@@ -135,7 +136,7 @@ func (p *probes) answeredThere(number int, entry regions.Name) int {
 // awaitAnswers returns once every request that set off before a time has its answer.
 func (p *probes) awaitAnswers(ctx context.Context, before time.Time) error {
 	for deadline := time.Now().Add(patience + time.Second); p.log.waiting(before) && time.Now().Before(deadline); {
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := clock.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -148,7 +149,7 @@ func settlers(ctx context.Context, run string, s shop, there place, n int) ([]us
 	for i := range n {
 		u, err := settle(ctx, fmt.Sprintf("%s-%s-%d", run, there.region, i), s, there, -1-i)
 		for try := 1; err != nil && try < 5; try++ { // stacks that have just started are slow
-			if err := sleep(ctx, time.Second); err != nil {
+			if err := clock.Sleep(ctx, time.Second); err != nil {
 				return nil, err
 			}
 			u, err = settle(ctx, fmt.Sprintf("%s-%s-%d-%d", run, there.region, i, try), s, there, -1-i)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
@@ -144,27 +145,16 @@ func run(ctx context.Context, cfg Config, w world, out io.Writer) (Report, error
 
 // underLoad plays the load while the database is lost and restored, and ends it then.
 func underLoad(ctx context.Context, cfg Config, w world, l *load.Load, out io.Writer) ([]cut, load.Result, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var cuts []cut
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		if cuts, err = loseAndRestoreAll(ctx, cfg, w, out); err != nil {
-			cancel(err)
-		}
-		l.End()
-		done <- err
-	}()
-	result, err := l.Run(ctx)
-	if failed := <-done; failed != nil { // and ended the load
-		err = failed
-	}
+	result, err := l.While(ctx, func(ctx context.Context) (err error) {
+		cuts, err = loseAndRestoreAll(ctx, cfg, w, out)
+		return err
+	})
 	return cuts, result, err
 }
 
 func loseAndRestoreAll(ctx context.Context, cfg Config, w world, out io.Writer) ([]cut, error) {
-	if err := sleep(ctx, warmUp); err != nil {
+	if err := clock.Sleep(ctx, warmUp); err != nil {
 		return nil, err
 	}
 	var cuts []cut
@@ -179,13 +169,13 @@ func loseAndRestoreAll(ctx context.Context, cfg Config, w world, out io.Writer) 
 		}
 		cuts = append(cuts, c)
 	}
-	return cuts, sleep(ctx, cfg.Calm)
+	return cuts, clock.Sleep(ctx, cfg.Calm)
 }
 
 // loseAndRestore backs the database up, loses it later, and restores it.
 func loseAndRestore(ctx context.Context, cfg Config, w world, loss cluster.DatabaseLoss, plant Plant, name string, out io.Writer) (cut, error) {
 	c := cut{loss: loss}
-	if err := sleep(ctx, cfg.Calm); err != nil {
+	if err := clock.Sleep(ctx, cfg.Calm); err != nil {
 		return c, err
 	}
 	following, stop := context.WithCancel(ctx)
@@ -202,7 +192,7 @@ func loseAndRestore(ctx context.Context, cfg Config, w world, loss cluster.Datab
 	}
 	c.backup.ended = time.Now()
 	say(out, "backup: %d MiB in %.1f s, under load", c.backup.Bytes>>20, c.backup.ended.Sub(c.backup.began).Seconds())
-	if err := sleep(ctx, cfg.Calm); err != nil {
+	if err := clock.Sleep(ctx, cfg.Calm); err != nil {
 		return c, err
 	}
 	if loss == cluster.LoseDisk {
@@ -223,7 +213,7 @@ func loseAndRestore(ctx context.Context, cfg Config, w world, loss cluster.Datab
 		c.point = pointOf(<-samples, archived)
 	}
 	say(out, "%s: what was acknowledged until %.1f s before is archived", loss, c.lost.Sub(c.point).Seconds())
-	if err := sleep(ctx, absent); err != nil {
+	if err := clock.Sleep(ctx, absent); err != nil {
 		return c, err
 	}
 	return c, bringBack(ctx, w, &c, plant, out)
@@ -244,9 +234,9 @@ func betweenFiles(ctx context.Context, cfg Config, w world) error {
 			return err
 		}
 		if archived >= until {
-			return sleep(ctx, cfg.Archive/2)
+			return clock.Sleep(ctx, cfg.Archive/2)
 		}
-		if err := sleep(waiting, followEvery); err != nil {
+		if err := clock.Sleep(waiting, followEvery); err != nil {
 			return err
 		}
 	}
@@ -292,17 +282,6 @@ func pointOf(samples []postgres.Sample, archived postgres.LSN) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	clock := time.NewTimer(d)
-	defer clock.Stop()
-	select {
-	case <-clock.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -44,7 +45,7 @@ type rollout struct {
 
 // all migrates, brings every region to the new release, and some back to the former one.
 func (r *rollout) all(ctx context.Context) error {
-	if err := sleep(ctx, warmUp+r.cfg.Calm); err != nil {
+	if err := clock.Sleep(ctx, warmUp+r.cfg.Calm); err != nil {
 		return err
 	}
 	if err := r.migrate(ctx); err != nil {
@@ -104,7 +105,7 @@ func (r *rollout) pass(ctx context.Context, title string, names []string, progra
 		}
 		p.steps = append(p.steps, s)
 	}
-	if err := sleep(ctx, r.cfg.Calm); err != nil {
+	if err := clock.Sleep(ctx, r.cfg.Calm); err != nil {
 		return err
 	}
 	for _, name := range everybody {
@@ -163,7 +164,7 @@ func (r *rollout) awaitAnnounced(ctx context.Context, region regions.Name) error
 	ctx, cancel := context.WithTimeoutCause(ctx, announceAtMost, fmt.Errorf("the edge of %s is not announced after %v", region, announceAtMost))
 	defer cancel()
 	for !r.world.announced(region) {
-		if err := sleep(ctx, announceEvery); err != nil {
+		if err := clock.Sleep(ctx, announceEvery); err != nil {
 			return err
 		}
 	}

@@ -131,22 +131,8 @@ func run(ctx context.Context, cfg Config, w world, out io.Writer) (Report, error
 
 // underLoad plays the load while the releases change, and ends it then.
 func underLoad(ctx context.Context, cfg Config, w world, l *load.Load, out io.Writer) (*rollout, load.Result, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	r := &rollout{cfg: cfg, world: w, out: out, since: map[string]served{}}
-	done := make(chan error, 1)
-	go func() {
-		err := r.all(ctx)
-		if err != nil {
-			cancel(err)
-		}
-		l.End()
-		done <- err
-	}()
-	result, err := l.Run(ctx)
-	if failed := <-done; failed != nil { // and ended the load
-		err = failed
-	}
+	result, err := l.While(ctx, r.all)
 	return r, result, err
 }
 
@@ -157,16 +143,5 @@ func regionOf(name string) regions.Name {
 }
 
 func isEdge(name string) bool { return strings.HasSuffix(name, "/edge") }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	clock := time.NewTimer(d)
-	defer clock.Stop()
-	select {
-	case <-clock.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
 
 func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
