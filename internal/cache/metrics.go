@@ -25,7 +25,7 @@ func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*
 		}, []string{"outcome"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_cache_errors_total",
-			Help: "Redis commands that failed (look, fill, claim, invalidate, count) and entries that could not be read or written (decode, encode).",
+			Help: "Redis commands that failed (look, fill, claim, invalidate, count, publish) and entries that could not be read or written (decode, encode).",
 		}, []string{"operation"}),
 		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_cache_refreshes_total",
@@ -46,7 +46,7 @@ func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*
 	for _, outcome := range []string{"done", "failed"} {
 		m.refreshes.WithLabelValues(outcome)
 	}
-	for _, operation := range []string{"look", "fill", "claim", "invalidate", "count", "decode", "encode"} {
+	for _, operation := range []string{"look", "fill", "claim", "invalidate", "count", "publish", "decode", "encode"} {
 		m.errors.WithLabelValues(operation)
 	}
 	for _, c := range []prometheus.Collector{m.fetches, m.errors, m.refreshes, m.outdated, breaker} {
