@@ -42,6 +42,9 @@ type shop struct {
 	store    *paymentsql.Store
 	consumer *payment.Consumer
 	recorder *localitylint.Recorder
+
+	mu      sync.Mutex
+	changed []int64 // versions of orders that the workers said have changed, as another connection saw them then
 }
 
 func open(t testing.TB) *shop {
@@ -56,11 +59,22 @@ func open(t testing.TB) *shop {
 
 func (s *shop) worker(p payment.Provider, fulfillAfter time.Duration) *payment.Worker {
 	s.t.Helper()
-	w, err := payment.NewWorker(payment.Config{Store: s.store, Orders: s.orders, Provider: p, FulfillAfter: fulfillAfter, Concurrency: 8, Log: discard})
+	w, err := payment.NewWorker(payment.Config{Store: s.store, Orders: s.orders, Provider: p, FulfillAfter: fulfillAfter, Concurrency: 8, Changed: s.note, Log: discard})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return w
+}
+
+// note is told by workers of a changed order.
+func (s *shop) note(ctx context.Context, orderID string) {
+	var version int64
+	if err := s.db.QueryRow(ctx, `SELECT version FROM orders WHERE home_region = $1 AND id = $2`, home, orderID).Scan(&version); err != nil {
+		s.t.Error(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = append(s.changed, version)
 }
 
 func (s *shop) exec(sql string, args ...any) {

@@ -144,6 +144,9 @@ func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx pg
 		if p.State == Captured {
 			w.takings.WithLabelValues(string(p.Home), string(p.Amount.Currency)).Add(float64(p.Amount.Minor))
 		}
+		if follow != nil && w.Changed != nil { // whatever follows from a payment changes its order
+			w.Changed(ctx, p.OrderID)
+		}
 	}
 	return err
 }

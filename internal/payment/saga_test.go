@@ -25,29 +25,30 @@ func TestSaga(t *testing.T) {
 		states       string
 		calls        string // with PAY for the payment's id
 		entries      int
+		changed      []int64 // versions of the order, each committed when it was told of
 	}{
 		"approved": {
-			fulfillAfter: time.Minute, states: "fulfilled/captured", entries: 2,
+			fulfillAfter: time.Minute, states: "fulfilled/captured", entries: 2, changed: []int64{2, 3},
 			calls: "authorize PAY, capture PAY:capture",
 		},
-		"a merchant fulfills": {states: "confirmed/authorized", calls: "authorize PAY"},
+		"a merchant fulfills": {states: "confirmed/authorized", calls: "authorize PAY", changed: []int64{2}},
 		"declined": {
 			prepare: func(p *script) { p.decline = true }, fulfillAfter: time.Minute,
-			states: "canceled/declined", calls: "authorize PAY",
+			states: "canceled/declined", calls: "authorize PAY", changed: []int64{2},
 		},
 		"answers lost after the work": {
 			prepare: func(p *script) { p.lose["authorize"], p.lose["capture"] = 1, 1 }, fulfillAfter: time.Minute,
 			states: "fulfilled/captured", entries: 2,
-			calls: "authorize PAY, find, capture PAY:capture, find",
+			calls: "authorize PAY, find, capture PAY:capture, find", changed: []int64{2, 3},
 		},
 		"a decline lost": {
 			prepare: func(p *script) { p.lose["authorize"], p.decline = 1, true }, fulfillAfter: time.Minute,
-			states: "canceled/declined", calls: "authorize PAY, find",
+			states: "canceled/declined", calls: "authorize PAY, find", changed: []int64{2},
 		},
 		"provider down for a while": {
 			prepare: func(p *script) { p.refuse["authorize"], p.refuse["find"], p.refuse["capture"] = 1, 2, 1 }, fulfillAfter: time.Minute,
 			states: "fulfilled/captured", entries: 2,
-			calls: "authorize PAY, find, find, find, authorize PAY, capture PAY:capture, find, capture PAY:capture",
+			calls: "authorize PAY, find, find, find, authorize PAY, capture PAY:capture, find, capture PAY:capture", changed: []int64{2, 3},
 		},
 		"canceled before it was confirmed": {
 			before: cancel, prepare: func(p *script) { p.lose["void"] = 1 }, fulfillAfter: time.Minute,
@@ -71,6 +72,9 @@ func TestSaga(t *testing.T) {
 			s.settle(s.worker(p, c.fulfillAfter))
 			if got := s.states(orderID); got != c.states {
 				t.Errorf("it ended as %s, want %s", got, c.states)
+			}
+			if diff := cmp.Diff(c.changed, s.changed); diff != "" {
+				t.Errorf("told of versions %s", diff)
 			}
 			var paymentID string
 			if err := s.db.QueryRow(t.Context(), `SELECT id FROM payments WHERE home_region = $1`, home).Scan(&paymentID); err != nil {

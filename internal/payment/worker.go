@@ -34,8 +34,9 @@ type Config struct {
 	Store        Store
 	Orders       Orders
 	Provider     Provider
-	FulfillAfter time.Duration // from an order's confirmation to its fulfillment; 0: when a merchant says so
-	Concurrency  int           // payments worked on at the same time; a step claims twice as many
+	FulfillAfter time.Duration                             // from an order's confirmation to its fulfillment; 0: when a merchant says so
+	Concurrency  int                                       // payments worked on at the same time; a step claims twice as many
+	Changed      func(ctx context.Context, orderID string) // called after the commit of an order's change; may be nil
 	Log          *slog.Logger
 	Metrics      prometheus.Registerer // may be nil
 }
