@@ -145,6 +145,10 @@ bench: ## Run the benchmarks of PKG
 bench-cache: deps ## Measure the regional cache: stampedes, a lost Redis, changes between regions
 	MERIDIAN_REQUIRE_SERVERS=1 go test -count=1 -timeout 90s -run '^$$' -bench '^BenchmarkRegion$$' -benchtime 1x ./internal/cache
 
+.PHONY: bench-watch
+bench-watch: deps ## Count the statements that watched orders cost, with 1 to 10,000 watchers and without Redis
+	MERIDIAN_REQUIRE_SERVERS=1 go test -count=1 -timeout 10m -run '^$$' -bench '^BenchmarkWatch$$' -benchtime 1x ./internal/order/orderredis
+
 .PHONY: bench-edge
 bench-edge: build ## Compare the edge with nginx, HAProxy and Caddy; the table goes to docs/performance.md
 	@tools/bench-edge

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"connectrpc.com/connect"
 
@@ -30,9 +29,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/order/orderrpc"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
 )
-
-// watchEvery is how often a watched order's version is read.
-const watchEvery = 200 * time.Millisecond
 
 // modules is the module graph: each name of -target and what it adds to a stack.
 func modules() map[string]func(ctx context.Context, s *stack) error {
@@ -106,8 +102,9 @@ func orderModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
-	service := order.New(store, s.catalog, s.clock, watchEvery)
-	handler := orderrpc.New(service, s.draining)
+	watchers := order.NewWatchers(store, s.orders, s.catalog, s.telemetry.Logger)
+	s.background = append(s.background, watchers.Run)
+	handler := orderrpc.New(order.New(store, s.catalog, s.clock, watchers), s.draining)
 	s.mux.Handle(orderv1connect.NewOrderServiceHandler(handler, s.handlers...))
 	s.mux.Handle("GET /v1/orders/{id}/events", handler.Events())
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/health"
 	"github.com/meridian-commerce/meridian/internal/health/healthsql"
+	"github.com/meridian-commerce/meridian/internal/order/orderredis"
 	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -37,6 +38,7 @@ type stack struct {
 	clock    clock.Clock
 	db       *sqldb.DB
 	cache    *cache.Cache
+	orders   *orderredis.Feed
 	keys     keyring
 	mux      *http.ServeMux
 	handlers []connect.HandlerOption
@@ -103,6 +105,9 @@ func (s *stack) open(ctx context.Context) error {
 		return unusable(err)
 	}
 	s.closers.add(func(context.Context) error { return s.cache.Close() })
+	if s.orders, err = orderredis.New(s.cache, s.telemetry.Metrics); err != nil {
+		return err
+	}
 	if s.keys, err = loadKeys(c, s.clock); err != nil {
 		return err
 	}

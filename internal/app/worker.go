@@ -82,7 +82,7 @@ func paymentModule(_ context.Context, s *stack) error {
 	store := paymentsql.New(s.db)
 	worker, err := payment.NewWorker(payment.Config{
 		Store: store, Orders: ordersql.New(s.db, s.clock), Provider: provider, FulfillAfter: s.config.Order.FulfillAfter,
-		Concurrency: s.config.Payment.Concurrency, Log: s.telemetry.Logger, Metrics: s.telemetry.Metrics,
+		Concurrency: s.config.Payment.Concurrency, Changed: s.orders.Publish, Log: s.telemetry.Logger, Metrics: s.telemetry.Metrics,
 	})
 	if err != nil {
 		return unusable(err)

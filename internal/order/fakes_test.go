@@ -28,7 +28,8 @@ type store struct {
 	lost     bool                       // Place commits, and its answer is lost
 	hidden   int                        // so many calls of Placed find nothing yet
 	down     error                      // what every call but Place returns
-	downOnce int                        // so many calls of Version or Find fail
+	newer    int                        // calls of Newer
+	downOnce int                        // so many calls of Newer or Find fail
 	total    money.Money                // of every order
 }
 
@@ -96,9 +97,20 @@ func (s *store) Find(_ context.Context, home regions.Name, orderID string) (orde
 	return o, nil
 }
 
-func (s *store) Version(ctx context.Context, home regions.Name, orderID string) (int64, error) {
-	o, err := s.Find(ctx, home, orderID)
-	return o.Version, err
+func (s *store) Newer(_ context.Context, home regions.Name, known map[string]int64) ([]order.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newer++
+	if err := s.failing(); err != nil {
+		return nil, err
+	}
+	var out []order.Order
+	for orderID, version := range known {
+		if o, ok := s.orders[orderID]; ok && o.Home == home && o.Version > version {
+			out = append(out, o)
+		}
+	}
+	return out, nil
 }
 
 // Page returns orders that differ by their number alone, newest first, as if there were 7.
@@ -129,9 +141,74 @@ func (s *store) move(orderID string, to ...order.State) {
 	s.orders[orderID] = o
 }
 
+// rewind puts an order back into its first version.
+func (s *store) rewind(orderID string, to order.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.orders[orderID]
+	o.State, o.Version = to, 1
+	s.orders[orderID] = o
+}
+
+// calls returns how often Newer was called.
+func (s *store) calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newer
+}
+
 // fail makes the next n reads fail.
 func (s *store) fail(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.downOnce = n
+}
+
+// feed is an order.Feed that a test breaks and mends.
+type feed struct {
+	mu     sync.Mutex
+	away   bool
+	lost   chan struct{} // closed when the one who follows loses it
+	follow func(orderID string)
+}
+
+func (f *feed) Publish(_ context.Context, orderID string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.follow != nil {
+		f.follow(orderID)
+	}
+}
+
+func (f *feed) Follow(ctx context.Context, ready func(), changed func(orderID string)) error {
+	f.mu.Lock()
+	if f.away {
+		f.mu.Unlock()
+		return errDown
+	}
+	lost := make(chan struct{})
+	f.lost, f.follow = lost, changed
+	f.mu.Unlock()
+	ready()
+	select {
+	case <-lost:
+		return errDown
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// lose takes the feed away.
+func (f *feed) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away, f.follow = true, nil
+	close(f.lost)
+}
+
+// mend brings the feed back.
+func (f *feed) mend() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = false
 }

@@ -21,7 +21,7 @@ func TestMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := order.New(measured, regions.Default(), func() time.Time { return now }, poll)
+	service := order.New(measured, regions.Default(), func() time.Time { return now }, nil)
 	place := func(r order.Request) { _, _ = service.Place(t.Context(), r) }
 	place(request("a"))
 	place(request("a")) // the same order

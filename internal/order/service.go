@@ -40,8 +40,8 @@ type Store interface {
 	Placed(ctx context.Context, p Placement) (Order, error)
 	// Find reads an order.
 	Find(ctx context.Context, home regions.Name, orderID string) (Order, error)
-	// Version reads an order's version; it is what a watcher polls.
-	Version(ctx context.Context, home regions.Name, orderID string) (int64, error)
+	// Newer returns those of a region's orders that have a later version than the one that is known.
+	Newer(ctx context.Context, home regions.Name, known map[string]int64) ([]Order, error)
 	// Page returns up to limit orders of a user that are older than before, newest first; the zero Cursor is
 	// the start.
 	Page(ctx context.Context, home regions.Name, userID string, before Cursor, limit int) ([]Order, error)
@@ -53,20 +53,23 @@ type Cursor struct {
 	ID        string
 }
 
+// resolveEvery is how long an ambiguous commit is left alone before its key is asked for again.
+const resolveEvery = 200 * time.Millisecond
+
 // KeyLifetime is how long an idempotency key is remembered.
 const KeyLifetime = 7 * 24 * time.Hour
 
 // Service is the order room's behavior. It is safe for concurrent use.
 type Service struct {
-	store   Store
-	catalog *regions.Catalog
-	clock   clock.Clock
-	poll    time.Duration
+	store    Store
+	catalog  *regions.Catalog
+	clock    clock.Clock
+	watchers *Watchers
 }
 
-// New returns a Service. Watchers look for changes every poll.
-func New(s Store, c *regions.Catalog, clk clock.Clock, poll time.Duration) *Service {
-	return &Service{s, c, clk, poll}
+// New returns a Service. Its watchers are told of changes while w runs.
+func New(s Store, c *regions.Catalog, clk clock.Clock, w *Watchers) *Service {
+	return &Service{s, c, clk, w}
 }
 
 // Request is a call of Place.
@@ -109,7 +112,7 @@ func (s *Service) resolve(ctx context.Context, p Placement, ambiguous error) (Or
 		if err == nil || fault.Is(err, fault.Mismatch) {
 			return o, err
 		}
-		if err := wait(ctx, s.poll); err != nil {
+		if err := wait(ctx, resolveEvery); err != nil {
 			break
 		}
 	}
@@ -133,15 +136,26 @@ func checkKey(key string) error {
 
 // Order returns one of a user's orders. Another user's is fault.NotFound, as is none.
 func (s *Service) Order(ctx context.Context, home regions.Name, userID, orderID string) (Order, error) {
-	missing := fault.New(fault.NotFound, "ORDER_NOT_FOUND", "you have no order %.80q", orderID)
-	if at, err := id.Home(s.catalog, id.Order, orderID); err != nil || at != home {
-		return Order{}, missing
+	if err := s.owned(home, orderID); err != nil {
+		return Order{}, err
 	}
 	o, err := s.store.Find(ctx, home, orderID)
 	if errors.Is(err, ErrNotFound) || (err == nil && o.UserID != userID) {
-		return Order{}, missing
+		return Order{}, missing(orderID)
 	}
 	return o, err
+}
+
+// owned checks that an id is one of an order of that home. What it lets pass need not exist.
+func (s *Service) owned(home regions.Name, orderID string) error {
+	if at, err := id.Home(s.catalog, id.Order, orderID); err != nil || at != home {
+		return missing(orderID)
+	}
+	return nil
+}
+
+func missing(orderID string) error {
+	return fault.New(fault.NotFound, "ORDER_NOT_FOUND", "you have no order %.80q", orderID)
 }
 
 // List returns one page of a user's orders, newest first, and where to continue (zero at the end).
@@ -152,38 +166,6 @@ func (s *Service) List(ctx context.Context, home regions.Name, userID string, be
 	}
 	last := page[size-1]
 	return page[:size], Cursor{CreatedAt: last.CreatedAt, ID: last.ID}, nil
-}
-
-// Watch sends an order now and after each change until it is final, ctx ends or send fails. A database that
-// does not answer for a while does not end it; changes in that time arrive as one.
-func (s *Service) Watch(ctx context.Context, home regions.Name, userID, orderID string, send func(Order) error) error {
-	o, err := s.Order(ctx, home, userID, orderID)
-	if err != nil {
-		return err
-	}
-	for {
-		if err := send(o); err != nil || o.State.Final() {
-			return err
-		}
-		if o, err = s.next(ctx, o); err != nil {
-			return err
-		}
-	}
-}
-
-// next waits for the state of an order that follows o. Its error is ctx's.
-func (s *Service) next(ctx context.Context, o Order) (Order, error) {
-	for {
-		if err := wait(ctx, s.poll); err != nil {
-			return o, err
-		}
-		if version, err := s.store.Version(ctx, o.Home, o.ID); err != nil || version == o.Version {
-			continue
-		}
-		if next, err := s.store.Find(ctx, o.Home, o.ID); err == nil {
-			return next, nil
-		}
-	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {

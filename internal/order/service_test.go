@@ -3,6 +3,7 @@ package order_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,7 +25,14 @@ const (
 
 func open() (*order.Service, *store) {
 	s := newStore()
-	return order.New(s, regions.Default(), func() time.Time { return now }, poll), s
+	service, _ := serve(s, &feed{away: true})
+	return service, s
+}
+
+// serve returns a service over a store, and its watchers.
+func serve(s order.Store, f order.Feed) (*order.Service, *order.Watchers) {
+	w := order.NewWatchers(s, f, regions.Default(), slog.New(slog.DiscardHandler))
+	return order.New(s, regions.Default(), func() time.Time { return now }, w), w
 }
 
 func request(key string) order.Request {
@@ -157,7 +165,7 @@ func TestPlaceResolvesToAnotherRequest(t *testing.T) {
 		other := request("k")
 		other.CartEtag = "v9"
 		// The answer to a second request with the key is lost, and the lookup finds the first.
-		lossy := order.New(lostAnswers{stored}, regions.Default(), func() time.Time { return now }, poll)
+		lossy := order.New(lostAnswers{stored}, regions.Default(), func() time.Time { return now }, nil)
 		if _, err := lossy.Place(t.Context(), other); !fault.Is(err, fault.Mismatch) {
 			t.Errorf("got %v", err)
 		}

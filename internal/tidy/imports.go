@@ -25,7 +25,7 @@ product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
-product    = product internal/access/redisaccess internal/health internal/health/healthsql internal/filewatch internal/edge/tlsfiles internal/peertls internal/rollout internal/capacity
+product    = product internal/order/orderredis internal/access/redisaccess internal/health internal/health/healthsql internal/filewatch internal/edge/tlsfiles internal/peertls internal/rollout internal/capacity
 
 regions                            :
 geo                                : regions
@@ -49,6 +49,7 @@ internal/account/password          : words
 internal/account/token             : words
 internal/catalog/seed              : words internal/catalog
 internal/catalog/views             : words internal/cache internal/catalog
+internal/order/orderredis          : words internal/cache internal/order
 internal/order/ordersql            : internal/outbox internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
 internal/order/ordersql            : api/gen internal/rpc internal/telemetry internal/plant
 internal/payment                   : api/gen internal/outbox internal/telemetry internal/plant

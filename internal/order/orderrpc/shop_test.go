@@ -1,11 +1,14 @@
 package orderrpc_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5"
@@ -56,7 +59,15 @@ func open(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := orderrpc.New(order.New(s.store, regions.Default(), clock.System(), 5*time.Millisecond), s.closing)
+	watchers := order.NewWatchers(s.store, noFeed{}, regions.Default(), slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(context.Background()) // t's own ends before the server, whose watches it would stop
+	var running sync.WaitGroup
+	running.Go(func() { watchers.Run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	handler := orderrpc.New(order.New(s.store, regions.Default(), clock.System(), watchers), s.closing)
 	callers := rpctest.Tokens{
 		"ada": {UserID: "usr_eu1_ada", Home: home, Currency: "EUR"}, "eve": {UserID: "usr_eu1_eve", Home: home, Currency: "EUR"},
 	}
@@ -67,6 +78,13 @@ func open(t *testing.T) *shop {
 	s.OrderServiceClient = orderv1connect.NewOrderServiceClient(s.server.Client(), s.server.URL, connect.WithHTTPGet())
 	return s
 }
+
+// noFeed is a region without Redis.
+type noFeed struct{}
+
+func (noFeed) Publish(context.Context, string) {}
+
+func (noFeed) Follow(context.Context, func(), func(string)) error { return errors.New("no feed") }
 
 // fill puts units of a SKU into ada's cart.
 func (s *shop) fill(sku string, units int64) {

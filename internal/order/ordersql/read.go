@@ -51,13 +51,16 @@ func find(ctx context.Context, on batcher, home regions.Name, orderID string, lo
 	return orders[0], nil
 }
 
-// Version implements order.Store.
-func (s *Store) Version(ctx context.Context, home regions.Name, orderID string) (version int64, err error) {
-	err = s.db.QueryRow(ctx, `SELECT version FROM orders WHERE home_region = $1 AND id = $2`, home, orderID).Scan(&version)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, order.ErrNotFound
+// Newer implements order.Store. Where nothing changed it is one statement, which returns no row.
+func (s *Store) Newer(ctx context.Context, home regions.Name, known map[string]int64) ([]order.Order, error) {
+	ids := make([]string, 0, len(known))
+	versions := make([]int64, 0, len(known))
+	for orderID, version := range known {
+		ids = append(ids, orderID)
+		versions = append(versions, version)
 	}
-	return version, sqldb.Fault(err)
+	return s.whole(ctx, home, `SELECT `+columns+` FROM unnest($2::text[], $3::bigint[]) AS known (order_id, seen)
+		JOIN orders ON home_region = $1 AND id = order_id AND version > seen`, home, ids, versions)
 }
 
 // Page implements order.Store.
@@ -69,6 +72,11 @@ func (s *Store) Page(ctx context.Context, home regions.Name, userID string, befo
 			ORDER BY created_at DESC, id DESC LIMIT $3`
 		args = append(args, before.CreatedAt, before.ID)
 	}
+	return s.whole(ctx, home, sql, args...)
+}
+
+// whole reads orders by a statement, and then their lines.
+func (s *Store) whole(ctx context.Context, home regions.Name, sql string, args ...any) ([]order.Order, error) {
 	rows, err := s.db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, sqldb.Fault(err)

@@ -274,8 +274,9 @@ func TestTransitions(t *testing.T) {
 	if err != nil || o.State != order.Canceled || o.CancelReason != "PAYMENT_DECLINED" || o.Version != 2 {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	if v, err := s.store.Version(t.Context(), home, sold); err != nil || v != 3 {
-		t.Errorf("version %d, %v", v, err)
+	newer, err := s.store.Newer(t.Context(), home, map[string]int64{sold: 2, dropped: 2, "ord_eu1_gone": 0})
+	if err != nil || len(newer) != 1 || newer[0].ID != sold || newer[0].Version != 3 || len(newer[0].Lines) != 1 {
+		t.Errorf("of one order with a newer version, one without and one that is not there: %+v, %v", newer, err)
 	}
 	s.lint()
 }
