@@ -26,12 +26,13 @@ PKG      ?= ./...
 FUZZTIME ?= 10s
 AGAINST  ?= origin/main
 FROM     ?= HEAD~1
+RUNS     ?= 10
 
 .PHONY: help
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit), FUZZTIME, AGAINST (breaking), FROM (upgrade-drill)"
+	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit, stress), RUNS (stress), FUZZTIME, AGAINST (breaking), FROM (upgrade-drill)"
 
 ##
 ## Run
@@ -111,7 +112,11 @@ breaking: tools ## Check that the API still serves callers built from AGAINST
 .PHONY: unit
 unit: ## Run every Go test under the race detector
 	@echo "==> unit: go test -race $(PKG)"
-	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 go test -race -timeout 20m $(PKG)
+	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 go test -race -timeout 20m $(UNIT_FLAGS) $(PKG)
+
+.PHONY: stress
+stress: deps-tests tools ## Run every Go test RUNS times beside busy processors; logs go to OUT
+	@tools/stress '$(RUNS)' '$(OUT)/stress' $(MAKE) --no-print-directory unit UNIT_FLAGS=-count=1
 
 .PHONY: validate
 validate: tools ## Check everything that deploys, as far as it goes without a cloud; `test` does it too
