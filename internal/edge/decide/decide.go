@@ -30,8 +30,8 @@ const (
 	RouteHome      Route = "home"      // it keeps the user's rows
 	RouteNearest   Route = "nearest"   // it is the nearest to the edge, or to the caller
 	RoutePinned    Route = "pinned"    // the caller asked for it
-	RouteSpillover Route = "spillover" // a region that comes before it cannot serve every caller
-	RouteFailover  Route = "failover"  // a region that comes before it cannot serve
+	RouteSpillover Route = "spillover" // a region that comes before it has no room for this caller
+	RouteFailover  Route = "failover"  // a region that comes before it has lost the instances that would serve
 	RouteDrained   Route = "drained"   // a region that comes before it was taken out of service
 	RoutePanic     Route = "panic"     // no region looks healthy: all instances are tried
 )

@@ -214,7 +214,7 @@ func TestExplain(t *testing.T) {
 	want = []string{
 		"1. eu-west-1 (nearest): 1 of 2 instances healthy, 0s from this edge in eu-west-1: takes others (health 70, share 70 %).",
 		"This caller is at 70 of 100, always.",
-		"It is sent to us-east-1, route spillover.",
+		"It is sent to us-east-1, route failover.",
 	}
 	got := p.Explain(&r, &d, v)
 	for _, line := range want {

@@ -150,7 +150,9 @@ func (d *Decision) choose(caller uint64, v *View) {
 	case d.Panic:
 		serves.Route = RoutePanic
 	case d.serves == 0:
-	case first.Share > 0:
+	case first.Share > 0 && int(caller%100) < d.health(&v[first.index]):
+		// Its living instances would take this caller, if they were not too full, warming up or weighed down. Callers
+		// beyond what lives are a failover, like all of those of a region that is lost altogether.
 		serves.Route = RouteSpillover
 	case v[first.index].Drained:
 		serves.Route = RouteDrained

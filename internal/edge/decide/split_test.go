@@ -179,6 +179,9 @@ func TestStatesOfService(t *testing.T) {
 	}
 	const west = regions.Name("us-west-2")
 	up, half, dead := of(100), of(49), of(0)
+	full, fullHalf := of(100), of(50)
+	full.Load = 1
+	fullHalf.Load = 1
 	drained := decide.State{Healthy: 100, Total: 100, Weight: 100, Drained: true}
 	ejected := decide.State{Healthy: 100, Total: 100, Weight: 100, Ejected: true}
 	trial := ejected
@@ -199,9 +202,14 @@ func TestStatesOfService(t *testing.T) {
 		"ejected before drained":        {product, decide.Request{}, decide.View{drained, ejected, drained, drained}, "eu-west-1:nearest"},
 		"all ejected: serve":            {product, decide.Request{}, decide.View{ejected, ejected, ejected, ejected}, "eu-west-1:nearest"},
 		"panic under half everywhere":   {product, decide.Request{}, decide.View{half, half, dead, half}, "eu-west-1:panic"},
-		"no panic while one is at half": {product, decide.Request{Caller: 99}, decide.View{half, half, dead, of(50)}, "us-east-1:spillover"},
+		"no panic while one is at half": {product, decide.Request{Caller: 99}, decide.View{half, half, dead, of(50)}, "us-east-1:failover"},
 		"panic spares the drained":      {product, decide.Request{}, decide.View{half, {Total: 4, Weight: 100, Drained: true}, dead, dead}, "us-east-1:panic"},
-		"spillover":                     {signUp, decide.Request{Location: geo.Location{Region: ap}, Caller: 70}, decide.View{up, up, of(50), up}, "eu-west-1:spillover"},
+		"half lost: stay":               {signUp, decide.Request{Location: geo.Location{Region: ap}, Caller: 69}, decide.View{up, up, of(50), up}, "ap-southeast-1:nearest"},
+		"half lost: leave":              {signUp, decide.Request{Location: geo.Location{Region: ap}, Caller: 70}, decide.View{up, up, of(50), up}, "eu-west-1:failover"},
+		"too full":                      {product, decide.Request{Caller: 99}, decide.View{up, full, up, up}, "us-east-1:spillover"},
+		"too full and half lost: full":  {product, decide.Request{Caller: 69}, decide.View{up, fullHalf, up, up}, "us-east-1:spillover"},
+		"too full and half lost: lost":  {product, decide.Request{Caller: 70}, decide.View{up, fullHalf, up, up}, "us-east-1:failover"},
+		"a home too full":               {place, decide.Request{Home: us, Caller: 99}, decide.View{fullHalf, up, up, up}, "us-west-2:spillover"},
 		"residency: home lost":          {place, decide.Request{Home: us}, decide.View{dead, up, up, up}, "us-west-2:failover"},
 		"residency: group lost":         {place, decide.Request{Home: us}, decide.View{dead, up, up, dead}, "451"},
 		"residency: a read of such":     {product, decide.Request{Home: us}, decide.View{up, up, up, up}, "us-east-1:failover"},
