@@ -18,8 +18,8 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// fake is an edge before stacks that serve so many requests at a time. It lets in a few more than that, orders
-// always, unless it is naive.
+// fake is an edge before stacks that serve so many requests at a time. It lets in a few more than that, carts and
+// orders always, unless it is naive.
 type fake struct {
 	naive  bool // it refuses nothing
 	slots  chan struct{}
@@ -45,7 +45,7 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 		return say(200, `{"accessToken": "t"}`)
 	}
 	room := f.let
-	if r.URL.Path == placeOrder {
+	if r.Method == http.MethodPost { // browsing gets
 		room = f.orders
 	}
 	if !f.naive {
