@@ -12,6 +12,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/access/accesstest"
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
 
@@ -44,22 +45,21 @@ func TestProcessesGetIntoRedis(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		run  func(context.Context, config.Config) error
-		host string
 		path string // of a request that asks Redis
 		body string
 		args []string
 	}{
-		"stack": {app.RunStack, "127.200.31.10", "/meridian.catalog.v1.CatalogService/GetProduct", `{"handle": "none"}`, []string{"--target=catalog"}},
-		"edge":  {app.RunEdge, "127.200.31.11", "/meridian.account.v1.AccountService/SignIn", `{}`, nil},
+		"stack": {app.RunStack, "/meridian.catalog.v1.CatalogService/GetProduct", `{"handle": "none"}`, []string{"--target=catalog"}},
+		"edge":  {app.RunEdge, "/meridian.account.v1.AccountService/SignIn", `{}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := accesstest.StartRedis(t)
-			start(t, tc.run, configure(t, append(tc.args, "--listen="+tc.host+":8080", "--admin_listen="+tc.host+":9090", "--database.url="+sqltest.URL(t),
+			r, listen := accesstest.StartRedis(t), nettest.Address(t)
+			start(t, tc.run, configure(t, append(tc.args, "--listen="+listen, "--admin_listen="+nettest.Address(t), "--database.url="+sqltest.URL(t),
 				"--redis.address="+r.Address, "--redis.tls", "--redis.ca_file="+r.Authority.File, "--redis.username="+accesstest.User,
 				"--redis.password_file="+accesstest.PasswordFile(t, accesstest.UserPassword))...))
 			until(t, "Redis knows the process", func() bool {
-				res, err := http.Post("http://"+tc.host+":8080"+tc.path, "application/json", strings.NewReader(tc.body))
+				res, err := http.Post("http://"+listen+tc.path, "application/json", strings.NewReader(tc.body))
 				if err != nil {
 					return false
 				}
@@ -74,7 +74,6 @@ func TestProcessesGetIntoRedis(t *testing.T) {
 // Workers get into a Kafka that lets in by TLS and a login alone.
 func TestWorkersGetIntoKafka(t *testing.T) {
 	t.Parallel()
-	const host = "127.200.31.12"
 	authority := accesstest.NewAuthority(t)
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "meridian", "secret"),
 		kfake.TLS(authority.Server(t, "127.0.0.1")))
@@ -82,8 +81,8 @@ func TestWorkersGetIntoKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	start(t, app.RunStack, configure(t, "--target=payment", "--listen="+host+":8080", "--admin_listen="+host+":9090", "--database.url="+sqltest.URL(t),
-		"--payment.provider_url=http://"+host+":1", "--kafka.brokers="+strings.Join(cluster.ListenAddrs(), ","), "--kafka.tls", "--kafka.ca_file="+authority.File,
+	start(t, app.RunStack, configure(t, "--target=payment", "--listen="+nettest.Address(t), "--admin_listen="+nettest.Address(t), "--database.url="+sqltest.URL(t),
+		"--payment.provider_url=http://"+nettest.Address(t), "--kafka.brokers="+strings.Join(cluster.ListenAddrs(), ","), "--kafka.tls", "--kafka.ca_file="+authority.File,
 		"--kafka.sasl.mechanism=SCRAM-SHA-512", "--kafka.sasl.username=meridian", "--kafka.sasl.password_file="+accesstest.PasswordFile(t, "secret")))
 	until(t, "the worker made the topic", func() bool { return cluster.TopicInfo("meridian.orders") != nil })
 }

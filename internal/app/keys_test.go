@@ -11,6 +11,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
 
@@ -36,15 +37,15 @@ func publicKeys(t *testing.T) string {
 func TestPublicKeysAreEnoughToVerify(t *testing.T) {
 	t.Parallel()
 	keys := "--auth.keys_file=" + publicKeys(t)
-	const edge, stack = "127.200.31.6:9090", "127.200.31.7:9090"
+	edgeAdmin, stackListen := nettest.Address(t), nettest.Address(t)
 	for name, tc := range map[string]struct {
 		run   func(context.Context, config.Config) error
 		c     config.Config
 		alive string
 	}{
-		"edge": {app.RunEdge, configure(t, keys, "--listen=127.200.31.6:8080", "--admin_listen="+edge), "http://" + edge + "/healthz"},
-		"stack": {app.RunStack, configure(t, keys, "--listen=127.200.31.7:8080", "--admin_listen="+stack, "--target=cart,order",
-			"--database.url="+sqltest.URL(t)), "http://127.200.31.7:8080/.well-known/jwks.json"},
+		"edge": {app.RunEdge, configure(t, keys, "--listen="+nettest.Address(t), "--admin_listen="+edgeAdmin), "http://" + edgeAdmin + "/healthz"},
+		"stack": {app.RunStack, configure(t, keys, "--listen="+stackListen, "--admin_listen="+nettest.Address(t), "--target=cart,order",
+			"--database.url="+sqltest.URL(t)), "http://" + stackListen + "/.well-known/jwks.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

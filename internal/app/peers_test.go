@@ -11,6 +11,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/peertls"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
@@ -48,7 +49,7 @@ func edgeOf(t *testing.T, dir string) *tls.Config {
 // A stack with a certificate answers edges over both protocols, and nobody else; its admin port stays as it is.
 func TestStackOverMutualTLS(t *testing.T) {
 	t.Parallel()
-	const api, admin = "127.200.31.4:8080", "127.200.31.4:9090"
+	api, admin := nettest.Address(t), nettest.Address(t)
 	dir, other := certificates(t), certificates(t)
 	files := peertls.InFolder(dir, "stack")
 	c := configure(t, "--database.url="+sqltest.URL(t), "--listen="+api, "--admin_listen="+admin, "--target=catalog",
@@ -91,22 +92,23 @@ func TestStackOverMutualTLS(t *testing.T) {
 
 func TestCertificatesThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	const nowhere = "--database.url=postgres://nobody@127.200.31.9:1/none"
+	nowhere := "--database.url=postgres://nobody@" + nettest.Address(t) + "/none"
+	listen, admin := "--listen="+nettest.Address(t), "--admin_listen="+nettest.Address(t)
 	for name, tc := range map[string]struct {
 		run  func(context.Context) error
 		says string
 	}{
 		"a stack": {func(ctx context.Context) error {
-			return app.RunStack(ctx, configure(t, nowhere, "--target=catalog", "--listen=127.200.31.5:8080", "--admin_listen=127.200.31.5:9090", "--tls.cert_file=none.pem"))
+			return app.RunStack(ctx, configure(t, nowhere, "--target=catalog", listen, admin, "--tls.cert_file=none.pem"))
 		}, "tls.cert_file"},
 		"an edge": {func(ctx context.Context) error {
-			return app.RunEdge(ctx, configure(t, "--listen=127.200.31.5:8081", "--admin_listen=127.200.31.5:9091", "--edge.upstream_tls.cert_file=none.pem"))
+			return app.RunEdge(ctx, configure(t, listen, admin, "--edge.upstream_tls.cert_file=none.pem"))
 		}, "edge.upstream_tls"},
 		"an edge that agrees to nothing": {func(ctx context.Context) error {
-			return app.RunEdge(ctx, configure(t, "--listen=127.200.31.5:8082", "--admin_listen=127.200.31.5:9092", "--edge.acme.domains=shop.example.com"))
+			return app.RunEdge(ctx, configure(t, listen, admin, "--edge.acme.domains=shop.example.com"))
 		}, "edge.acme.agree"},
 		"an edge with two sources": {func(ctx context.Context) error {
-			return app.RunEdge(ctx, configure(t, "--listen=127.200.31.5:8083", "--admin_listen=127.200.31.5:9093", "--edge.acme.domains=shop.example.com", "--edge.tls_cert_file=c.pem"))
+			return app.RunEdge(ctx, configure(t, listen, admin, "--edge.acme.domains=shop.example.com", "--edge.tls_cert_file=c.pem"))
 		}, "exclude each other"},
 	} {
 		err := tc.run(t.Context())

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
 
@@ -72,7 +74,7 @@ func await(t *testing.T, url string, want int) {
 
 func TestStackServesAndStops(t *testing.T) {
 	t.Parallel()
-	const api, admin = "127.200.31.1:8080", "127.200.31.1:9090"
+	api, admin := nettest.Address(t), nettest.Address(t)
 	c := configure(t, "--database.url="+sqltest.URL(t), "--listen="+api, "--admin_listen="+admin, "--target=account,catalog,cart,order")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -111,12 +113,13 @@ func TestStackServesAndStops(t *testing.T) {
 
 func TestStackRefusesToStart(t *testing.T) {
 	t.Parallel()
-	const taken = "127.200.31.2:8080"
-	server := &http.Server{Addr: taken, ReadHeaderTimeout: time.Second}
-	go func() { _ = server.ListenAndServe() }()
-	t.Cleanup(func() { _ = server.Close() })
-	await(t, "http://"+taken, http.StatusNotFound)
-	nowhere := "--database.url=postgres://nobody@127.200.31.9:1/none"
+	holder, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = holder.Close() })
+	taken := holder.Addr().String()
+	nowhere := "--database.url=postgres://nobody@" + nettest.Address(t) + "/none"
 	for name, tc := range map[string]struct {
 		args []string
 		says string
@@ -127,12 +130,12 @@ func TestStackRefusesToStart(t *testing.T) {
 		"no bus":                  {[]string{nowhere, "--target=relay"}, "kafka.brokers is not set"},
 		"unreadable keys":         {[]string{nowhere, "--auth.keys_file=none.json"}, "meridian keys generate"},
 		"no key that signs":       {[]string{nowhere, "--auth.keys_file=" + publicKeys(t)}, "holds public keys alone"},
-		"no password of Redis":    {[]string{nowhere, "--redis.address=127.200.31.9:1", "--redis.password_file=none"}, "the redis settings cannot be used"},
-		"no password of Kafka":    {[]string{nowhere, "--target=relay", "--kafka.brokers=127.200.31.9:1", "--kafka.sasl.mechanism=PLAIN"}, "the kafka settings cannot be used"},
+		"no password of Redis":    {[]string{nowhere, "--redis.address=" + nettest.Address(t), "--redis.password_file=none"}, "the redis settings cannot be used"},
+		"no password of Kafka":    {[]string{nowhere, "--target=relay", "--kafka.brokers=" + nettest.Address(t), "--kafka.sasl.mechanism=PLAIN"}, "the kafka settings cannot be used"},
 		"unknown region":          {[]string{nowhere, "--region=mars-1"}, "not in the region catalog"},
 		"unreadable regions file": {[]string{nowhere, "--regions_file=none.yaml"}, "regions_file"},
 	} {
-		err := app.RunStack(t.Context(), configure(t, append([]string{"--admin_listen=127.200.31.3:9090"}, tc.args...)...))
+		err := app.RunStack(t.Context(), configure(t, append([]string{"--listen=" + nettest.Address(t), "--admin_listen=" + nettest.Address(t)}, tc.args...)...))
 		if err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: %v; want an error that says %q", name, err, tc.says)
 		}

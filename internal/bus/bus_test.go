@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/bus"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -222,8 +223,8 @@ func TestHandledEventsAreNotReadAgainByTheGroup(t *testing.T) {
 // The bus is not there at first, then it is, then it comes back without its data: clients need no restart.
 func TestBusComesAndLosesItsData(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
-	b := []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	at := netip.MustParseAddrPort(nettest.Address(t))
+	b := []string{at.String()}
 	p := producer(t, b)
 	got := make(chan outbox.Event, 1000)
 	consume(t, b, "g", func(_ context.Context, e outbox.Event) error { got <- e; return nil })
@@ -231,7 +232,7 @@ func TestBusComesAndLosesItsData(t *testing.T) {
 		t.Fatal("published without a broker")
 	}
 	for life := range 2 {
-		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port))
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(int(at.Port())))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,24 +263,6 @@ func arrives(from <-chan outbox.Event, prefix string) bool {
 			return false
 		}
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 func TestConfig(t *testing.T) {

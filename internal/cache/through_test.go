@@ -11,7 +11,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 	"pgregory.net/rapid"
 
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 // This file's tests run against a real redis-server.
@@ -309,7 +309,7 @@ func TestRedisHangs(t *testing.T) {
 
 func TestNeverThere(t *testing.T) {
 	t.Parallel()
-	c := newCache(t, Config{Address: redistest.FreeAddress(t)})
+	c := newCache(t, Config{Address: nettest.Address(t)})
 	for i := range 50 {
 		if p, status, err := fetchProduct(t.Context(), c, key(i), 1); err != nil || p.Version != 1 || status.Outcome != Bypass {
 			t.Fatalf("fetch = %+v %+v %v, want a bypass", p, status, err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -110,7 +111,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("it did not happen: %s", what)
 }
 
-// consuls starts a federated datacenter for each region, on the addresses 127.200.<net>.<n>.
+// consuls starts a federated datacenter for each region, on the addresses 127.<network>.0.<n>.
 func consuls(t *testing.T, network int, names ...regions.Name) map[regions.Name]*consulServer {
 	t.Helper()
 	binary := consulBinary(t)
@@ -119,7 +120,7 @@ func consuls(t *testing.T, network int, names ...regions.Name) map[regions.Name]
 	for i, n := range names {
 		c := &consulServer{
 			binary: binary, region: n, dir: filepath.Join(t.TempDir(), string(n)), join: append([]string(nil), hosts...),
-			host: fmt.Sprintf("127.200.%d.%d", network, i+1),
+			host: fmt.Sprintf("127.%d.0.%d", network, i+1),
 		}
 		hosts = append(hosts, c.host)
 		t.Cleanup(c.kill)
@@ -155,7 +156,8 @@ func stack(t *testing.T, c *consulServer, id string) (*Registration, *http.Serve
 
 func TestRealConsul(t *testing.T) {
 	t.Parallel()
-	servers := consuls(t, 1, eu, us)
+	network := nettest.Network(t)
+	servers := consuls(t, network, eu, us)
 	first, _ := stack(t, servers[us], "us-east-1-stack-1")
 	_, second := stack(t, servers[us], "us-east-1-stack-2")
 	stack(t, servers[eu], "eu-west-1-stack-1")
@@ -164,7 +166,7 @@ func TestRealConsul(t *testing.T) {
 	becomes(t, v, "2/2 1/1 0/0")
 
 	// A region whose own Consul cannot be reached is listed through the local one.
-	indirect := runView(t, map[regions.Name]string{eu: servers[eu].addr(), us: "127.200.1.99:8500"})
+	indirect := runView(t, map[regions.Name]string{eu: servers[eu].addr(), us: fmt.Sprintf("127.%d.0.99:8500", network)})
 	becomes(t, indirect, "2/2 1/1 0/0")
 	if got := indirect.Snapshot().Region(us).Source; got != SourceCrossDC {
 		t.Errorf("source %s, want the federated view", got)
@@ -248,7 +250,7 @@ func TestRegisterRefuses(t *testing.T) {
 func TestHTTPProber(t *testing.T) {
 	t.Parallel()
 	status := http.StatusOK
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", nettest.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}

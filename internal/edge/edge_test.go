@@ -22,6 +22,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
 	"github.com/meridian-commerce/meridian/internal/edge/lane"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -56,7 +57,7 @@ type stack struct {
 	down   context.CancelFunc // as if it stopped answering probes
 }
 
-// kill ends the server and its connections, as kill -9 would.
+// kill ends the server and its connections, as kill -9 would. Its address stays its own: connections are refused.
 func (s *stack) kill() { _ = s.server.Close() }
 
 // fleet is a view of stacks in memory.
@@ -124,7 +125,7 @@ func (f *fleet) lose(ids ...string) {
 // add starts a stack. Its id is the region and the number of the stack: eu-west-1/0.
 func (f *fleet) add(t testing.TB, region regions.Name, id string, h http.HandlerFunc) *stack {
 	t.Helper()
-	return f.addOn(t, "127.0.0.1:0", region, id, h)
+	return f.addOn(t, nettest.Address(t), region, id, h)
 }
 
 func (f *fleet) addOn(t testing.TB, addr string, region regions.Name, id string, h http.HandlerFunc) *stack {

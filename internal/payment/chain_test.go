@@ -3,9 +3,8 @@ package payment_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http/httptest"
-	"strconv"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/bus"
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
@@ -29,9 +29,9 @@ import (
 func TestChain(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	port := freePort(t)
-	brokers := []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	cluster := startBroker(t, port)
+	at := netip.MustParseAddrPort(nettest.Address(t))
+	brokers := []string{at.String()}
+	cluster := startBroker(t, at)
 	provider, err := sandbox.New(sandbox.Options{Seed: 1, Latency: 5 * time.Millisecond, DeclinePercent: 10, LostPercent: 30})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestChain(t *testing.T) {
 		}
 		ids = append(ids, s.place().OrderID)
 		if i == 2*orders/3 {
-			cluster = startBroker(t, port)
+			cluster = startBroker(t, at)
 		}
 		s.again()
 	}
@@ -143,26 +143,12 @@ func (s *shop) agrees(provider *sandbox.Sandbox, orders []string) {
 	}
 }
 
-func startBroker(t *testing.T, port int) *kfake.Cluster {
+func startBroker(t *testing.T, at netip.AddrPort) *kfake.Cluster {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port))
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(int(at.Port())))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	return c
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatalf("listening on %s", l.Addr())
-	}
-	return addr.Port
 }

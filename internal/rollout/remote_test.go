@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -223,7 +224,7 @@ func register(t *testing.T, address, id, status string) {
 // startConsul starts a server on a loopback address of its own and returns its address, or skips the test.
 func startConsul(t *testing.T) string {
 	t.Helper()
-	const host = "127.44.0.1"
+	host := fmt.Sprintf("127.%d.0.1", nettest.Network(t))
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Skip(err)

@@ -34,6 +34,8 @@ migrations                         :
 internal/tidy                      :
 internal/version                   :
 
+internal/nettest                   :
+
 internal/clock                     :
 internal/money                     :
 internal/fault                     :
@@ -65,10 +67,10 @@ internal/sqldb/localitylint        : words
 internal/telemetry                 : words internal/version
 internal/discovery                 : words
 internal/access                    :
-internal/access/accesstest         : internal/access internal/access/redisaccess internal/cache/redistest
+internal/access/accesstest         : internal/access internal/access/redisaccess internal/cache/redistest internal/nettest
 internal/access/redisaccess        : internal/access
 internal/cache                     : words internal/access/redisaccess
-internal/cache/redistest           :
+internal/cache/redistest           : internal/nettest
 internal/outbox                    : words api/gen internal/sqldb internal/telemetry
 internal/bus                       : words internal/outbox internal/telemetry internal/access
 internal/lease                     : words

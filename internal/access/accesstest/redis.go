@@ -9,6 +9,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/access"
 	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/cache/redistest"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 // What Redis knows its callers by.
@@ -28,7 +29,7 @@ type Redis struct {
 func StartRedis(t testing.TB) *Redis {
 	t.Helper()
 	r := &Redis{Authority: NewAuthority(t)}
-	address := redistest.FreeAddress(t)
+	address := nettest.Address(t)
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/access/accesstest"
 	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/cache/redistest"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 // ping asks a server once, over a connection of its own.
@@ -49,7 +50,7 @@ func TestWhoIsLetIn(t *testing.T) {
 		"another authority":    {r.Address, foreign, redisaccess.TLS},
 		"the system's":         {r.Address, system, redisaccess.TLS},
 		"clear text to TLS":    {r.Address, inClear, redisaccess.Connection},
-		"nobody listens there": {redistest.FreeAddress(t), redisaccess.Access{}, redisaccess.Connection},
+		"nobody listens there": {nettest.Address(t), redisaccess.Access{}, redisaccess.Connection},
 	} {
 		err := ping(t, tc.address, tc.access)
 		if tc.cause == "" && err != nil || tc.cause != "" && (err == nil || redisaccess.Cause(err) != tc.cause) {

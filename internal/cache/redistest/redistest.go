@@ -1,11 +1,10 @@
-// Package redistest gives tests a real redis-server on a loopback address of its own, which they may kill, stop
+// Package redistest gives tests a real redis-server at an address that nobody else takes, which they may kill, stop
 // and start again. It keeps nothing on disk, and none outlives its test.
 package redistest
 
 import (
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 // RequireServers is the environment variable under which an absent redis-server fails a test instead of skipping
@@ -34,7 +35,7 @@ type Server struct {
 // Start returns a server that answers and is empty. The test is skipped where Redis is not installed.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	return StartWith(t, FreeAddress(t), &redis.Options{})
+	return StartWith(t, nettest.Address(t), &redis.Options{})
 }
 
 // StartWith returns such a server at an address, with more arguments. The options are how Client gets in; with TLS
@@ -57,18 +58,6 @@ func StartWith(t testing.TB, address string, client *redis.Options, args ...stri
 	t.Cleanup(func() { _ = s.Client.Close() })
 	s.Run()
 	return s
-}
-
-// FreeAddress returns a loopback address at which nobody listens.
-func FreeAddress(t testing.TB) string {
-	t.Helper()
-	host := net.IPv4(127, 200, byte(rand.IntN(256)), byte(1+rand.IntN(254))).String()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // Run starts the server, empty, after a Kill, and waits until it answers.

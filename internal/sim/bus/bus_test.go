@@ -7,14 +7,14 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/bus"
 )
 
 func TestPublishesAndConsumesAtItsAddress(t *testing.T) {
 	t.Parallel()
-	const addr = "127.103.0.4:9092"
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
+	addr := nettest.Address(t)
+	ctx := t.Context()
 	serving, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- bus.Run(serving, addr) }()

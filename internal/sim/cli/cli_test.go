@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/control"
@@ -37,6 +38,7 @@ func TestExitCodes(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("version: 2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	nobody := fmt.Sprint(nettest.Network(t)) // no simulation is there
 	tests := []struct {
 		name string
 		args []string
@@ -53,12 +55,12 @@ func TestExitCodes(t *testing.T) {
 		{"net out of range of a running one", []string{"status", "--net", "300"}, 2, "0 to 250"},
 		{"bad catalog", []string{"up", "--regions", bad}, 2, "version is 2"},
 		{"no meridian", []string{"up", "--bin", "/nowhere"}, 2, "--bin"},
-		{"no simulation", []string{"status", "--net", "130"}, 1, "meridian-sim up"},
-		{"nothing to kill", []string{"kill", "eu-west-1", "--net", "130"}, 1, "no simulation"},
+		{"no simulation", []string{"status", "--net", nobody}, 1, "meridian-sim up"},
+		{"nothing to kill", []string{"kill", "eu-west-1", "--net", nobody}, 1, "no simulation"},
 		{"a flap without pause", []string{"flap", "eu-west-1/edge", "--every", "1ms"}, 2, "200ms"},
 		{"slow by nothing", []string{"slow", "eu-west-1", "--factor", "1"}, 2, "factor"},
 		{"a partition from itself", []string{"partition", "eu-west-1", "--from", "eu-west-1"}, 2, "itself"},
-		{"nothing to hang", []string{"hang", "eu-west-1", "--net", "130"}, 1, "no simulation"},
+		{"nothing to hang", []string{"hang", "eu-west-1", "--net", nobody}, 1, "no simulation"},
 		{"gateway without an address", []string{"gateway"}, 1, "address"},
 	}
 	for _, tt := range tests {
@@ -122,22 +124,23 @@ func serve(t *testing.T, addr string, s control.Simulation) {
 
 func TestActingOnARunningSimulation(t *testing.T) {
 	t.Parallel()
-	serve(t, "127.131.0.3:7070", fake{healthy: false})
-	serve(t, "127.132.0.3:7070", fake{healthy: true})
+	lost, well := fmt.Sprint(nettest.Network(t)), fmt.Sprint(nettest.Network(t))
+	serve(t, "127."+lost+".0.3:7070", fake{healthy: false})
+	serve(t, "127."+well+".0.3:7070", fake{healthy: true})
 	tests := []struct {
 		args []string
 		code int
 		says []string
 	}{
-		{[]string{"status", "--net", "131"}, 3, []string{"eu-west-1", "lost", "stalled 3.0 s", "0 of 1", "provider does not run (signal: killed)", "up 1m0s"}},
-		{[]string{"status", "--net", "132"}, 0, []string{"healthy", "1 of 1"}},
-		{[]string{"kill", "eu-west-1", "--net", "132"}, 0, []string{"killed eu-west-1: eu-west-1/edge", "leases move in"}},
-		{[]string{"hang", "eu-west-1/redis", "--net", "132"}, 0, []string{"hang: eu-west-1/redis"}},
-		{[]string{"slow", "eu-west-1", "--factor", "3", "--net", "132"}, 0, []string{"us-east-1 to eu-west-1: slow, 3ms longer"}},
-		{[]string{"partition", "eu-west-1", "--from", "us-east-1", "--one-way", "--net", "132"}, 0, []string{"us-east-1 to eu-west-1: partitiontrue", "leases move in"}},
-		{[]string{"cut", "eu-west-1", "--from", "us-east-1", "--net", "132"}, 0, []string{"us-east-1 to eu-west-1: cutfalse"}},
-		{[]string{"flap", "eu-west-1/stack-1", "--net", "132"}, 0, []string{"flap: eu-west-1/stack-1"}},
-		{[]string{"heal", "eu-west-1", "--net", "132"}, 0, []string{"eu-west-1 is well"}},
+		{[]string{"status", "--net", lost}, 3, []string{"eu-west-1", "lost", "stalled 3.0 s", "0 of 1", "provider does not run (signal: killed)", "up 1m0s"}},
+		{[]string{"status", "--net", well}, 0, []string{"healthy", "1 of 1"}},
+		{[]string{"kill", "eu-west-1", "--net", well}, 0, []string{"killed eu-west-1: eu-west-1/edge", "leases move in"}},
+		{[]string{"hang", "eu-west-1/redis", "--net", well}, 0, []string{"hang: eu-west-1/redis"}},
+		{[]string{"slow", "eu-west-1", "--factor", "3", "--net", well}, 0, []string{"us-east-1 to eu-west-1: slow, 3ms longer"}},
+		{[]string{"partition", "eu-west-1", "--from", "us-east-1", "--one-way", "--net", well}, 0, []string{"us-east-1 to eu-west-1: partitiontrue", "leases move in"}},
+		{[]string{"cut", "eu-west-1", "--from", "us-east-1", "--net", well}, 0, []string{"us-east-1 to eu-west-1: cutfalse"}},
+		{[]string{"flap", "eu-west-1/stack-1", "--net", well}, 0, []string{"flap: eu-west-1/stack-1"}},
+		{[]string{"heal", "eu-west-1", "--net", well}, 0, []string{"eu-west-1 is well"}},
 	}
 	for _, tt := range tests {
 		code, out, errOut := run(t, tt.args...)

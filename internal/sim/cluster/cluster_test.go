@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
@@ -28,10 +30,11 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// The environment variable that makes the test's binary the parent of a whole simulation.
-const parentState = "CLUSTER_TEST_PARENT_STATE"
-
-const parentNet = 121
+// The environment variables that make the test's binary the parent of a whole simulation: its folder and network.
+const (
+	parentState = "CLUSTER_TEST_PARENT_STATE"
+	parentNet   = "CLUSTER_TEST_PARENT_NET"
+)
 
 // TestMain lets the test's binary be the simulator's own parts, which a cluster runs as processes.
 func TestMain(m *testing.M) {
@@ -45,7 +48,12 @@ func TestMain(m *testing.M) {
 }
 
 func beParent(dir string) {
-	plan, err := topology.New(regions.Default(), parentNet, 1)
+	number, err := strconv.Atoi(os.Getenv(parentNet))
+	if err != nil {
+		fmt.Println(parentNet, err)
+		return
+	}
+	plan, err := topology.New(regions.Default(), number, 1)
 	if err == nil {
 		_, err = cluster.Start(context.Background(), cluster.Bare(cluster.Options{Plan: plan, StateDir: dir}))
 	}
@@ -71,9 +79,10 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func plan(t *testing.T, catalog *regions.Catalog, net int) *topology.Plan {
+// plan returns the addresses of a simulation on a network of its own.
+func plan(t *testing.T) *topology.Plan {
 	t.Helper()
-	p, err := topology.New(catalog, net, 1)
+	p, err := topology.New(regions.Default(), nettest.Network(t), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +129,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 
 func TestKillHealAndClose(t *testing.T) {
 	t.Parallel()
-	p, out := plan(t, regions.Default(), 120), &lines{}
+	p, out := plan(t), &lines{}
 	o := cluster.Bare(cluster.Options{Plan: p, StateDir: folder(t), Out: out, Seed: 1})
 	c := start(t, o)
 
@@ -300,9 +309,9 @@ func testRegion(t *testing.T, c *cluster.Cluster) {
 
 func TestNothingOutlivesAKilledParent(t *testing.T) {
 	t.Parallel()
-	p := plan(t, regions.Default(), parentNet)
+	p := plan(t)
 	parent := exec.Command(os.Args[0])
-	parent.Env = append(os.Environ(), parentState+"="+folder(t))
+	parent.Env = append(os.Environ(), parentState+"="+folder(t), fmt.Sprintf("%s=%d", parentNet, p.Net))
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

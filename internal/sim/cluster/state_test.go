@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 func TestStateFolderKeepsForeignFiles(t *testing.T) {
 	t.Parallel()
-	dir, p := t.TempDir(), plan(t, regions.Default(), 122)
+	dir, p := t.TempDir(), plan(t)
 	precious := filepath.Join(dir, "thesis.txt")
 	if err := os.WriteFile(precious, []byte("years"), 0o600); err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func TestStateFolderKeepsForeignFiles(t *testing.T) {
 
 func TestStateFolderIsCleanedAndLocked(t *testing.T) {
 	t.Parallel()
-	dir, p := filepath.Join(t.TempDir(), "sim"), plan(t, regions.Default(), 122)
+	dir, p := filepath.Join(t.TempDir(), "sim"), plan(t)
 	first, err := cluster.OpenState(p, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestStateFolderIsCleanedAndLocked(t *testing.T) {
 
 func TestHolderNamesTheProcess(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.122.0.9:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestHolderNamesTheProcess(t *testing.T) {
 	if got := cluster.Holder(addr); !strings.Contains(got, fmt.Sprintf("process %d (", os.Getpid())) {
 		t.Errorf("Holder = %q", got)
 	}
-	err = cluster.CheckAddresses(t.Context(), []string{"127.122.0.9:1", addr})
+	err = cluster.CheckAddresses(t.Context(), []string{nettest.Address(t), addr})
 	if !errors.Is(err, cluster.ErrAddressInUse) || !strings.Contains(err.Error(), addr) {
 		t.Errorf("CheckAddresses = %v", err)
 	}
@@ -78,7 +78,7 @@ func TestHolderNamesTheProcess(t *testing.T) {
 
 func TestAddressesAreDistinct(t *testing.T) {
 	t.Parallel()
-	a, b := cluster.Addresses(plan(t, regions.Default(), 122)), cluster.Addresses(plan(t, regions.Default(), 123))
+	a, b := cluster.Addresses(plan(t)), cluster.Addresses(plan(t))
 	seen := map[string]bool{}
 	for _, addr := range append(a, b...) {
 		if seen[addr] {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/control"
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
@@ -113,7 +114,7 @@ func TestFaultsTravelWhole(t *testing.T) {
 
 func TestNoSimulation(t *testing.T) {
 	t.Parallel()
-	if _, err := control.NewClient("127.124.0.3:7070").Status(t.Context()); !errors.Is(err, control.ErrNoSimulation) {
+	if _, err := control.NewClient(nettest.Address(t)).Status(t.Context()); !errors.Is(err, control.ErrNoSimulation) {
 		t.Errorf("Status = %v", err)
 	}
 }

@@ -87,7 +87,7 @@ func TestOverflowSpillsOver(t *testing.T) {
 	t.Parallel()
 	const local, spilled = "eu-west-1 nearest", "us-east-1 spillover"
 	brakes := brake.Config{Concurrency: 4, Service: 200 * time.Millisecond} // 20 requests a second, for each of two stacks
-	c := startWith(t, 164, "", func(o *cluster.Options) {
+	c := startWith(t, "", func(o *cluster.Options) {
 		fronts := map[string]string{}
 		eu, _ := o.Plan.Lookup("eu-west-1")
 		for _, s := range eu.Stacks {

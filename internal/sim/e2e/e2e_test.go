@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
@@ -45,15 +46,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start runs a simulation of a catalog for the length of a test, at that network offset or, where another
-// simulation is, a later one.
-func start(t *testing.T, offset int, regionsFile string, env ...string) *cluster.Cluster {
+// start runs a simulation of a catalog for the length of a test, on a network of its own.
+func start(t *testing.T, regionsFile string, env ...string) *cluster.Cluster {
 	t.Helper()
-	return startWith(t, offset, regionsFile, func(o *cluster.Options) { o.Env = env })
+	return startWith(t, regionsFile, func(o *cluster.Options) { o.Env = env })
 }
 
 // startWith is start with options that depend on the plan.
-func startWith(t *testing.T, offset int, regionsFile string, with func(*cluster.Options)) *cluster.Cluster {
+func startWith(t *testing.T, regionsFile string, with func(*cluster.Options)) *cluster.Cluster {
 	t.Helper()
 	folder, err := programs()
 	if err != nil {
@@ -65,34 +65,30 @@ func startWith(t *testing.T, offset int, regionsFile string, with func(*cluster.
 			t.Fatal(err)
 		}
 	}
-	for ; ; offset += 10 {
-		plan, err := topology.New(catalog, offset, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var progress bytes.Buffer
-		options := cluster.Options{
-			Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress,
-			Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
-		}
-		with(&options)
-		c, err := cluster.Start(t.Context(), options)
-		switch {
-		case errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "":
-			t.Skip(err)
-		case errors.Is(err, cluster.ErrAddressInUse), errors.Is(err, cluster.ErrStateInUse):
-			continue
-		case err != nil:
-			t.Fatalf("%v\n%s", err, progress.String())
-		}
-		t.Cleanup(func() {
-			c.Close(context.Background())
-			if t.Failed() {
-				t.Log(progress.String())
-			}
-		})
-		return c
+	plan, err := topology.New(catalog, nettest.Network(t), 2)
+	if err != nil {
+		t.Fatal(err)
 	}
+	var progress bytes.Buffer
+	options := cluster.Options{
+		Plan: plan, RegionsFile: regionsFile, Seed: 1, Out: &progress,
+		Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
+	}
+	with(&options)
+	c, err := cluster.Start(t.Context(), options)
+	if errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, progress.String())
+	}
+	t.Cleanup(func() {
+		c.Close(context.Background())
+		if t.Failed() {
+			t.Log(progress.String())
+		}
+	})
+	return c
 }
 
 // quickstart returns README's commands, for a simulation at another offset.
@@ -112,7 +108,7 @@ func quickstart(t *testing.T, offset int) string {
 func TestReadmeQuickstart(t *testing.T) {
 	t.Parallel()
 	traces, endpoint := newCollector(t)
-	c := start(t, 160, "", "MERIDIAN_OTLP_ENDPOINT="+endpoint)
+	c := start(t, "", "MERIDIAN_OTLP_ENDPOINT="+endpoint)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", quickstart(t, c.Plan().Net))

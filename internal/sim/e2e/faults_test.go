@@ -16,7 +16,7 @@ const (
 
 func TestLoss(t *testing.T) {
 	t.Parallel()
-	c := start(t, 161, "")
+	c := start(t, "")
 	ada := signUp(t, edgeOf(t, c.Plan(), "eu-west-1"), "IE", "ada")
 	if got := ada.account.GetHomeRegion(); got != "eu-west-1" {
 		t.Fatalf("a sign-up from Ireland is at home in %s", got)
@@ -69,7 +69,7 @@ func TestFourRegions(t *testing.T) {
 	if err := os.WriteFile(file, deploytest.FourRegions(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := start(t, 162, file)
+	c := start(t, file)
 	eva := signUp(t, edgeOf(t, c.Plan(), "sa-east-1"), "UY", "eva")
 	if got := eva.account.GetHomeRegion(); got != "sa-east-1" {
 		t.Fatalf("a sign-up from Uruguay is at home in %s", got)

@@ -50,7 +50,7 @@ func awaitStatus(t *testing.T, url string, want int) string {
 // stay ready all the while, though rows of the region stall, and it comes back by itself.
 func TestCutOffRegionIsNotReady(t *testing.T) {
 	t.Parallel()
-	c := start(t, 163, "")
+	c := start(t, "")
 	region := func(n regions.Name) topology.Region {
 		r, ok := c.Plan().Lookup(n)
 		if !ok {

@@ -51,7 +51,7 @@ var rare = []string{
 // dashboard, rule and runbook asks for.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	c := start(t, 163, "", "MERIDIAN_OTLP_ENDPOINT=127.0.0.1:9") // nobody takes the spans
+	c := start(t, "", "MERIDIAN_OTLP_ENDPOINT=127.0.0.1:9") // nobody takes the spans
 	s := &scraper{t: t, c: c, seen: observe.Schema{}}
 	s.targets = append(s.targets, secureEdge(t, c, signInOnce))
 	discovers(t, c)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/restore"
@@ -17,44 +18,38 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// drill runs a drill at that network offset or, where another simulation is, a later one, and fails the test for
-// each violation that it returns.
-func drill(t *testing.T, offset int, run func(cluster.Options, *bytes.Buffer) ([]check.Violation, error)) {
+// drill runs a drill on a network of its own, and fails the test for each violation that it returns.
+func drill(t *testing.T, run func(cluster.Options, *bytes.Buffer) ([]check.Violation, error)) {
 	t.Helper()
 	folder, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for ; ; offset += 10 {
-		plan, err := topology.New(regions.Default(), offset, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var progress bytes.Buffer
-		found, err := run(cluster.Options{
-			Plan: plan, Seed: 1, Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
-		}, &progress)
-		switch {
-		case errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "":
-			t.Skip(err)
-		case errors.Is(err, cluster.ErrAddressInUse), errors.Is(err, cluster.ErrStateInUse):
-			continue
-		case err != nil:
-			t.Fatalf("%v\n%s", err, progress.String())
-		}
-		for _, v := range found {
-			t.Errorf("%s: %s", v.Invariant, v.Detail)
-		}
-		if t.Failed() {
-			t.Log(progress.String())
-		}
-		return
+	plan, err := topology.New(regions.Default(), nettest.Network(t), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var progress bytes.Buffer
+	found, err := run(cluster.Options{
+		Plan: plan, Seed: 1, Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
+	}, &progress)
+	if errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, progress.String())
+	}
+	for _, v := range found {
+		t.Errorf("%s: %s", v.Invariant, v.Detail)
+	}
+	if t.Failed() {
+		t.Log(progress.String())
 	}
 }
 
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
-	drill(t, 163, func(o cluster.Options, out *bytes.Buffer) ([]check.Violation, error) {
+	drill(t, func(o cluster.Options, out *bytes.Buffer) ([]check.Violation, error) {
 		r, err := restore.Drill(t.Context(), restore.Config{
 			Seed: 1, Losses: []cluster.DatabaseLoss{cluster.DropDatabase, cluster.LoseDisk},
 			Calm: 4 * time.Second, Archive: 2 * time.Second, Rate: 10, Shoppers: 16,
@@ -66,7 +61,7 @@ func TestBackupAndRestore(t *testing.T) {
 func TestRollingUpgrade(t *testing.T) {
 	t.Parallel()
 	former := formerRelease(t)
-	drill(t, 164, func(o cluster.Options, out *bytes.Buffer) ([]check.Violation, error) {
+	drill(t, func(o cluster.Options, out *bytes.Buffer) ([]check.Violation, error) {
 		r, err := upgrade.Drill(t.Context(), upgrade.Config{
 			Seed: 1, From: former, To: o.Meridian, Calm: 3 * time.Second, Check: 300 * time.Millisecond, Rollback: 1, Rate: 6, Shoppers: 16,
 		}, o, out)

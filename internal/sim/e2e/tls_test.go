@@ -20,7 +20,7 @@ func TestMutualTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	stack, edge := peertls.InFolder(dir, "stack"), peertls.InFolder(dir, "edge")
-	c := start(t, 165, "",
+	c := start(t, "",
 		"MERIDIAN_TLS_CERT_FILE="+stack.Cert, "MERIDIAN_TLS_KEY_FILE="+stack.Key, "MERIDIAN_TLS_CLIENT_CA_FILE="+stack.Authority,
 		"MERIDIAN_EDGE_UPSTREAM_TLS_CERT_FILE="+edge.Cert, "MERIDIAN_EDGE_UPSTREAM_TLS_KEY_FILE="+edge.Key,
 		"MERIDIAN_EDGE_UPSTREAM_TLS_CA_FILE="+edge.Authority)

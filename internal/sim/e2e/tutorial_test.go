@@ -47,7 +47,7 @@ func script(text, program string, offset int) string {
 
 func TestFirstFailover(t *testing.T) {
 	t.Parallel()
-	c := start(t, 167, "")
+	c := start(t, "")
 	folder, err := programs()
 	if err != nil {
 		t.Fatal(err)

@@ -9,15 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/gateway"
 )
-
-const addr = "127.102.0.3:26257"
 
 // server answers each line with the caller's host and the line.
 func server(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.102.0.4:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,17 +45,19 @@ func server(t *testing.T) string {
 func TestForwardsFromItsOwnHostUntilItEnds(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
+	host := fmt.Sprintf("127.%d.0.3", nettest.Network(t))
+	addr := net.JoinHostPort(host, "26257")
 	done := make(chan error, 1)
 	go func() { done <- gateway.Run(ctx, addr, server(t)) }()
-	conn := dial(t)
-	if got := say(t, conn, "hello"); got != "127.102.0.3 hello" {
+	conn := dial(t, addr)
+	if got := say(t, conn, "hello"); got != host+" hello" {
 		t.Errorf("answer = %q", got)
 	}
-	if got := say(t, conn, strings.Repeat("x", 60_000)); len(got) != 60_000+len("127.102.0.3 ") {
+	if got := say(t, conn, strings.Repeat("x", 60_000)); len(got) != 60_000+len(host+" ") {
 		t.Errorf("a long line came back with %d bytes", len(got))
 	}
 
-	leaving := dial(t)
+	leaving := dial(t, addr)
 	if got := say(t, leaving, "bye"); got != "" {
 		t.Errorf("after the server hung up: %q", got)
 	}
@@ -70,7 +71,7 @@ func TestForwardsFromItsOwnHostUntilItEnds(t *testing.T) {
 	}
 }
 
-func dial(t *testing.T) net.Conn {
+func dial(t *testing.T, addr string) net.Conn {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		conn, err := net.Dial("tcp", addr)
@@ -99,12 +100,12 @@ func say(t *testing.T, conn net.Conn, line string) string {
 
 func TestRunReportsAnAddressInUse(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.102.0.5:26257")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	if err := gateway.Run(t.Context(), "127.102.0.5:26257", "127.102.0.4:1"); err == nil {
+	if err := gateway.Run(t.Context(), l.Addr().String(), nettest.Address(t)); err == nil {
 		t.Error("no error")
 	}
 }

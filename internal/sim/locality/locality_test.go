@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
 	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
@@ -67,10 +68,10 @@ func serve(t *testing.T, c postgres.Config) *postgres.Server {
 	return server
 }
 
-// newSite starts a server with the model at an address of its own.
-func newSite(t *testing.T, number int) *site {
+// newSite starts a server with the model.
+func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{addr: net.JoinHostPort(fmt.Sprintf("127.101.0.%d", number), "5432")}
+	s := &site{addr: nettest.Address(t)}
 	s.server = serve(t, postgres.Config{Addr: s.addr, Include: locality.SettingsFile})
 	if err := errors.Join(s.server.CreateDatabase(t.Context(), "shop"), s.server.CreateRole(t.Context(), "clerk")); err != nil {
 		t.Fatal(err)
@@ -138,7 +139,7 @@ func paid(t *testing.T, conn *pgx.Conn, what string, due float64, work func() er
 // The tests that do not change the model share a server.
 func TestHealthyCluster(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, 1)
+	s := newSite(t)
 	t.Run("statements", func(t *testing.T) { testStatements(t, s) })
 	t.Run("transaction", func(t *testing.T) { testTransaction(t, s) })
 	t.Run("overhead", func(t *testing.T) { testOverhead(t, s) })
@@ -250,7 +251,7 @@ func testOverhead(t *testing.T, s *site) {
 
 func TestLostRegion(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, 2)
+	s := newSite(t)
 	fromUS, fromAP := s.gateway(t, us), s.gateway(t, ap)
 	read := func(c *pgx.Conn) func() error {
 		return func() error {
@@ -261,13 +262,14 @@ func TestLostRegion(t *testing.T) {
 	write := "UPDATE orders SET n = n + 1 WHERE home_region = 'eu-west-1' AND id = 'o1'"
 	paid(t, fromUS, "before: a read of eu from us", 70, read(fromUS))
 
-	killed := time.Now()
-	moved, err := s.model.KillRegion(t.Context(), eu, 700*time.Millisecond)
+	const stall = 700 * time.Millisecond
+	before := time.Now()
+	moved, err := s.model.KillRegion(t.Context(), eu, stall)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stall := moved.Sub(killed); stall < 700*time.Millisecond || stall > 900*time.Millisecond {
-		t.Errorf("the leases move %s after the kill", stall)
+	if after := time.Now(); moved.Before(before.Add(stall)) || moved.After(after.Add(stall)) {
+		t.Errorf("the leases move at %s; the kill was between %s and %s", moved, before, after)
 	}
 	timed(t, read(fromUS))
 	if now := time.Now(); now.Before(moved.Truncate(time.Millisecond)) {
@@ -277,19 +279,16 @@ func TestLostRegion(t *testing.T) {
 	paid(t, fromAP, "after: a read of eu from ap", 220, read(fromAP))
 	paid(t, fromUS, "after: a write of eu from us", 220, func() error { _, err := fromUS.Exec(t.Context(), write); return err })
 
-	if _, err := s.model.KillRegion(t.Context(), ap, 0); err != nil {
+	// Its leases would move in an hour. What is refused does not wait for that.
+	if _, err := s.model.KillRegion(t.Context(), ap, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	var refused *pgconn.PgError
-	begun := time.Now()
 	if err := read(fromUS)(); !errors.As(err, &refused) || refused.Code != "58C00" {
 		t.Errorf("a read without a quorum: %v", err)
 	}
 	if _, err := fromUS.Exec(t.Context(), "UPDATE products SET n = 0 WHERE handle = 'p1'"); !errors.As(err, &refused) || refused.Code != "58C00" {
 		t.Errorf("a write to a GLOBAL table without a quorum: %v", err)
-	}
-	if took := time.Since(begun); took > 500*time.Millisecond {
-		t.Errorf("it took %s to refuse", took)
 	}
 
 	if err := errors.Join(s.model.HealRegion(t.Context(), eu), s.model.HealRegion(t.Context(), ap)); err != nil {
@@ -301,7 +300,7 @@ func TestLostRegion(t *testing.T) {
 // A change of the model aborts no serializable transaction that runs meanwhile, and is seen by it.
 func TestRegionThatIsCutOff(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, 5)
+	s := newSite(t)
 	inside, outside := s.gateway(t, eu), s.gateway(t, us)
 	if _, err := s.model.CutOffRegion(t.Context(), eu, 0); err != nil {
 		t.Fatal(err)
@@ -324,7 +323,7 @@ func TestRegionThatIsCutOff(t *testing.T) {
 
 func TestChangesAreSeenByRunningTransactions(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, 3)
+	s := newSite(t)
 	conn := s.gateway(t, us)
 	tx, err := conn.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable})
 	if err != nil {
@@ -363,8 +362,8 @@ func testEndSessions(t *testing.T, s *site) {
 		t.Cleanup(func() { _ = conn.Close(context.Background()) })
 		return conn
 	}
-	lost, kept := from("127.101.2.3"), from("127.101.1.3")
-	n, err := s.model.EndSessions(t.Context(), netip.MustParseAddr("127.101.2.3"))
+	lost, kept := from("127.0.2.3"), from("127.0.1.3")
+	n, err := s.model.EndSessions(t.Context(), netip.MustParseAddr("127.0.2.3"))
 	if err != nil || n != 1 {
 		t.Errorf("EndSessions = %d, %v", n, err)
 	}
@@ -378,7 +377,7 @@ func testEndSessions(t *testing.T, s *site) {
 
 func TestInstallNeedsTheInclude(t *testing.T) {
 	t.Parallel()
-	server := serve(t, postgres.Config{Addr: "127.101.0.4:5432"})
+	server := serve(t, postgres.Config{Addr: nettest.Address(t)})
 	_, err := locality.Install(t.Context(), connect(t, server.URL("postgres")), regions.Default(), "postgres")
 	if !errors.Is(err, locality.ErrNotIncluded) {
 		t.Errorf("Install = %v", err)

@@ -138,7 +138,9 @@ func TestAwaitSaysWhyItFailed(t *testing.T) {
 		t.Errorf("Await of a process that exits = %v", err)
 	}
 
-	p = start(t, s, shell(t, "hangs", "echo still loading; exec sleep 60"))
+	hangs := shell(t, "hangs", "echo still loading; exec sleep 60")
+	p = start(t, s, hangs)
+	eventually(t, "it said so", func() bool { return strings.Contains(proc.Tail(hangs.Log), "still loading") })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	err := p.Await(ctx, probe)

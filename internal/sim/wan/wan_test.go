@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/internal/sim/wan"
 	"github.com/meridian-commerce/meridian/regions"
@@ -22,9 +23,9 @@ type world struct {
 	network *wan.Network
 }
 
-func open(t *testing.T, offset int) *world {
+func open(t *testing.T) *world {
 	t.Helper()
-	plan, err := topology.New(regions.Default(), offset, 1)
+	plan, err := topology.New(regions.Default(), nettest.Network(t), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func ask(conn net.Conn, patience time.Duration) (time.Duration, error) {
 
 func TestRoundTripIsTheDeclaredOne(t *testing.T) {
 	t.Parallel()
-	w := open(t, 110)
+	w := open(t)
 	for _, from := range w.plan.Regions {
 		for _, to := range w.plan.Regions {
 			conn := w.dial(t, from.Name, to.Name)
@@ -106,7 +107,7 @@ func TestRoundTripIsTheDeclaredOne(t *testing.T) {
 
 func TestBlackholeIsOneWayAndHeals(t *testing.T) {
 	t.Parallel()
-	w := open(t, 111)
+	w := open(t)
 	before := w.dial(t, eu, us)
 	if _, err := ask(before, 10*time.Second); err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func TestBlackholeIsOneWayAndHeals(t *testing.T) {
 
 func TestCutClosesAndRefuses(t *testing.T) {
 	t.Parallel()
-	w := open(t, 112)
+	w := open(t)
 	conn := w.dial(t, eu, us)
 	if _, err := ask(conn, 10*time.Second); err != nil {
 		t.Fatal(err)
@@ -162,7 +163,7 @@ func TestCutClosesAndRefuses(t *testing.T) {
 
 func TestDeadEndpointsRefuse(t *testing.T) {
 	t.Parallel()
-	w := open(t, 115)
+	w := open(t)
 	a, _ := w.plan.Lookup(eu)
 	b, _ := w.plan.Lookup(us)
 	refused := func() bool {
@@ -202,7 +203,7 @@ func TestDeadEndpointsRefuse(t *testing.T) {
 
 func TestSlowAddsToOneWay(t *testing.T) {
 	t.Parallel()
-	w := open(t, 113)
+	w := open(t)
 	if err := w.network.Break(wan.Link{From: eu, To: us}, wan.Fault{Kind: wan.Slow, Extra: 100 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +220,7 @@ func TestSlowAddsToOneWay(t *testing.T) {
 
 func TestDoor(t *testing.T) {
 	t.Parallel()
-	w := open(t, 114)
+	w := open(t)
 	door, err := wan.OpenDoor(w.plan.Regions[0].Consul)
 	if err != nil {
 		t.Fatal(err)

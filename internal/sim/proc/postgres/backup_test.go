@@ -9,17 +9,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
 
 // archiving starts a server with an archive, and a database shop with a table of numbers.
-func archiving(t *testing.T, addr string) *Server {
+func archiving(t *testing.T) *Server {
 	t.Helper()
 	supervisor := proc.New(nil)
 	t.Cleanup(func() { supervisor.Close(t.Context()) })
 	dir := folder(t)
-	s, err := Start(t.Context(), supervisor, Config{Dir: dir, Log: filepath.Join(dir, "log"), Addr: addr, Archive: time.Second})
+	s, err := Start(t.Context(), supervisor, Config{Dir: dir, Log: filepath.Join(dir, "log"), Addr: nettest.Address(t), Archive: time.Second})
 	switch {
 	case errors.Is(err, ErrNotInstalled) && os.Getenv(sqltest.RequireServers) == "":
 		t.Skip(err)
@@ -53,7 +54,7 @@ func numbers(t *testing.T, s *Server) (all []int) {
 // A dropped database comes back with all that was committed before, twice.
 func TestDroppedDatabaseIsRestoredToTheLastCommit(t *testing.T) {
 	t.Parallel()
-	s := archiving(t, "127.100.1.4:5432")
+	s := archiving(t)
 	do(t, s, "INSERT INTO numbers VALUES (1)")
 	for round, want := range [][]int{{1, 2}, {1, 2, 3}} {
 		b, err := s.BackUp(t.Context(), string(rune('a'+round)))
@@ -83,7 +84,7 @@ func TestDroppedDatabaseIsRestoredToTheLastCommit(t *testing.T) {
 // A lost disk costs what was not archived, and nothing that was.
 func TestLostDiskIsRestoredToTheEndOfTheArchive(t *testing.T) {
 	t.Parallel()
-	s := archiving(t, "127.100.2.4:5432")
+	s := archiving(t)
 	b, err := s.BackUp(t.Context(), "base")
 	if err != nil {
 		t.Fatal(err)

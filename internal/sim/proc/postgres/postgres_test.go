@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
@@ -29,8 +30,8 @@ func TestServerSignsInOnlyWithItsPassword(t *testing.T) {
 	t.Parallel()
 	supervisor := proc.New(nil)
 	defer supervisor.Close(t.Context())
-	dir := folder(t)
-	s, err := Start(t.Context(), supervisor, Config{Dir: dir, Log: filepath.Join(dir, "log"), Addr: "127.100.0.4:5432", Include: "more.conf"})
+	dir, addr := folder(t), nettest.Address(t)
+	s, err := Start(t.Context(), supervisor, Config{Dir: dir, Log: filepath.Join(dir, "log"), Addr: addr, Include: "more.conf"})
 	switch {
 	case errors.Is(err, ErrNotInstalled) && os.Getenv(sqltest.RequireServers) == "":
 		t.Skip(err)
@@ -41,14 +42,14 @@ func TestServerSignsInOnlyWithItsPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	var role, option string
-	conn := connect(t, s.RoleURL("clerk", "127.100.0.4:5432", "shop", url.Values{"options": {"-c meridian.gateway=eu-west-1"}}))
+	conn := connect(t, s.RoleURL("clerk", addr, "shop", url.Values{"options": {"-c meridian.gateway=eu-west-1"}}))
 	if err := conn.QueryRow(t.Context(), "SELECT current_user, current_setting('meridian.gateway')").Scan(&role, &option); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"clerk", "eu-west-1"}, []string{role, option}); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := pgx.Connect(t.Context(), "postgres://clerk:guess@127.100.0.4:5432/shop?sslmode=disable"); err == nil {
+	if _, err := pgx.Connect(t.Context(), "postgres://clerk:guess@"+addr+"/shop?sslmode=disable"); err == nil {
 		t.Error("a guessed password signs in")
 	}
 }
