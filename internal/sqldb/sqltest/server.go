@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +23,6 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 // RequireServers is the environment variable under which an absent server binary fails a test instead of
@@ -102,8 +100,7 @@ func (s server) url(database string) string {
 }
 
 func (s server) exec(sql string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
+	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, s.url("postgres"))
 	if err != nil {
 		return fmt.Errorf("sqltest: connect: %w", err)
@@ -127,23 +124,22 @@ func launch() server {
 		return server{err: err}
 	}
 	data := filepath.Join(folder, "data")
-	initdb, err := bin("initdb")
+	if s.err = provide(who, data); s.err != nil {
+		return s
+	}
+	stop, err := s.serve(who, data)
 	if err != nil {
 		return server{err: err}
 	}
-	if out, err := command(who, initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-N").CombinedOutput(); err != nil {
-		return server{err: fmt.Errorf("sqltest: initdb: %w: %s", err, out)}
-	}
-	if s.err = s.serve(who, data); s.err == nil {
-		s.err = s.migrate()
-	}
+	stops.add(func() { _ = stop(syscall.SIGQUIT) })
 	return s
 }
 
-func (s server) serve(who *syscall.Credential, data string) error {
+// serve starts the server and waits until it answers. The returned function ends it by a signal.
+func (s server) serve(who *syscall.Credential, data string) (stop func(syscall.Signal) error, err error) {
 	postgres, err := bin("postgres")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var log bytes.Buffer
 	cmd := command(who, postgres, "-D", data, "-k", s.socket, "-c", "listen_addresses=", "-c", "fsync=off",
@@ -161,31 +157,23 @@ func (s server) serve(who *syscall.Credential, data string) error {
 		close(ended)
 	}()
 	if err := <-started; err != nil {
-		return fmt.Errorf("sqltest: start postgres: %w", err)
+		return nil, fmt.Errorf("sqltest: start postgres: %w", err)
 	}
-	stops.add(func() { _ = cmd.Process.Signal(syscall.SIGQUIT); <-ended })
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	stop = func(by syscall.Signal) error {
+		err := cmd.Process.Signal(by)
+		<-ended
+		return err
+	}
+	for ; ; time.Sleep(20 * time.Millisecond) { // on a busy machine it takes its time: only its own end ends the wait
 		if err = s.exec("SELECT 1"); err == nil {
-			return nil
+			return stop, nil
 		}
 		select {
 		case <-ended:
-			return fmt.Errorf("sqltest: postgres ended: %s", log.String())
+			return nil, fmt.Errorf("sqltest: postgres ended: %s", log.String())
 		default:
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("sqltest: postgres does not answer: %w", err)
-		}
 	}
-}
-
-func (s server) migrate() error {
-	if err := s.exec("CREATE DATABASE " + template); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return sqldb.Migrate(ctx, s.url(template), regions.Default(), "", slog.New(slog.DiscardHandler))
 }
 
 // command prepares a child that dies with this process.
