@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 // TestAwait waits in steps for an answer that is late.
@@ -127,9 +129,7 @@ func isDeadline(err error) bool {
 
 func TestDialErrors(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(http.ResponseWriter, *http.Request) {}, start)
-	addr := s.host()
-	s.Close()
+	addr := nettest.Address(t)
 	var dial *DialError
 	if _, err := newPool(t, nil).Send(t.Context(), addr, request(nil)); !errors.As(err, &dial) || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("got %v", err)

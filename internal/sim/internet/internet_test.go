@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -28,10 +30,16 @@ func world(t *testing.T, handler http.Handler) (*Internet, map[regions.Name]*htt
 	cfg := Config{Cities: Cities()}
 	servers := map[regions.Name]*httptest.Server{}
 	for _, r := range regions.Default().All() {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			w.Header().Set("Meridian-Edge-Region", string(r.Name))
 			handler.ServeHTTP(w, req)
 		}))
+		_ = s.Listener.Close()
+		var err error
+		if s.Listener, err = net.Listen("tcp", nettest.Address(t)); err != nil { // whose address refuses once it is closed
+			t.Fatal(err)
+		}
+		s.Start()
 		t.Cleanup(s.Close)
 		servers[r.Name] = s
 		cfg.Edges = append(cfg.Edges, Edge{Region: r.Name, Place: r.Place, Addr: strings.TrimPrefix(s.URL, "http://")})
