@@ -11,9 +11,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -43,7 +42,7 @@ const insert = `INSERT INTO outbox (home_region, order_id, sequence, id, type, p
 
 // Append writes an event in the transaction of the change that it announces; it is due for publishing once
 // that commits. Errors are fault.Internal for an incomplete event, or the transaction's own.
-func Append(ctx context.Context, tx pgx.Tx, e Event) error {
+func Append(ctx context.Context, tx sqldb.Tx, e Event) error {
 	args, err := e.row()
 	if err != nil {
 		return err
@@ -53,7 +52,7 @@ func Append(ctx context.Context, tx pgx.Tx, e Event) error {
 }
 
 // Queue is Append as a part of a batch that the caller sends in its transaction.
-func Queue(batch *pgx.Batch, e Event) error {
+func Queue(batch *sqldb.Batch, e Event) error {
 	args, err := e.row()
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/outbox"
@@ -58,7 +57,7 @@ func (f *fixture) Publish(_ context.Context, events []outbox.Event) error {
 
 func (f *fixture) append(events ...outbox.Event) {
 	f.t.Helper()
-	err := f.db.InTx(f.t.Context(), func(tx pgx.Tx) error {
+	err := f.db.InTx(f.t.Context(), func(tx sqldb.Tx) error {
 		for _, e := range events {
 			if err := outbox.Append(f.t.Context(), tx, e); err != nil {
 				return err
@@ -126,7 +125,7 @@ func TestRelayPublishesUntilTheEffectIsDone(t *testing.T) {
 		t.Errorf("published %s again", last.ID)
 	}
 	for range 2 {
-		if err := f.db.InTx(t.Context(), func(tx pgx.Tx) error { return outbox.EffectDone(t.Context(), tx, home, "a", 1) }); err != nil {
+		if err := f.db.InTx(t.Context(), func(tx sqldb.Tx) error { return outbox.EffectDone(t.Context(), tx, home, "a", 1) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,7 +190,7 @@ func TestAppend(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	changed := errors.New("the change failed")
-	err := f.db.InTx(t.Context(), func(tx pgx.Tx) error {
+	err := f.db.InTx(t.Context(), func(tx sqldb.Tx) error {
 		if err := outbox.Append(t.Context(), tx, event("a", 1)); err != nil {
 			return err
 		}
@@ -210,7 +209,7 @@ func TestAppend(t *testing.T) {
 	} {
 		e := event("a", 1)
 		spoil(&e)
-		if err := outbox.Queue(&pgx.Batch{}, e); !fault.Is(err, fault.Internal) {
+		if err := outbox.Queue(&sqldb.Batch{}, e); !fault.Is(err, fault.Internal) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -225,7 +224,7 @@ func TestOnce(t *testing.T) {
 	f := open(t)
 	aborted := errors.New("the effect failed")
 	take := func(consumer string, fail error) (first bool) {
-		err := f.db.InTx(t.Context(), func(tx pgx.Tx) (err error) {
+		err := f.db.InTx(t.Context(), func(tx sqldb.Tx) (err error) {
 			if first, err = outbox.Once(t.Context(), tx, home, consumer, "evt"); err != nil {
 				return err
 			}

@@ -3,7 +3,6 @@ package payment
 import (
 	"context"
 
-	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
@@ -11,6 +10,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -37,7 +37,7 @@ func (c *Consumer) Handle(ctx context.Context, e outbox.Event) error {
 	if err != nil {
 		return err
 	}
-	return c.store.InTx(ctx, func(tx pgx.Tx) error {
+	return c.store.InTx(ctx, func(tx sqldb.Tx) error {
 		first, err := outbox.Once(ctx, tx, e.Home, ConsumerName, e.ID)
 		if err != nil {
 			return err

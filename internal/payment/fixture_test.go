@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
@@ -96,7 +95,7 @@ func (s *shop) place() outbox.Event {
 		ID: id.New(id.Event, code), Home: home, OrderID: orderID, Sequence: 1, Type: outbox.OrderPlaced, Payload: payload,
 		CreatedAt: time.Now().UTC().Truncate(time.Microsecond), AwaitsEffect: true,
 	}
-	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = s.db.InTx(ctx, func(tx sqldb.Tx) error {
 		for _, sql := range []string{
 			`INSERT INTO orders (home_region, id, user_id, idempotency_key, state, cancel_reason, currency, total_minor, version, created_at, updated_at)
 				VALUES ($1, $2, 'usr_eu1_00000000000000000000000000', $2, 'pending_payment', '', 'EUR', 1250, 1, now(), now())`,

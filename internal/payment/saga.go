@@ -5,10 +5,9 @@ import (
 	"crypto/rand"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/plant"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 // ReasonDeclined is why an order is canceled whose payment the provider declined.
@@ -87,7 +86,7 @@ func (w *Worker) void(ctx context.Context, c Claim) error {
 func (w *Worker) authorized(ctx context.Context, c Claim, ref string) error {
 	c.ProviderRef = ref
 	due := Due{Never: w.FulfillAfter == 0, After: w.FulfillAfter}
-	err := w.settle(ctx, c, due, func(tx pgx.Tx) error {
+	err := w.settle(ctx, c, due, func(tx sqldb.Tx) error {
 		return w.Orders.Confirm(ctx, tx, c.Home, c.OrderID, c.ID)
 	}, Authorized)
 	if fault.Is(err, fault.FailedPrecondition) {
@@ -99,7 +98,7 @@ func (w *Worker) authorized(ctx context.Context, c Claim, ref string) error {
 
 // declined cancels the order, unless it is canceled already.
 func (w *Worker) declined(ctx context.Context, c Claim) error {
-	err := w.settle(ctx, c, Due{Never: true}, func(tx pgx.Tx) error {
+	err := w.settle(ctx, c, Due{Never: true}, func(tx sqldb.Tx) error {
 		return w.Orders.Cancel(ctx, tx, c.Home, c.OrderID, ReasonDeclined)
 	}, Declined)
 	if fault.Is(err, fault.FailedPrecondition) {
@@ -110,7 +109,7 @@ func (w *Worker) declined(ctx context.Context, c Claim) error {
 
 // captured fulfills the order and posts the sale.
 func (w *Worker) captured(ctx context.Context, c Claim) error {
-	return w.settle(ctx, c, Due{Never: true}, func(tx pgx.Tx) error {
+	return w.settle(ctx, c, Due{Never: true}, func(tx sqldb.Tx) error {
 		if err := w.Orders.Fulfill(ctx, tx, c.Home, c.OrderID); err != nil {
 			return err
 		}
@@ -124,7 +123,7 @@ func (w *Worker) voided(ctx context.Context, c Claim) error {
 
 // settle moves the payment along path and does what follows from it, in one transaction. A payment that was
 // settled elsewhere in the meantime is left alone.
-func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx pgx.Tx) error, path ...State) error {
+func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx sqldb.Tx) error, path ...State) error {
 	from, p := c.State, c.Payment
 	for _, next := range path {
 		if err := p.State.To(next); err != nil {
@@ -133,7 +132,7 @@ func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx pg
 		p.State = next
 	}
 	var mine bool
-	err := w.Store.InTx(ctx, func(tx pgx.Tx) (err error) {
+	err := w.Store.InTx(ctx, func(tx sqldb.Tx) (err error) {
 		if mine, err = w.Store.Settle(ctx, tx, p, from, due); err != nil || !mine || follow == nil {
 			return err
 		}

@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/payment"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 func TestSaga(t *testing.T) {
 	t.Parallel()
 	cancel := func(s *shop, orderID string) {
-		if err := s.db.InTx(s.t.Context(), func(tx pgx.Tx) error { return s.orders.Cancel(s.t.Context(), tx, home, orderID, "CHANGED_MIND") }); err != nil {
+		if err := s.db.InTx(s.t.Context(), func(tx sqldb.Tx) error { return s.orders.Cancel(s.t.Context(), tx, home, orderID, "CHANGED_MIND") }); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -4,8 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -13,28 +12,28 @@ import (
 // return its errors as they are, so that InTx can tell which to run again; the others return *fault.Error.
 type Store interface {
 	// InTx runs fn in a transaction, again when it lost against another one.
-	InTx(ctx context.Context, fn func(tx pgx.Tx) error) error
+	InTx(ctx context.Context, fn func(tx sqldb.Tx) error) error
 	// Claim takes up to limit due payments of a region, the longest due first, puts each into its Working state
 	// and makes it due again after visibility. It skips those that are being claimed elsewhere.
 	Claim(ctx context.Context, home regions.Name, limit int, visibility time.Duration) ([]Claim, error)
 	// Postpone makes a payment due after a while if it is still in its state.
 	Postpone(ctx context.Context, p Payment, after time.Duration) error
 	// Insert adds a payment that is due now, unless its order has one, and reports whether it did.
-	Insert(ctx context.Context, tx pgx.Tx, p Payment) (bool, error)
+	Insert(ctx context.Context, tx sqldb.Tx, p Payment) (bool, error)
 	// Settle writes the state, the reference and when the payment is due, if it is still in the state from, and
 	// reports whether it was.
-	Settle(ctx context.Context, tx pgx.Tx, p Payment, from State, due Due) (bool, error)
+	Settle(ctx context.Context, tx sqldb.Tx, p Payment, from State, due Due) (bool, error)
 	// Post appends entries to the ledger.
-	Post(ctx context.Context, tx pgx.Tx, home regions.Name, entries []Entry) error
+	Post(ctx context.Context, tx sqldb.Tx, home regions.Name, entries []Entry) error
 }
 
 // Orders is what payments need of orders. Each change is part of tx and writes its own event. A change that the
 // order's state does not allow is fault.FailedPrecondition.
 type Orders interface {
 	// Confirm notes that the payment is authorized.
-	Confirm(ctx context.Context, tx pgx.Tx, home regions.Name, orderID, paymentID string) error
+	Confirm(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID, paymentID string) error
 	// Fulfill notes that the order is handed over and paid for, and its units sold.
-	Fulfill(ctx context.Context, tx pgx.Tx, home regions.Name, orderID string) error
+	Fulfill(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID string) error
 	// Cancel gives the order up and releases its units; reason is UPPER_SNAKE.
-	Cancel(ctx context.Context, tx pgx.Tx, home regions.Name, orderID, reason string) error
+	Cancel(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID, reason string) error
 }

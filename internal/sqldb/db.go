@@ -29,12 +29,12 @@ type Config struct {
 // counts are what happened to the transactions of a process.
 type counts struct{ committed, retried, exhausted, ambiguous atomic.Int64 }
 
-// Querier runs one statement, in a transaction or outside of one. It is safe for concurrent use only where
-// it is a DB.
+// Querier runs statements, in a transaction or outside of one. It is safe for concurrent use only where it is a DB.
 type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (int64, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Send(ctx context.Context, batch *Batch) error
 }
 
 // DB is a pool of connections to one gateway. It is safe for concurrent use.
@@ -100,6 +100,11 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 // QueryRow runs one reading statement that returns at most one row.
 func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return d.pool.QueryRow(ctx, sql, args...)
+}
+
+// Send runs the statements of a batch in one round trip, each by itself. Use it for reading.
+func (d *DB) Send(ctx context.Context, batch *Batch) error {
+	return d.pool.SendBatch(ctx, batch).Close()
 }
 
 // Engine tells which engine the server is; it asks once.

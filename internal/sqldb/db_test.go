@@ -6,8 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
@@ -32,7 +30,7 @@ func TestInTxRunsAgainUntilSerializable(t *testing.T) {
 	errs := make([]error, takers)
 	for i := range takers {
 		wg.Go(func() {
-			errs[i] = db.InTx(ctx, func(tx pgx.Tx) error {
+			errs[i] = db.InTx(ctx, func(tx sqldb.Tx) error {
 				var n int
 				if err := tx.QueryRow(ctx, `SELECT on_hand FROM stock WHERE home_region = $1 AND sku = $2`, "eu-west-1", "a").Scan(&n); err != nil {
 					return err
@@ -60,11 +58,11 @@ func TestInTxErrors(t *testing.T) {
 	db := sqltest.Open(t, nil)
 	ctx := t.Context()
 	mine := errors.New("mine")
-	if err := db.InTx(ctx, func(pgx.Tx) error { return mine }); !errors.Is(err, mine) {
+	if err := db.InTx(ctx, func(sqldb.Tx) error { return mine }); !errors.Is(err, mine) {
 		t.Errorf("fn's own error became %v", err)
 	}
 	calls := 0
-	err := db.InTx(ctx, func(tx pgx.Tx) error {
+	err := db.InTx(ctx, func(tx sqldb.Tx) error {
 		calls++
 		_, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pg_backend_pid())`)
 		return err
@@ -72,7 +70,7 @@ func TestInTxErrors(t *testing.T) {
 	if !fault.Is(err, fault.Unavailable) || calls != 2 {
 		t.Errorf("a connection lost before COMMIT, after %d calls: %v; want unavailable after 2", calls, err)
 	}
-	err = db.InTx(ctx, func(tx pgx.Tx) error {
+	err = db.InTx(ctx, func(tx sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 20`)
 		if err == nil {
 			_, err = tx.Exec(ctx, `SELECT pg_sleep(5)`)
@@ -98,7 +96,7 @@ func TestCommitLostIsAmbiguous(t *testing.T) {
 		}
 	}
 	calls := 0
-	err := db.InTx(ctx, func(tx pgx.Tx) error {
+	err := db.InTx(ctx, func(tx sqldb.Tx) error {
 		calls++
 		_, err := tx.Exec(ctx, insertStock, "eu-west-1", "b", 1)
 		return err
@@ -115,7 +113,7 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.InTx(t.Context(), func(pgx.Tx) error { return nil }); fault.Reason(err) != "DATABASE_UNREACHABLE" {
+	if err := db.InTx(t.Context(), func(sqldb.Tx) error { return nil }); fault.Reason(err) != "DATABASE_UNREACHABLE" {
 		t.Errorf("got %v", err)
 	}
 	if _, err := sqldb.Open(t.Context(), sqldb.Config{URL: "::"}); !errors.Is(err, sqldb.ErrConfig) {

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,7 +21,7 @@ func TestTransactionsAreCounted(t *testing.T) {
 	conflict := &pgconn.PgError{Code: "40001"}
 	run := func(fail func(call int) error) {
 		calls := 0
-		_ = db.InTx(t.Context(), func(pgx.Tx) error { calls++; return fail(calls) })
+		_ = db.InTx(t.Context(), func(sqldb.Tx) error { calls++; return fail(calls) })
 	}
 	run(func(int) error { return nil })
 	run(func(int) error { return fault.New(fault.FailedPrecondition, "CART_EMPTY", "it is empty") }) // not the database's doing

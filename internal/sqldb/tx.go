@@ -27,13 +27,44 @@ const (
 
 var serializable = pgx.TxOptions{IsoLevel: pgx.Serializable}
 
+// Tx is a transaction that InTx began. Only InTx ends it: to a domain it is a value to hand on to the stores that
+// take part. It is not safe for concurrent use.
+type Tx struct{ tx pgx.Tx }
+
+var _ Querier = Tx{}
+
+// Batch is statements that are sent in one round trip.
+type Batch = pgx.Batch
+
+// Exec runs one statement and returns how many rows it affected. Errors are the database's own, so that InTx can
+// tell which of them to run again.
+func (t Tx) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	tag, err := t.tx.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
+
+// Query runs one statement that returns rows.
+func (t Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return t.tx.Query(ctx, sql, args...)
+}
+
+// QueryRow runs one statement that returns at most one row.
+func (t Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return t.tx.QueryRow(ctx, sql, args...)
+}
+
+// Send runs the statements of a batch; the first that fails ends it.
+func (t Tx) Send(ctx context.Context, batch *Batch) error {
+	return t.tx.SendBatch(ctx, batch).Close()
+}
+
 // InTx runs fn in a SERIALIZABLE transaction and commits it. When the database aborts the transaction (40001,
 // 40P01), or the connection is lost before COMMIT was sent, all of fn runs again, so fn must have no effect
 // outside of tx. Errors: what fn returned; fault.Unavailable when nothing was changed; fault.Ambiguous (reason
 // COMMIT_AMBIGUOUS) when the outcome of COMMIT is unknown: read back by an idempotency key, do not repeat.
 //
 // A caller that goes away does not interrupt a COMMIT that was sent.
-func (d *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+func (d *DB) InTx(ctx context.Context, fn func(tx Tx) error) error {
 	engine, err := d.Engine(ctx)
 	if err != nil {
 		return err
@@ -44,14 +75,14 @@ func (d *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return d.inPostgresTx(ctx, fn)
 }
 
-func (d *DB) inCockroachTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+func (d *DB) inCockroachTx(ctx context.Context, fn func(tx Tx) error) error {
 	again := false
 	err := crdbpgx.ExecuteTx(ctx, d.pool, serializable, func(tx pgx.Tx) error {
 		if again {
 			d.counts.retried.Add(1)
 		}
 		again = true
-		return fn(tx)
+		return fn(Tx{tx})
 	})
 	if _, ambiguous := errors.AsType[*crdb.AmbiguousCommitError](err); ambiguous {
 		err = errAmbiguous(err)
@@ -62,7 +93,7 @@ func (d *DB) inCockroachTx(ctx context.Context, fn func(tx pgx.Tx) error) error 
 
 // inPostgresTx exists because crdbpgx.ExecuteTx takes an error of COMMIT for a commit that happened, which is
 // true of CockroachDB's protocol after RELEASE SAVEPOINT and false of PostgreSQL's.
-func (d *DB) inPostgresTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+func (d *DB) inPostgresTx(ctx context.Context, fn func(tx Tx) error) error {
 	reconnected := false
 	for attempt := 1; ; attempt++ {
 		err := d.attempt(ctx, fn)
@@ -85,12 +116,12 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	}
 }
 
-func (d *DB) attempt(ctx context.Context, fn func(tx pgx.Tx) error) error {
+func (d *DB) attempt(ctx context.Context, fn func(tx Tx) error) error {
 	tx, err := d.pool.BeginTx(ctx, serializable)
 	if err != nil {
 		return err
 	}
-	if err := fn(tx); err != nil {
+	if err := fn(Tx{tx}); err != nil {
 		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = tx.Rollback(rollback) // fn's error is the one that matters; a failed rollback closes the connection

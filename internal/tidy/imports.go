@@ -54,7 +54,7 @@ internal/catalog/views             : words internal/cache internal/catalog
 internal/order/orderredis          : words internal/cache internal/order
 internal/order/ordersql            : internal/outbox internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
 internal/order/ordersql            : api/gen internal/rpc internal/telemetry internal/plant
-internal/payment                   : api/gen internal/outbox internal/telemetry internal/plant
+internal/payment                   : api/gen internal/sqldb internal/outbox internal/telemetry internal/plant
 internal/payment/providerhttp      : words internal/payment
 internal/payment/paymentsql        : internal/order internal/order/ordersql internal/outbox internal/plant
 internal/payment/sandbox           : words

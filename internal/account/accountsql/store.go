@@ -21,21 +21,21 @@ func New(db *sqldb.DB) *Store { return &Store{db} }
 
 // Create implements account.Store.
 func (s *Store) Create(ctx context.Context, emailHMAC []byte, a account.Account, passwordHash string) error {
-	return s.db.InTx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `INSERT INTO account_directory (email_hmac, user_id, home_region, created_at)
+	return s.db.InTx(ctx, func(tx sqldb.Tx) error {
+		n, err := tx.Exec(ctx, `INSERT INTO account_directory (email_hmac, user_id, home_region, created_at)
 			VALUES ($1, $2, $3, $4) ON CONFLICT (email_hmac) DO NOTHING`, emailHMAC, a.ID, a.Home, a.CreatedAt)
 		if err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
+		if n == 0 {
 			return fault.New(fault.Exists, "EMAIL_TAKEN", "an account with this e-mail address exists; sign in instead")
 		}
-		batch := &pgx.Batch{}
+		batch := &sqldb.Batch{}
 		batch.Queue(`INSERT INTO users (home_region, id, email, display_name, country, currency, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`, a.Home, a.ID, a.Email, a.DisplayName, a.Country, a.Currency, a.CreatedAt)
 		batch.Queue(`INSERT INTO credentials (home_region, user_id, password_hash, updated_at) VALUES ($1, $2, $3, $4)`,
 			a.Home, a.ID, passwordHash, a.CreatedAt)
-		return tx.SendBatch(ctx, batch).Close()
+		return tx.Send(ctx, batch)
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
@@ -162,10 +161,10 @@ func TestRedisMissesAChange(t *testing.T) {
 	if c, err := r.Find(t.Context(), home, user); err != nil || c.Version != 2 {
 		t.Errorf("with Redis back: %+v, %v", c, err)
 	}
-	err := db.InTx(t.Context(), func(tx pgx.Tx) error { // as an order does, past the cache
-		batch := &pgx.Batch{}
+	err := db.InTx(t.Context(), func(tx sqldb.Tx) error { // as an order does, past the cache
+		batch := &sqldb.Batch{}
 		cartsql.QueueClear(batch, home, user)
-		return tx.SendBatch(t.Context(), batch).Close()
+		return tx.Send(t.Context(), batch)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func (s *Store) FindUnless(ctx context.Context, home regions.Name, userID string
 // Change implements cart.Store.
 func (s *Store) Change(ctx context.Context, home regions.Name, userID string, change func(cart.Cart) (cart.Cart, error)) (cart.Cart, error) {
 	var after cart.Cart
-	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
 		before, err := scan(tx.QueryRow(ctx, find+` FOR UPDATE`, home, userID))
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func (s *Store) Change(ctx context.Context, home regions.Name, userID string, ch
 }
 
 // QueueLock reads a cart for an order to take, and locks it.
-func QueueLock(batch *pgx.Batch, home regions.Name, userID string, c *cart.Cart) {
+func QueueLock(batch *sqldb.Batch, home regions.Name, userID string, c *cart.Cart) {
 	batch.Queue(find+` FOR UPDATE`, home, userID).QueryRow(func(row pgx.Row) (err error) {
 		*c, err = scan(row)
 		return err
@@ -73,7 +73,7 @@ func QueueLock(batch *pgx.Batch, home regions.Name, userID string, c *cart.Cart)
 }
 
 // QueueClear empties a cart that QueueLock locked.
-func QueueClear(batch *pgx.Batch, home regions.Name, userID string) {
+func QueueClear(batch *sqldb.Batch, home regions.Name, userID string) {
 	batch.Queue(`UPDATE carts SET version = version + 1, items = '{}' WHERE home_region = $1 AND user_id = $2`, home, userID)
 }
 

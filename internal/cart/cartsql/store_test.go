@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
@@ -153,11 +152,11 @@ func TestOrderTakesTheCart(t *testing.T) {
 	want := s.set("u", "A", 3)
 	for _, user := range []string{"u", "never"} {
 		var locked cart.Cart
-		err := s.db.InTx(t.Context(), func(tx pgx.Tx) error {
-			batch := &pgx.Batch{}
+		err := s.db.InTx(t.Context(), func(tx sqldb.Tx) error {
+			batch := &sqldb.Batch{}
 			cartsql.QueueLock(batch, home, user, &locked)
 			cartsql.QueueClear(batch, home, user)
-			return tx.SendBatch(t.Context(), batch).Close()
+			return tx.Send(t.Context(), batch)
 		})
 		if diff := cmp.Diff(want, locked); err != nil || diff != "" {
 			t.Errorf("%s: %v\n%s", user, err, diff)

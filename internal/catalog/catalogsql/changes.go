@@ -8,12 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // announce leaves word of products that changed to every region, in the transaction of the change. A product that
 // is new, at version 1, is in no cache.
-func (s *Store) announce(batch *pgx.Batch, handles []string) {
+func (s *Store) announce(batch *sqldb.Batch, handles []string) {
 	for _, region := range s.regions {
 		batch.Queue(`INSERT INTO product_changes (home_region, handle, version, since)
 			SELECT $1, handle, version, $3 FROM products WHERE handle = ANY ($2) AND version > 1 ORDER BY handle

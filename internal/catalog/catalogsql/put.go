@@ -12,6 +12,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 // putProduct affects one row when it changed anything. The version grows with each change.
@@ -39,17 +40,17 @@ type change struct{ product, parts bool }
 // Put implements catalog.Store.
 func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed int, err error) {
 	var versions map[string]int64
-	err = s.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = s.db.InTx(ctx, func(tx sqldb.Tx) error {
 		if err := skusTaken(ctx, tx, products); err != nil {
 			return err
 		}
 		changes := make(map[string]*change, len(products))
-		batch := &pgx.Batch{}
+		batch := &sqldb.Batch{}
 		for _, p := range products {
 			changes[p.Handle] = &change{}
 			s.queue(batch, p, changes[p.Handle])
 		}
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		if err := tx.Send(ctx, batch); err != nil {
 			return err
 		}
 		var err error
@@ -69,7 +70,7 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed in
 }
 
 // versionsOf reads the versions of what was put, changed or not: a repetition of a write has the same to show.
-func versionsOf(ctx context.Context, tx pgx.Tx, put map[string]*change) (map[string]int64, error) {
+func versionsOf(ctx context.Context, tx sqldb.Tx, put map[string]*change) (map[string]int64, error) {
 	rows, err := tx.Query(ctx, `SELECT handle, version FROM products WHERE handle = ANY ($1)`, slices.Collect(maps.Keys(put)))
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func versionsOf(ctx context.Context, tx pgx.Tx, put map[string]*change) (map[str
 }
 
 // conclude makes new versions of what changed, leaves word of them to every region, and returns how many.
-func (s *Store) conclude(ctx context.Context, tx pgx.Tx, changes map[string]*change) (int, error) {
+func (s *Store) conclude(ctx context.Context, tx sqldb.Tx, changes map[string]*change) (int, error) {
 	var changed, touched []string // touched: their version must grow although their own row stayed as it was
 	for handle, c := range changes {
 		if c.product || c.parts {
@@ -98,13 +99,13 @@ func (s *Store) conclude(ctx context.Context, tx pgx.Tx, changes map[string]*cha
 	if len(changed) == 0 {
 		return 0, nil
 	}
-	batch := &pgx.Batch{}
+	batch := &sqldb.Batch{}
 	batch.Queue(touchProducts, touched, s.clock())
 	s.announce(batch, changed)
-	return len(changed), tx.SendBatch(ctx, batch).Close()
+	return len(changed), tx.Send(ctx, batch)
 }
 
-func skusTaken(ctx context.Context, tx pgx.Tx, products []catalog.Product) error {
+func skusTaken(ctx context.Context, tx sqldb.Tx, products []catalog.Product) error {
 	owner := map[string]string{}
 	var skus []string
 	for _, p := range products {
@@ -127,7 +128,7 @@ func skusTaken(ctx context.Context, tx pgx.Tx, products []catalog.Product) error
 	return err
 }
 
-func (s *Store) queue(batch *pgx.Batch, p catalog.Product, c *change) {
+func (s *Store) queue(batch *sqldb.Batch, p catalog.Product, c *change) {
 	note := func(happened *bool) func(pgconn.CommandTag) error {
 		return func(tag pgconn.CommandTag) error {
 			*happened = *happened || tag.RowsAffected() > 0

@@ -37,7 +37,7 @@ func (s *Store) Page(ctx context.Context, category, after string, limit int) ([]
 
 // Find implements catalog.Store.
 func (s *Store) Find(ctx context.Context, handle string) (catalog.Product, error) {
-	batch := &pgx.Batch{}
+	batch := &sqldb.Batch{}
 	batch.Queue(`SELECT `+columns+` FROM products WHERE handle = $1`, handle)
 	batch.Queue(variantsOf, []string{handle})
 	results := s.db.Pool().SendBatch(ctx, batch)
@@ -139,7 +139,7 @@ type Offer struct {
 }
 
 // QueueOffers reads titles and prices of SKUs of active products into offers.
-func QueueOffers(batch *pgx.Batch, skus []string, currency money.Currency, offers map[string]Offer) {
+func QueueOffers(batch *sqldb.Batch, skus []string, currency money.Currency, offers map[string]Offer) {
 	batch.Queue(`SELECT v.sku, CASE WHEN v.title = '' THEN p.title ELSE p.title || ' · ' || v.title END, c.minor
 		FROM variants v JOIN products p ON p.handle = v.handle LEFT JOIN prices c ON c.sku = v.sku AND c.currency = $2
 		WHERE v.sku = ANY ($1) AND p.active`, skus, currency).Query(func(rows pgx.Rows) error {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
@@ -269,10 +268,10 @@ func TestOffers(t *testing.T) {
 	tea := simple("tea", "Food", true)
 	s.put(backpack(), simple("hidden", "", false), tea)
 	offers := map[string]catalogsql.Offer{}
-	err := s.db.InTx(t.Context(), func(tx pgx.Tx) error {
-		batch := &pgx.Batch{}
+	err := s.db.InTx(t.Context(), func(tx sqldb.Tx) error {
+		batch := &sqldb.Batch{}
 		catalogsql.QueueOffers(batch, []string{"bp-l", "bp-a", "sku-hidden", "sku-tea", "gone"}, "USD", offers)
-		return tx.SendBatch(t.Context(), batch).Close()
+		return tx.Send(t.Context(), batch)
 	})
 	price := int64(13999)
 	want := map[string]catalogsql.Offer{

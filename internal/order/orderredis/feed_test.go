@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
@@ -155,7 +154,7 @@ func (r *region) place(n int) []string {
 func (r *region) move(orderID string, to order.State) {
 	r.t.Helper()
 	ctx := r.t.Context()
-	err := r.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := r.db.InTx(ctx, func(tx sqldb.Tx) error {
 		if to == order.Confirmed {
 			return r.store.Confirm(ctx, tx, home, orderID, "pay")
 		}

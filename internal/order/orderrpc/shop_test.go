@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
-	"github.com/jackc/pgx/v5"
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
@@ -116,7 +115,7 @@ func (s *shop) placed(key string) *orderv1.Order {
 // move changes an order as the payment room does.
 func (s *shop) move(orderID string, to order.State) {
 	s.t.Helper()
-	err := s.db.InTx(s.t.Context(), func(tx pgx.Tx) error {
+	err := s.db.InTx(s.t.Context(), func(tx sqldb.Tx) error {
 		switch to {
 		case order.Confirmed:
 			return s.store.Confirm(s.t.Context(), tx, home, orderID, "pay")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
@@ -13,11 +12,12 @@ import (
 	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
 )
 
 // queueEvent writes the event that announces o's newest change into the outbox. paymentID is for a confirmation.
-func queueEvent(ctx context.Context, batch *pgx.Batch, eventID string, o order.Order, paymentID string) error {
+func queueEvent(ctx context.Context, batch *sqldb.Batch, eventID string, o order.Order, paymentID string) error {
 	kind, payload := announce(o, paymentID)
 	encoded, err := proto.Marshal(payload)
 	if err != nil {

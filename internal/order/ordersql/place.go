@@ -50,7 +50,7 @@ const placed = `SELECT request_hash, response FROM idempotency_keys
 // stops it, the key then tells what it placed before.
 func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, error) {
 	var o order.Order
-	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
 		c, err := lockCart(ctx, tx, p)
 		if err != nil {
 			return err
@@ -81,10 +81,10 @@ func (s *Store) Placed(ctx context.Context, p order.Placement) (order.Order, err
 
 // lockCart reads the cart for this transaction alone. A second request with the same key waits here for the
 // first one's COMMIT.
-func lockCart(ctx context.Context, tx pgx.Tx, p order.Placement) (c cart.Cart, err error) {
-	batch := &pgx.Batch{}
+func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart, err error) {
+	batch := &sqldb.Batch{}
 	cartsql.QueueLock(batch, p.Home, p.UserID, &c)
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	if err := tx.Send(ctx, batch); err != nil {
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && pg.Code == "55P03" {
 			return c, fault.Wrap(err, fault.Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT",
@@ -96,13 +96,13 @@ func lockCart(ctx context.Context, tx pgx.Tx, p order.Placement) (c cart.Cart, e
 }
 
 // compose prices the cart and locks its stock in one round trip, and decides.
-func compose(ctx context.Context, tx pgx.Tx, p order.Placement, c cart.Cart) (order.Order, error) {
+func compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart) (order.Order, error) {
 	if err := c.Matches(p.CartEtag); err != nil {
 		return order.Order{}, err
 	}
 	found := map[string]catalogsql.Offer{}
 	if len(c.Items) > 0 {
-		batch := &pgx.Batch{}
+		batch := &sqldb.Batch{}
 		wanted := quantities(c.Items)
 		skus := make([]string, len(wanted))
 		for i, q := range wanted {
@@ -110,7 +110,7 @@ func compose(ctx context.Context, tx pgx.Tx, p order.Placement, c cart.Cart) (or
 		}
 		catalogsql.QueueOffers(batch, skus, p.Currency, found)
 		stocksql.QueueLock(batch, p.Home, wanted)
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		if err := tx.Send(ctx, batch); err != nil {
 			return order.Order{}, err
 		}
 	}
@@ -132,12 +132,12 @@ func compose(ctx context.Context, tx pgx.Tx, p order.Placement, c cart.Cart) (or
 }
 
 // write stores the order and everything that goes with it in one round trip.
-func write(ctx context.Context, tx pgx.Tx, p order.Placement, o order.Order) error {
+func write(ctx context.Context, tx sqldb.Tx, p order.Placement, o order.Order) error {
 	response, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("order: encode response: %w", err)
 	}
-	batch := &pgx.Batch{}
+	batch := &sqldb.Batch{}
 	stocksql.QueueReserve(batch, o.Home, quantitiesOf(o.Lines))
 	batch.Queue(`INSERT INTO orders (home_region, id, user_id, idempotency_key, state, cancel_reason, currency, total_minor, version, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8, $9, $9)`,
@@ -154,10 +154,10 @@ func write(ctx context.Context, tx pgx.Tx, p order.Placement, o order.Order) err
 			}
 			return nil
 		})
-	return tx.SendBatch(ctx, batch).Close()
+	return tx.Send(ctx, batch)
 }
 
-func queueLines(batch *pgx.Batch, o order.Order) {
+func queueLines(batch *sqldb.Batch, o order.Order) {
 	var skus, titles []string
 	var units, prices []int64
 	for _, l := range o.Lines {

@@ -16,33 +16,28 @@ const (
 	linesOf = `SELECT order_id, sku, title, quantity, unit_minor FROM order_lines WHERE home_region = $1 AND order_id = ANY ($2) ORDER BY order_id, line`
 )
 
-// batcher is a pool or a transaction.
-type batcher interface {
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
-}
-
 // Find implements order.Store.
 func (s *Store) Find(ctx context.Context, home regions.Name, orderID string) (order.Order, error) {
-	o, err := find(ctx, s.db.Pool(), home, orderID, false)
+	o, err := find(ctx, s.db, home, orderID, false)
 	if errors.Is(err, order.ErrNotFound) {
 		return o, err
 	}
 	return o, sqldb.Fault(err)
 }
 
-func find(ctx context.Context, on batcher, home regions.Name, orderID string, lock bool) (order.Order, error) {
+func find(ctx context.Context, on sqldb.Querier, home regions.Name, orderID string, lock bool) (order.Order, error) {
 	sql := `SELECT ` + columns + ` FROM orders WHERE home_region = $1 AND id = $2`
 	if lock {
 		sql += ` FOR UPDATE`
 	}
 	var orders []order.Order
-	batch := &pgx.Batch{}
+	batch := &sqldb.Batch{}
 	batch.Queue(sql, home, orderID).Query(func(rows pgx.Rows) (err error) {
 		orders, err = collect(rows, home)
 		return err
 	})
 	batch.Queue(linesOf, home, []string{orderID}).Query(func(rows pgx.Rows) error { return attach(rows, orders) })
-	if err := on.SendBatch(ctx, batch).Close(); err != nil {
+	if err := on.Send(ctx, batch); err != nil {
 		return order.Order{}, err
 	}
 	if len(orders) == 0 {

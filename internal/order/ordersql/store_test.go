@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
@@ -240,7 +239,7 @@ func TestPlaceConcurrently(t *testing.T) {
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	in := func(f func(tx pgx.Tx) error) error { return s.db.InTx(t.Context(), f) }
+	in := func(f func(tx sqldb.Tx) error) error { return s.db.InTx(t.Context(), f) }
 	place := func(user string) string {
 		s.fill(user, map[string]int64{"A": 2})
 		o, err := s.store.Place(t.Context(), s.placement(user, "k"))
@@ -252,15 +251,15 @@ func TestTransitions(t *testing.T) {
 	sold, dropped := place("a"), place("b")
 	steps := []struct {
 		name string
-		run  func(tx pgx.Tx) error
+		run  func(tx sqldb.Tx) error
 		want string
 	}{
-		{"confirm", func(tx pgx.Tx) error { return s.store.Confirm(t.Context(), tx, home, sold, "pay") }, ""},
-		{"confirm twice", func(tx pgx.Tx) error { return s.store.Confirm(t.Context(), tx, home, sold, "pay") }, "ORDER_STATE"},
-		{"fulfill", func(tx pgx.Tx) error { return s.store.Fulfill(t.Context(), tx, home, sold) }, ""},
-		{"cancel what is fulfilled", func(tx pgx.Tx) error { return s.store.Cancel(t.Context(), tx, home, sold, "LATE") }, "ORDER_STATE"},
-		{"fulfill what is unpaid", func(tx pgx.Tx) error { return s.store.Fulfill(t.Context(), tx, home, dropped) }, "ORDER_STATE"},
-		{"cancel", func(tx pgx.Tx) error { return s.store.Cancel(t.Context(), tx, home, dropped, "PAYMENT_DECLINED") }, ""},
+		{"confirm", func(tx sqldb.Tx) error { return s.store.Confirm(t.Context(), tx, home, sold, "pay") }, ""},
+		{"confirm twice", func(tx sqldb.Tx) error { return s.store.Confirm(t.Context(), tx, home, sold, "pay") }, "ORDER_STATE"},
+		{"fulfill", func(tx sqldb.Tx) error { return s.store.Fulfill(t.Context(), tx, home, sold) }, ""},
+		{"cancel what is fulfilled", func(tx sqldb.Tx) error { return s.store.Cancel(t.Context(), tx, home, sold, "LATE") }, "ORDER_STATE"},
+		{"fulfill what is unpaid", func(tx sqldb.Tx) error { return s.store.Fulfill(t.Context(), tx, home, dropped) }, "ORDER_STATE"},
+		{"cancel", func(tx sqldb.Tx) error { return s.store.Cancel(t.Context(), tx, home, dropped, "PAYMENT_DECLINED") }, ""},
 	}
 	for _, step := range steps {
 		if err := in(step.run); fault.Reason(err) != step.want || (err != nil) != (step.want != "") {

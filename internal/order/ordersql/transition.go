@@ -4,30 +4,29 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // Confirm moves an order to confirmed inside the caller's transaction, and announces it.
-func (s *Store) Confirm(ctx context.Context, tx pgx.Tx, home regions.Name, orderID, paymentID string) error {
+func (s *Store) Confirm(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID, paymentID string) error {
 	return s.move(ctx, tx, home, orderID, order.Confirmed, "", paymentID)
 }
 
 // Fulfill moves an order to fulfilled inside the caller's transaction: its units are sold. It announces it.
-func (s *Store) Fulfill(ctx context.Context, tx pgx.Tx, home regions.Name, orderID string) error {
+func (s *Store) Fulfill(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID string) error {
 	return s.move(ctx, tx, home, orderID, order.Fulfilled, "", "")
 }
 
 // Cancel moves an order to canceled inside the caller's transaction: its units are released. It announces it.
-func (s *Store) Cancel(ctx context.Context, tx pgx.Tx, home regions.Name, orderID, reason string) error {
+func (s *Store) Cancel(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID, reason string) error {
 	return s.move(ctx, tx, home, orderID, order.Canceled, reason, "")
 }
 
-func (s *Store) move(ctx context.Context, tx pgx.Tx, home regions.Name, orderID string, to order.State, reason, paymentID string) error {
+func (s *Store) move(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID string, to order.State, reason, paymentID string) error {
 	o, err := find(ctx, tx, home, orderID, true)
 	if err != nil {
 		return err
@@ -36,7 +35,7 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, home regions.Name, orderID 
 		return err
 	}
 	o.State, o.CancelReason, o.Version, o.UpdatedAt = to, reason, o.Version+1, s.clock().Truncate(time.Microsecond)
-	batch := &pgx.Batch{}
+	batch := &sqldb.Batch{}
 	batch.Queue(`UPDATE orders SET state = $3, cancel_reason = $4, version = $5, updated_at = $6 WHERE home_region = $1 AND id = $2`,
 		home, orderID, o.State, o.CancelReason, o.Version, o.UpdatedAt)
 	switch to {
@@ -49,7 +48,7 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, home regions.Name, orderID 
 	if err := queueEvent(ctx, batch, id.New(id.Event, codeOf(orderID)), o, paymentID); err != nil {
 		return err
 	}
-	return tx.SendBatch(ctx, batch).Close()
+	return tx.Send(ctx, batch)
 }
 
 func codeOf(orderID string) regions.Code {

@@ -19,7 +19,9 @@ type Store struct{ db *sqldb.DB }
 func New(db *sqldb.DB) *Store { return &Store{db} }
 
 // InTx implements payment.Store.
-func (s *Store) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error { return s.db.InTx(ctx, fn) }
+func (s *Store) InTx(ctx context.Context, fn func(tx sqldb.Tx) error) error {
+	return s.db.InTx(ctx, fn)
+}
 
 const claimSQL = `WITH due AS MATERIALIZED (
 		SELECT id, state FROM payments WHERE home_region = $1 AND due_at <= now()
@@ -74,27 +76,27 @@ func (s *Store) Postpone(ctx context.Context, p payment.Payment, after time.Dura
 }
 
 // Insert implements payment.Store.
-func (s *Store) Insert(ctx context.Context, tx pgx.Tx, p payment.Payment) (bool, error) {
-	tag, err := tx.Exec(ctx, `INSERT INTO payments (home_region, id, order_id, state, currency, amount_minor, provider_ref, attempts, traceparent, due_at, created_at, updated_at)
+func (s *Store) Insert(ctx context.Context, tx sqldb.Tx, p payment.Payment) (bool, error) {
+	n, err := tx.Exec(ctx, `INSERT INTO payments (home_region, id, order_id, state, currency, amount_minor, provider_ref, attempts, traceparent, due_at, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, '', 0, $7, now(), now(), now())
 		ON CONFLICT (home_region, order_id) DO NOTHING`,
 		string(p.Home), p.ID, p.OrderID, p.State, p.Amount.Currency, p.Amount.Minor, p.Traceparent)
-	return tag.RowsAffected() == 1, err
+	return n == 1, err
 }
 
 // Settle implements payment.Store.
-func (s *Store) Settle(ctx context.Context, tx pgx.Tx, p payment.Payment, from payment.State, due payment.Due) (bool, error) {
+func (s *Store) Settle(ctx context.Context, tx sqldb.Tx, p payment.Payment, from payment.State, due payment.Due) (bool, error) {
 	after := &due.After
 	if due.Never {
 		after = nil
 	}
-	tag, err := tx.Exec(ctx, `UPDATE payments SET state = $4, provider_ref = $5, attempts = 0, due_at = now() + $6::interval, updated_at = now()
+	n, err := tx.Exec(ctx, `UPDATE payments SET state = $4, provider_ref = $5, attempts = 0, due_at = now() + $6::interval, updated_at = now()
 		WHERE home_region = $1 AND id = $2 AND state = $3`, string(p.Home), p.ID, from, p.State, p.ProviderRef, after)
-	return tag.RowsAffected() == 1, err
+	return n == 1, err
 }
 
 // Post implements payment.Store.
-func (s *Store) Post(ctx context.Context, tx pgx.Tx, home regions.Name, entries []payment.Entry) error {
+func (s *Store) Post(ctx context.Context, tx sqldb.Tx, home regions.Name, entries []payment.Entry) error {
 	for _, e := range entries {
 		if _, err := tx.Exec(ctx, `INSERT INTO ledger_entries (home_region, posting_id, account, payment_id, currency, amount_minor, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, now())`, string(home), e.PostingID, e.Account, e.PaymentID, e.Amount.Currency, e.Amount.Minor); err != nil {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/payment"
@@ -54,9 +53,9 @@ func fresh(i int) payment.Payment {
 }
 
 // in runs fn in a transaction.
-func (f fixture) in(fn func(tx pgx.Tx) (bool, error)) (ok bool) {
+func (f fixture) in(fn func(tx sqldb.Tx) (bool, error)) (ok bool) {
 	f.Helper()
-	err := f.store.InTx(f.Context(), func(tx pgx.Tx) (err error) {
+	err := f.store.InTx(f.Context(), func(tx sqldb.Tx) (err error) {
 		ok, err = fn(tx)
 		return err
 	})
@@ -68,7 +67,7 @@ func (f fixture) in(fn func(tx pgx.Tx) (bool, error)) (ok bool) {
 
 func (f fixture) insert(p payment.Payment) bool {
 	f.Helper()
-	return f.in(func(tx pgx.Tx) (bool, error) { return f.store.Insert(f.Context(), tx, p) })
+	return f.in(func(tx sqldb.Tx) (bool, error) { return f.store.Insert(f.Context(), tx, p) })
 }
 
 func (f fixture) claim(limit int, visibility time.Duration) []payment.Claim {
@@ -161,7 +160,7 @@ func TestSettleComparesTheState(t *testing.T) {
 	settle := func(to, from payment.State, due payment.Due) bool {
 		p := c.Payment
 		p.State, p.ProviderRef = to, "ref"
-		return f.in(func(tx pgx.Tx) (bool, error) { return f.store.Settle(t.Context(), tx, p, from, due) })
+		return f.in(func(tx sqldb.Tx) (bool, error) { return f.store.Settle(t.Context(), tx, p, from, due) })
 	}
 	if settle(payment.Captured, payment.Capturing, payment.Due{Never: true}) {
 		t.Error("settled from a state that it is not in")
@@ -201,7 +200,7 @@ func TestOnePaymentOfAnOrderAndOnePostingOfACapture(t *testing.T) {
 		{PostingID: "l", Account: payment.Sales, PaymentID: "p0", Amount: money.Money{Minor: -900, Currency: "JPY"}},
 	}
 	post := func() error {
-		return f.store.InTx(t.Context(), func(tx pgx.Tx) error { return f.store.Post(t.Context(), tx, home, entries) })
+		return f.store.InTx(t.Context(), func(tx sqldb.Tx) error { return f.store.Post(t.Context(), tx, home, entries) })
 	}
 	if err := post(); err != nil {
 		t.Error(err)

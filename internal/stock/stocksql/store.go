@@ -30,7 +30,7 @@ func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
 		for sku, n := range units {
 			skus, shares = append(skus, sku), append(shares, stock.Split(sku, n, names)[home])
 		}
-		err := s.db.InTx(ctx, func(tx pgx.Tx) error {
+		err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
 			_, err := tx.Exec(ctx, `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
 				SELECT $1, sku, units, units, 0, 0 FROM unnest($2::text[], $3::bigint[]) AS new (sku, units)
 				ON CONFLICT (home_region, sku) DO NOTHING`, home, skus, shares)
@@ -47,7 +47,7 @@ const lock = `SELECT sku, on_hand FROM stock WHERE home_region = $1 AND sku = AN
 
 // QueueLock locks the rows of merged quantities in their order and fails with OUT_OF_STOCK when one has too few
 // units on hand. QueueReserve must follow in the same transaction.
-func QueueLock(batch *pgx.Batch, home regions.Name, wanted []stock.Quantity) {
+func QueueLock(batch *sqldb.Batch, home regions.Name, wanted []stock.Quantity) {
 	skus, _ := columns(wanted)
 	batch.Queue(lock, home, skus).Query(func(rows pgx.Rows) error {
 		onHand := make(map[string]int64, len(wanted))
@@ -69,21 +69,21 @@ func QueueLock(batch *pgx.Batch, home regions.Name, wanted []stock.Quantity) {
 }
 
 // QueueReserve moves units from on hand to reserved.
-func QueueReserve(batch *pgx.Batch, home regions.Name, q []stock.Quantity) {
+func QueueReserve(batch *sqldb.Batch, home regions.Name, q []stock.Quantity) {
 	skus, units := columns(q)
 	batch.Queue(`UPDATE stock s SET on_hand = s.on_hand - q.units, reserved = s.reserved + q.units
 		FROM unnest($2::text[], $3::bigint[]) AS q (sku, units) WHERE s.home_region = $1 AND s.sku = q.sku`, home, skus, units)
 }
 
 // QueueRelease moves units from reserved back to on hand.
-func QueueRelease(batch *pgx.Batch, home regions.Name, q []stock.Quantity) {
+func QueueRelease(batch *sqldb.Batch, home regions.Name, q []stock.Quantity) {
 	skus, units := columns(q)
 	batch.Queue(`UPDATE stock s SET on_hand = s.on_hand + q.units, reserved = s.reserved - q.units
 		FROM unnest($2::text[], $3::bigint[]) AS q (sku, units) WHERE s.home_region = $1 AND s.sku = q.sku`, home, skus, units)
 }
 
 // QueueSell moves units from reserved to sold.
-func QueueSell(batch *pgx.Batch, home regions.Name, q []stock.Quantity) {
+func QueueSell(batch *sqldb.Batch, home regions.Name, q []stock.Quantity) {
 	skus, units := columns(q)
 	batch.Queue(`UPDATE stock s SET reserved = s.reserved - q.units, sold = s.sold + q.units
 		FROM unnest($2::text[], $3::bigint[]) AS q (sku, units) WHERE s.home_region = $1 AND s.sku = q.sku`, home, skus, units)

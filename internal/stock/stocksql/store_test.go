@@ -57,17 +57,17 @@ func (r room) rows(in regions.Name) map[string]row {
 }
 
 // do runs what queue adds to a batch in a transaction.
-func (r room) do(queue func(batch *pgx.Batch)) error {
-	return r.db.InTx(r.t.Context(), func(tx pgx.Tx) error {
-		batch := &pgx.Batch{}
+func (r room) do(queue func(batch *sqldb.Batch)) error {
+	return r.db.InTx(r.t.Context(), func(tx sqldb.Tx) error {
+		batch := &sqldb.Batch{}
 		queue(batch)
-		return tx.SendBatch(r.t.Context(), batch).Close()
+		return tx.Send(r.t.Context(), batch)
 	})
 }
 
 func (r room) reserve(wanted ...stock.Quantity) error {
 	wanted = stock.Merge(wanted)
-	return r.do(func(batch *pgx.Batch) {
+	return r.do(func(batch *sqldb.Batch) {
 		stocksql.QueueLock(batch, home, wanted)
 		stocksql.QueueReserve(batch, home, wanted)
 	})
@@ -117,13 +117,13 @@ func TestReserveSellRelease(t *testing.T) {
 	ab := []stock.Quantity{{SKU: "A", Units: 4}, {SKU: "B", Units: 1}}
 	for _, step := range []struct {
 		name  string
-		queue func(*pgx.Batch)
+		queue func(*sqldb.Batch)
 		want  map[string]row
 	}{
-		{"reserve", func(b *pgx.Batch) { stocksql.QueueReserve(b, home, ab) }, map[string]row{"A": {10, 6, 4, 0}, "B": {10, 9, 1, 0}}},
-		{"release", func(b *pgx.Batch) { stocksql.QueueRelease(b, home, ab[:1]) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 1, 0}}},
-		{"sell", func(b *pgx.Batch) { stocksql.QueueSell(b, home, ab[1:]) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 0, 1}}},
-		{"nothing", func(b *pgx.Batch) { stocksql.QueueReserve(b, home, nil) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 0, 1}}},
+		{"reserve", func(b *sqldb.Batch) { stocksql.QueueReserve(b, home, ab) }, map[string]row{"A": {10, 6, 4, 0}, "B": {10, 9, 1, 0}}},
+		{"release", func(b *sqldb.Batch) { stocksql.QueueRelease(b, home, ab[:1]) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 1, 0}}},
+		{"sell", func(b *sqldb.Batch) { stocksql.QueueSell(b, home, ab[1:]) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 0, 1}}},
+		{"nothing", func(b *sqldb.Batch) { stocksql.QueueReserve(b, home, nil) }, map[string]row{"A": {10, 10, 0, 0}, "B": {10, 9, 0, 1}}},
 	} {
 		if err := r.do(step.queue); err != nil {
 			t.Errorf("%s: %v", step.name, err)
@@ -133,10 +133,10 @@ func TestReserveSellRelease(t *testing.T) {
 		}
 	}
 	// The table itself refuses what no caller may do.
-	for name, queue := range map[string]func(*pgx.Batch){
-		"sell what is not reserved":    func(b *pgx.Batch) { stocksql.QueueSell(b, home, ab[:1]) },
-		"release what is not reserved": func(b *pgx.Batch) { stocksql.QueueRelease(b, home, ab[:1]) },
-		"reserve without a lock":       func(b *pgx.Batch) { stocksql.QueueReserve(b, home, []stock.Quantity{{SKU: "A", Units: 11}}) },
+	for name, queue := range map[string]func(*sqldb.Batch){
+		"sell what is not reserved":    func(b *sqldb.Batch) { stocksql.QueueSell(b, home, ab[:1]) },
+		"release what is not reserved": func(b *sqldb.Batch) { stocksql.QueueRelease(b, home, ab[:1]) },
+		"reserve without a lock":       func(b *sqldb.Batch) { stocksql.QueueReserve(b, home, []stock.Quantity{{SKU: "A", Units: 11}}) },
 	} {
 		if err := r.do(queue); !fault.Is(err, fault.Internal) {
 			t.Errorf("%s: %v", name, err)
