@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -132,7 +133,7 @@ func (v *View) watchControls(ctx context.Context) {
 		said, bad, next, err := v.local.read(ctx, index)
 		if err != nil {
 			index = 0
-			pause(ctx, retry/2+rand.N(retry/2+1))
+			_ = clock.Sleep(ctx, retry/2+rand.N(retry/2+1))
 			retry = min(2*retry, lastRetry)
 			continue
 		}
@@ -144,7 +145,7 @@ func (v *View) watchControls(ctx context.Context) {
 		}
 		index, retry = next, firstRetry
 		v.obey(said)
-		pause(ctx, minPause)
+		_ = clock.Sleep(ctx, minPause)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/serf/coordinate"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -75,7 +76,7 @@ func (v *View) watchRoundTrips(ctx context.Context) {
 		return
 	}
 	for {
-		pause(ctx, measureEvery/2+rand.N(measureEvery))
+		_ = clock.Sleep(ctx, measureEvery/2+rand.N(measureEvery))
 		if ctx.Err() != nil {
 			return
 		}

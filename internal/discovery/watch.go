@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -67,7 +68,7 @@ func (v *View) watch(ctx context.Context, region regions.Name) {
 			}
 			index, retry = next, firstRetry
 			v.apply(region, list, SourceConsul)
-			pause(ctx, minPause)
+			_ = clock.Sleep(ctx, minPause)
 			continue
 		}
 		if ctx.Err() != nil {
@@ -79,7 +80,7 @@ func (v *View) watch(ctx context.Context, region regions.Name) {
 		} else {
 			v.lost(region, errors.Join(err, crossErr))
 		}
-		pause(ctx, retry/2+rand.N(retry/2+1))
+		_ = clock.Sleep(ctx, retry/2+rand.N(retry/2+1))
 		retry = min(2*retry, lastRetry)
 	}
 }
@@ -184,7 +185,7 @@ func (v *View) forget(s *regionState, id string) {
 // hangs is found after an interval, a tick and a time-out. Time-outs bound how many are under way.
 func (v *View) probeLoop(ctx context.Context, t *tracked) {
 	timeout := probeTimeout + v.catalog.RTT(v.region, t.endpoint.Region)
-	pause(ctx, rand.N(probeInterval/10))
+	_ = clock.Sleep(ctx, rand.N(probeInterval/10))
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -253,14 +254,4 @@ func (v *View) changed(t *tracked, cause error) {
 		}
 	}
 	v.publish()
-}
-
-// pause waits, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

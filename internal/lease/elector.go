@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -108,7 +109,7 @@ func (e *Elector) tend(ctx context.Context, home regions.Name) {
 			e.hold(ctx, home, until)
 			began = time.Now()
 		}
-		sleep(ctx, interval*3/4+rand.N(interval/2)) // jitter needs no seed: no result depends on it
+		_ = clock.Sleep(ctx, interval*3/4+rand.N(interval/2)) // the loop looks at ctx; jitter needs no seed
 	}
 }
 
@@ -172,7 +173,7 @@ func (e *Elector) hold(ctx context.Context, home regions.Name, until time.Time) 
 func (e *Elector) renew(ctx context.Context, home regions.Name, until time.Time) {
 	pause := interval
 	for {
-		sleep(ctx, min(pause, time.Until(until)))
+		_ = clock.Sleep(ctx, min(pause, time.Until(until)))
 		asked := time.Now()
 		if ctx.Err() != nil || !asked.Before(until) {
 			return

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -43,7 +44,7 @@ func (w Work) run(ctx context.Context, home regions.Name, log *slog.Logger) {
 				pause = 0
 			}
 		}
-		sleep(ctx, pause)
+		_ = clock.Sleep(ctx, pause) // the loop looks at ctx
 	}
 }
 
@@ -51,17 +52,4 @@ func (w Work) run(ctx context.Context, home regions.Name, log *slog.Logger) {
 func backoff(failures int) time.Duration {
 	d := min(50*time.Millisecond<<min(failures, 10), maxBackoff)
 	return d/2 + rand.N(d/2) // jitter needs no seed: no result depends on it
-}
-
-// sleep waits for d or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

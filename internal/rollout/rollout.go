@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -167,7 +168,7 @@ func (r *Rollout) change(ctx context.Context, n regions.Name, what string, comma
 		return errors.Join(fmt.Errorf("%w: drain %s: %w", ErrRefused, n, err), r.Fleet.Undrain(ctx, n))
 	}
 	r.Report(n, fmt.Sprintf("is drained until %s at the latest; what runs there has %s to end", until.UTC().Format(time.TimeOnly), r.Settle))
-	if err := pause(ctx, r.Settle); err != nil {
+	if err := clock.Sleep(ctx, r.Settle); err != nil {
 		return err
 	}
 	r.Report(n, what)
@@ -214,7 +215,7 @@ func (r *Rollout) ready(ctx context.Context, n regions.Name) error {
 		case time.Now().After(deadline):
 			return fmt.Errorf("not ready within %s: %d of %d instances are healthy", r.Ready, s.Healthy, s.Total)
 		}
-		if err := pause(ctx, r.Poll); err != nil {
+		if err := clock.Sleep(ctx, r.Poll); err != nil {
 			return err
 		}
 	}
@@ -227,7 +228,7 @@ func (r *Rollout) undrain(ctx context.Context, n regions.Name) error {
 		if err == nil || try == tries {
 			return err
 		}
-		if err := pause(ctx, r.Poll); err != nil {
+		if err := clock.Sleep(ctx, r.Poll); err != nil {
 			return err
 		}
 	}
@@ -239,7 +240,7 @@ func (r *Rollout) bake(ctx context.Context, n regions.Name) error {
 	seen := began
 	r.Report(n, fmt.Sprintf("is watched for %s", r.Bake))
 	for {
-		if err := pause(ctx, r.Poll); err != nil {
+		if err := clock.Sleep(ctx, r.Poll); err != nil {
 			return err
 		}
 		since := time.Since(began)
@@ -282,16 +283,4 @@ func (r *Rollout) save(change func(*State)) error {
 		return fmt.Errorf("rollout: keep where it is: %w", err)
 	}
 	return nil
-}
-
-// pause waits, or until ctx ends, whose error it returns.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -106,7 +107,7 @@ func (w *world) install(version string) Command {
 		}
 		w.event("%s %s", version, n)
 		w.changing(n)
-		if err := pause(ctx, 30*time.Second); err != nil {
+		if err := clock.Sleep(ctx, 30*time.Second); err != nil {
 			return err
 		}
 		if version == "broken" {

@@ -42,7 +42,6 @@ type DB struct {
 	pool   *pgxpool.Pool
 	engine atomic.Value // Engine, once the server told
 	counts counts
-	sleep  func(ctx context.Context, d time.Duration) error
 }
 
 // Open connects lazily: it fails on a bad configuration, not on an absent server. The engine is asked of the
@@ -68,7 +67,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return &DB{pool: pool, sleep: sleep}, nil
+	return &DB{pool: pool}, nil
 }
 
 // Close waits for running statements and closes every connection.

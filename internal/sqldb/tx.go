@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
@@ -110,7 +111,7 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx Tx) error) error {
 		}
 		d.counts.retried.Add(1)
 		trace.SpanFromContext(ctx).AddEvent("sql.retry", trace.WithAttributes(attribute.String("db.response.status_code", sqlState(err))))
-		if err := d.sleep(ctx, backoff(attempt)); err != nil {
+		if err := clock.Sleep(ctx, backoff(attempt)); err != nil {
 			return Fault(err)
 		}
 	}
@@ -194,15 +195,4 @@ func lost(err error) bool {
 func backoff(attempt int) time.Duration {
 	ceiling := min(2*time.Millisecond<<min(attempt, 10), 250*time.Millisecond)
 	return time.Duration(rand.Int64N(int64(ceiling))) // jitter needs no seed: no result depends on it
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/cache"
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -62,7 +63,7 @@ func (l *Listener) Run(ctx context.Context) {
 				pause = 0
 			}
 		}
-		sleep(ctx, pause)
+		_ = clock.Sleep(ctx, pause) // the loop looks at ctx
 	}
 }
 
@@ -85,13 +86,4 @@ func (l *Listener) step(ctx context.Context) (int, error) {
 		l.lag.Observe(time.Since(c.Since).Seconds())
 	}
 	return len(changes), l.changes.Told(ctx, l.region, changes)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

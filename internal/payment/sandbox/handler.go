@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
 )
 
 const maxBody = 64 << 10
@@ -71,15 +73,7 @@ func (s *Sandbox) find(w http.ResponseWriter, r *http.Request) {
 // dawdle takes the time that the request shall take.
 func (s *Sandbox) dawdle(ctx context.Context, id, operation string) {
 	d := time.Duration((0.5 + s.draw(id, "latency/"+operation)) * float64(s.options.Latency))
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
+	_ = clock.Sleep(ctx, d) // a caller that went away is answered all the same
 }
 
 func refuse(w http.ResponseWriter, status int, message string) {
