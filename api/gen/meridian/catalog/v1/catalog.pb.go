@@ -26,6 +26,55 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Sort is an order of products.
+type Sort int32
+
+const (
+	Sort_SORT_UNSPECIFIED Sort = 0
+	// Those that callers of one region have looked at most come first, counted a few seconds late; those that none of them
+	// has looked at are left out. The region is the one that serves the first page.
+	Sort_SORT_POPULAR Sort = 1
+)
+
+// Enum value maps for Sort.
+var (
+	Sort_name = map[int32]string{
+		0: "SORT_UNSPECIFIED",
+		1: "SORT_POPULAR",
+	}
+	Sort_value = map[string]int32{
+		"SORT_UNSPECIFIED": 0,
+		"SORT_POPULAR":     1,
+	}
+)
+
+func (x Sort) Enum() *Sort {
+	p := new(Sort)
+	*p = x
+	return p
+}
+
+func (x Sort) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Sort) Descriptor() protoreflect.EnumDescriptor {
+	return file_meridian_catalog_v1_catalog_proto_enumTypes[0].Descriptor()
+}
+
+func (Sort) Type() protoreflect.EnumType {
+	return &file_meridian_catalog_v1_catalog_proto_enumTypes[0]
+}
+
+func (x Sort) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Sort.Descriptor instead.
+func (Sort) EnumDescriptor() ([]byte, []int) {
+	return file_meridian_catalog_v1_catalog_proto_rawDescGZIP(), []int{0}
+}
+
 type Product struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique, stable, URL-safe.
@@ -234,10 +283,12 @@ type ListProductsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 100; 0 means 20.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// From the previous page; empty for the first.
+	// From the previous page, whose category and sort it is for; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only products of this category or below it ("Accessories" also lists "Accessories > Backpack").
-	Category      string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	// Unspecified is by handle.
+	Sort          Sort `protobuf:"varint,4,opt,name=sort,proto3,enum=meridian.catalog.v1.Sort" json:"sort,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -291,6 +342,13 @@ func (x *ListProductsRequest) GetCategory() string {
 		return x.Category
 	}
 	return ""
+}
+
+func (x *ListProductsRequest) GetSort() Sort {
+	if x != nil {
+		return x.Sort
+	}
+	return Sort_SORT_UNSPECIFIED
 }
 
 type ListProductsResponse struct {
@@ -573,12 +631,13 @@ const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x120\n" +
 	"\x06prices\x18\x03 \x03(\v2\x18.meridian.money.v1.MoneyR\x06prices\x12\x18\n" +
 	"\abarcode\x18\x04 \x01(\tR\abarcode\x12\x14\n" +
-	"\x05grams\x18\x05 \x01(\x05R\x05grams\"m\n" +
+	"\x05grams\x18\x05 \x01(\x05R\x05grams\"\x9c\x01\n" +
 	"\x13ListProductsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x1a\n" +
-	"\bcategory\x18\x03 \x01(\tR\bcategory\"x\n" +
+	"\bcategory\x18\x03 \x01(\tR\bcategory\x12-\n" +
+	"\x04sort\x18\x04 \x01(\x0e2\x19.meridian.catalog.v1.SortR\x04sort\"x\n" +
 	"\x14ListProductsResponse\x128\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1c.meridian.catalog.v1.ProductR\bproducts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"+\n" +
@@ -593,7 +652,10 @@ const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"z\n" +
 	"\x16SearchProductsResponse\x128\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1c.meridian.catalog.v1.ProductR\bproducts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xe6\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*.\n" +
+	"\x04Sort\x12\x14\n" +
+	"\x10SORT_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fSORT_POPULAR\x10\x012\xe6\x02\n" +
 	"\x0eCatalogService\x12p\n" +
 	"\fListProducts\x12(.meridian.catalog.v1.ListProductsRequest\x1a).meridian.catalog.v1.ListProductsResponse\"\v\x88\xb5\x18\x01\x90\xb5\x18\x03\x90\x02\x01\x12j\n" +
 	"\n" +
@@ -613,37 +675,40 @@ func file_meridian_catalog_v1_catalog_proto_rawDescGZIP() []byte {
 	return file_meridian_catalog_v1_catalog_proto_rawDescData
 }
 
+var file_meridian_catalog_v1_catalog_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_meridian_catalog_v1_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_meridian_catalog_v1_catalog_proto_goTypes = []any{
-	(*Product)(nil),                // 0: meridian.catalog.v1.Product
-	(*Variant)(nil),                // 1: meridian.catalog.v1.Variant
-	(*ListProductsRequest)(nil),    // 2: meridian.catalog.v1.ListProductsRequest
-	(*ListProductsResponse)(nil),   // 3: meridian.catalog.v1.ListProductsResponse
-	(*GetProductRequest)(nil),      // 4: meridian.catalog.v1.GetProductRequest
-	(*GetProductResponse)(nil),     // 5: meridian.catalog.v1.GetProductResponse
-	(*SearchProductsRequest)(nil),  // 6: meridian.catalog.v1.SearchProductsRequest
-	(*SearchProductsResponse)(nil), // 7: meridian.catalog.v1.SearchProductsResponse
-	(*timestamppb.Timestamp)(nil),  // 8: google.protobuf.Timestamp
-	(*v1.Money)(nil),               // 9: meridian.money.v1.Money
+	(Sort)(0),                      // 0: meridian.catalog.v1.Sort
+	(*Product)(nil),                // 1: meridian.catalog.v1.Product
+	(*Variant)(nil),                // 2: meridian.catalog.v1.Variant
+	(*ListProductsRequest)(nil),    // 3: meridian.catalog.v1.ListProductsRequest
+	(*ListProductsResponse)(nil),   // 4: meridian.catalog.v1.ListProductsResponse
+	(*GetProductRequest)(nil),      // 5: meridian.catalog.v1.GetProductRequest
+	(*GetProductResponse)(nil),     // 6: meridian.catalog.v1.GetProductResponse
+	(*SearchProductsRequest)(nil),  // 7: meridian.catalog.v1.SearchProductsRequest
+	(*SearchProductsResponse)(nil), // 8: meridian.catalog.v1.SearchProductsResponse
+	(*timestamppb.Timestamp)(nil),  // 9: google.protobuf.Timestamp
+	(*v1.Money)(nil),               // 10: meridian.money.v1.Money
 }
 var file_meridian_catalog_v1_catalog_proto_depIdxs = []int32{
-	1, // 0: meridian.catalog.v1.Product.variants:type_name -> meridian.catalog.v1.Variant
-	8, // 1: meridian.catalog.v1.Product.update_time:type_name -> google.protobuf.Timestamp
-	9, // 2: meridian.catalog.v1.Variant.prices:type_name -> meridian.money.v1.Money
-	0, // 3: meridian.catalog.v1.ListProductsResponse.products:type_name -> meridian.catalog.v1.Product
-	0, // 4: meridian.catalog.v1.GetProductResponse.product:type_name -> meridian.catalog.v1.Product
-	0, // 5: meridian.catalog.v1.SearchProductsResponse.products:type_name -> meridian.catalog.v1.Product
-	2, // 6: meridian.catalog.v1.CatalogService.ListProducts:input_type -> meridian.catalog.v1.ListProductsRequest
-	4, // 7: meridian.catalog.v1.CatalogService.GetProduct:input_type -> meridian.catalog.v1.GetProductRequest
-	6, // 8: meridian.catalog.v1.CatalogService.SearchProducts:input_type -> meridian.catalog.v1.SearchProductsRequest
-	3, // 9: meridian.catalog.v1.CatalogService.ListProducts:output_type -> meridian.catalog.v1.ListProductsResponse
-	5, // 10: meridian.catalog.v1.CatalogService.GetProduct:output_type -> meridian.catalog.v1.GetProductResponse
-	7, // 11: meridian.catalog.v1.CatalogService.SearchProducts:output_type -> meridian.catalog.v1.SearchProductsResponse
-	9, // [9:12] is the sub-list for method output_type
-	6, // [6:9] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	2,  // 0: meridian.catalog.v1.Product.variants:type_name -> meridian.catalog.v1.Variant
+	9,  // 1: meridian.catalog.v1.Product.update_time:type_name -> google.protobuf.Timestamp
+	10, // 2: meridian.catalog.v1.Variant.prices:type_name -> meridian.money.v1.Money
+	0,  // 3: meridian.catalog.v1.ListProductsRequest.sort:type_name -> meridian.catalog.v1.Sort
+	1,  // 4: meridian.catalog.v1.ListProductsResponse.products:type_name -> meridian.catalog.v1.Product
+	1,  // 5: meridian.catalog.v1.GetProductResponse.product:type_name -> meridian.catalog.v1.Product
+	1,  // 6: meridian.catalog.v1.SearchProductsResponse.products:type_name -> meridian.catalog.v1.Product
+	3,  // 7: meridian.catalog.v1.CatalogService.ListProducts:input_type -> meridian.catalog.v1.ListProductsRequest
+	5,  // 8: meridian.catalog.v1.CatalogService.GetProduct:input_type -> meridian.catalog.v1.GetProductRequest
+	7,  // 9: meridian.catalog.v1.CatalogService.SearchProducts:input_type -> meridian.catalog.v1.SearchProductsRequest
+	4,  // 10: meridian.catalog.v1.CatalogService.ListProducts:output_type -> meridian.catalog.v1.ListProductsResponse
+	6,  // 11: meridian.catalog.v1.CatalogService.GetProduct:output_type -> meridian.catalog.v1.GetProductResponse
+	8,  // 12: meridian.catalog.v1.CatalogService.SearchProducts:output_type -> meridian.catalog.v1.SearchProductsResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_meridian_catalog_v1_catalog_proto_init() }
@@ -656,13 +721,14 @@ func file_meridian_catalog_v1_catalog_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_catalog_v1_catalog_proto_rawDesc), len(file_meridian_catalog_v1_catalog_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_meridian_catalog_v1_catalog_proto_goTypes,
 		DependencyIndexes: file_meridian_catalog_v1_catalog_proto_depIdxs,
+		EnumInfos:         file_meridian_catalog_v1_catalog_proto_enumTypes,
 		MessageInfos:      file_meridian_catalog_v1_catalog_proto_msgTypes,
 	}.Build()
 	File_meridian_catalog_v1_catalog_proto = out.File

@@ -47,7 +47,7 @@ const (
 
 // CatalogServiceClient is a client for the meridian.catalog.v1.CatalogService service.
 type CatalogServiceClient interface {
-	// ListProducts pages through the active products by handle.
+	// ListProducts pages through the active products, by handle or by popularity.
 	ListProducts(context.Context, *v1.ListProductsRequest) (*v1.ListProductsResponse, error)
 	// GetProduct returns one product by its handle.
 	GetProduct(context.Context, *v1.GetProductRequest) (*v1.GetProductResponse, error)
@@ -126,7 +126,7 @@ func (c *catalogServiceClient) SearchProducts(ctx context.Context, req *v1.Searc
 
 // CatalogServiceHandler is an implementation of the meridian.catalog.v1.CatalogService service.
 type CatalogServiceHandler interface {
-	// ListProducts pages through the active products by handle.
+	// ListProducts pages through the active products, by handle or by popularity.
 	ListProducts(context.Context, *v1.ListProductsRequest) (*v1.ListProductsResponse, error)
 	// GetProduct returns one product by its handle.
 	GetProduct(context.Context, *v1.GetProductRequest) (*v1.GetProductResponse, error)
