@@ -79,7 +79,7 @@ func catalogModule(_ context.Context, s *stack) error {
 	}
 	s.background = append(s.background, listener.Run, counter.Run)
 	store := views.Counted(catalogcache.New(products, s.cache, s.cacheStatus), counter)
-	s.mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store)), s.handlers...))
+	s.mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store), s.catalog, s.config.Region), s.handlers...))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 var errDown = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry")
@@ -43,6 +44,11 @@ func (s *store) Find(_ context.Context, handle string) (catalog.Product, error) 
 		return p, fmt.Errorf("store: %w", catalog.ErrNotFound)
 	}
 	return p, s.down
+}
+
+// Popular is that nobody has looked at anything.
+func (s *store) Popular(context.Context, regions.Name, string, *catalog.Rank, int) ([]catalog.Product, []catalog.Rank, error) {
+	return nil, nil, s.down
 }
 
 func (s *store) Search(_ context.Context, _ string, offset, limit int) ([]catalog.Product, error) {

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 // ErrNotFound is what a Store returns for a product that does not exist.
@@ -18,6 +19,8 @@ type Store interface {
 	Page(ctx context.Context, category, after string, limit int) ([]Product, error)
 	// Find returns a product, active or not.
 	Find(ctx context.Context, handle string) (Product, error)
+	// Popular returns up to limit active products after a rank, and their ranks; nil is before the first of them.
+	Popular(ctx context.Context, region regions.Name, category string, after *Rank, limit int) ([]Product, []Rank, error)
 	// Search returns active products that hold every word of a query, best first.
 	Search(ctx context.Context, query string, offset, limit int) ([]Product, error)
 	// Put inserts or updates products by handle in one transaction, and returns how many changed. Variants and

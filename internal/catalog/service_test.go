@@ -143,7 +143,8 @@ func TestStoreFailuresPassThrough(t *testing.T) {
 	_, _, list := s.List(t.Context(), "", "", 1)
 	_, product := s.Product(t.Context(), "p0002")
 	_, _, search := s.Search(t.Context(), "tea", 0, 1)
-	for name, err := range map[string]error{"List": list, "Product": product, "Search": search} {
+	_, _, popular := s.Popular(t.Context(), "eu-west-1", "", nil, 1)
+	for name, err := range map[string]error{"List": list, "Popular": popular, "Product": product, "Search": search} {
 		if !errors.Is(err, errDown) {
 			t.Errorf("%s: %v", name, err)
 		}

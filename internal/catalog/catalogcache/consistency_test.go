@@ -21,6 +21,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 // asking returns a context that asks for tea at a version.
@@ -80,7 +81,7 @@ func TestTokensLiveLongerThanEntries(t *testing.T) {
 // serve serves a region's catalog as its stacks do.
 func (r *region) serve() *httptest.Server {
 	return rpctest.Serve(r.t, rpctest.Tokens{}, func(mux *http.ServeMux, options ...connect.HandlerOption) {
-		mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(r.Store)), options...))
+		mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(r.Store), regions.Default(), r.name), options...))
 	})
 }
 

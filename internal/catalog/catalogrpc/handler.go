@@ -8,14 +8,24 @@ import (
 
 	catalogv1 "github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1"
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 // Handler implements catalogv1connect.CatalogServiceHandler.
-type Handler struct{ service *catalog.Service }
+type Handler struct {
+	service *catalog.Service
+	regions *regions.Catalog
+	region  regions.Name
+}
 
-// New returns a Handler.
-func New(s *catalog.Service) *Handler { return &Handler{s} }
+// New returns a Handler, which serves in a region.
+func New(s *catalog.Service, c *regions.Catalog, region regions.Name) *Handler {
+	return &Handler{s, c, region}
+}
+
+var errOtherListing = fault.New(fault.Invalid, "PAGE_TOKEN_INVALID", "page_token is of another listing; send the category and sort of the page that returned it")
 
 type listCursor struct {
 	After string `json:"a"`
@@ -31,9 +41,22 @@ func (h *Handler) ListProducts(ctx context.Context, r *catalogv1.ListProductsReq
 	if err != nil {
 		return nil, err
 	}
+	switch r.GetSort() {
+	case catalogv1.Sort_SORT_UNSPECIFIED:
+		return h.byHandle(ctx, r, size)
+	case catalogv1.Sort_SORT_POPULAR:
+		return h.byPopularity(ctx, r, size)
+	}
+	return nil, fault.New(fault.Invalid, "SORT_INVALID", "sort is not one that this version knows: %d", r.GetSort())
+}
+
+func (h *Handler) byHandle(ctx context.Context, r *catalogv1.ListProductsRequest, size int) (*catalogv1.ListProductsResponse, error) {
 	var at listCursor
 	if err := rpc.ReadPageToken(r.GetPageToken(), &at); err != nil {
 		return nil, err
+	}
+	if at.After == "" && r.GetPageToken() != "" {
+		return nil, errOtherListing
 	}
 	page, next, err := h.service.List(ctx, r.GetCategory(), at.After, size)
 	if err != nil {
@@ -42,6 +65,40 @@ func (h *Handler) ListProducts(ctx context.Context, r *catalogv1.ListProductsReq
 	out := &catalogv1.ListProductsResponse{Products: messages(page)}
 	if next != "" {
 		out.NextPageToken = rpc.PageToken(listCursor{next})
+	}
+	return out, nil
+}
+
+// popularCursor says of which ranking the next page is, since ranks of another mean nothing in it.
+type popularCursor struct {
+	Region   regions.Name `json:"r"`
+	Category string       `json:"c"`
+	Views    int64        `json:"v"`
+	Handle   string       `json:"h"`
+}
+
+func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsRequest, size int) (*catalogv1.ListProductsResponse, error) {
+	region := h.region
+	var after *catalog.Rank
+	if token := r.GetPageToken(); token != "" {
+		var at popularCursor
+		if err := rpc.ReadPageToken(token, &at); err != nil {
+			return nil, err
+		}
+		if _, known := h.regions.Lookup(at.Region); !known || at.Category != r.GetCategory() {
+			return nil, errOtherListing
+		}
+		// The ranking is that of the first page's region, wherever the next one is served.
+		region = at.Region
+		after = &catalog.Rank{Views: at.Views, Handle: at.Handle}
+	}
+	page, next, err := h.service.Popular(ctx, region, r.GetCategory(), after, size)
+	if err != nil {
+		return nil, err
+	}
+	out := &catalogv1.ListProductsResponse{Products: messages(page)}
+	if next != nil {
+		out.NextPageToken = rpc.PageToken(popularCursor{region, r.GetCategory(), next.Views, next.Handle})
 	}
 	return out, nil
 }

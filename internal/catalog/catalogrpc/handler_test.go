@@ -19,6 +19,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
@@ -40,6 +41,13 @@ func product(handle, title, category string, active bool) catalog.Product {
 // serve serves a catalog of five products on a real database, of which "hidden" is not active.
 func serve(t *testing.T) (catalogv1connect.CatalogServiceClient, *httptest.Server) {
 	t.Helper()
+	client, server, _ := open(t)
+	return client, server
+}
+
+// open serves the same catalog in us-east-1, and returns its store too.
+func open(t *testing.T) (catalogv1connect.CatalogServiceClient, *httptest.Server, *catalogsql.Store) {
+	t.Helper()
 	store := catalogsql.New(sqltest.Open(t, nil), regions.Default(), clock.System())
 	_, err := store.Put(t.Context(), []catalog.Product{
 		product("cup", "Cup", "Kitchen > Cups", true), product("hidden", "Green pot", "Kitchen", false), product("kettle", "Kettle", "Kitchen", true),
@@ -49,9 +57,9 @@ func serve(t *testing.T) (catalogv1connect.CatalogServiceClient, *httptest.Serve
 		t.Fatal(err)
 	}
 	s := rpctest.Serve(t, rpctest.Tokens{}, func(mux *http.ServeMux, options ...connect.HandlerOption) {
-		mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store)), options...))
+		mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store), regions.Default(), "us-east-1"), options...))
 	})
-	return catalogv1connect.NewCatalogServiceClient(s.Client(), s.URL, connect.WithHTTPGet()), s
+	return catalogv1connect.NewCatalogServiceClient(s.Client(), s.URL, connect.WithHTTPGet()), s, store
 }
 
 func handles(products []*catalogv1.Product) (out []string) {
@@ -155,5 +163,81 @@ func TestGet(t *testing.T) {
 	}
 	if status, _, body := rpctest.Get(t, s, catalogv1connect.CatalogServiceGetProductProcedure, `{"handle":"gone"}`, ""); status != http.StatusNotFound || !strings.Contains(body, `"code":"not_found"`) {
 		t.Errorf("status %d, body %s", status, body)
+	}
+}
+
+func TestListPopularProducts(t *testing.T) {
+	t.Parallel()
+	client, _, store := open(t)
+	look := func(region regions.Name, batch string, views map[string]int64) {
+		t.Helper()
+		if err := store.AddViews(t.Context(), region, batch, views); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look("us-east-1", "a", map[string]int64{"tea": 3, "cup": 2, "pot": 9, "hidden": 90, "withdrawn long ago": 70})
+	look("eu-west-1", "a", map[string]int64{"kettle": 50})
+	list := func(size int32, token, category string) *catalogv1.ListProductsResponse {
+		t.Helper()
+		res, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{
+			Sort: catalogv1.Sort_SORT_POPULAR, PageSize: size, PageToken: token, Category: category,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	first := list(2, "", "")
+	look("us-east-1", "b", map[string]int64{"pot": 1, "cup": 5}) // the cup overtakes the tea, after which the next page begins
+	second := list(2, first.GetNextPageToken(), "")
+	third := list(2, "", "Kitchen")
+	for name, c := range map[string]struct {
+		res  *catalogv1.ListProductsResponse
+		want []string
+		more bool
+	}{
+		"the first page":                       {first, []string{"pot", "tea"}, true},
+		"what overtook it is not on the next":  {second, nil, false},
+		"a category, counted again, and below": {third, []string{"pot", "cup"}, false},
+	} {
+		if diff := cmp.Diff(c.want, handles(c.res.GetProducts())); diff != "" || (c.res.GetNextPageToken() != "") != c.more {
+			t.Errorf("%s: next %q\n%s", name, c.res.GetNextPageToken(), diff)
+		}
+	}
+	if v := first.GetProducts()[0].GetVariants(); len(v) != 1 || len(v[0].GetPrices()) != 2 {
+		t.Errorf("the pot has variants %v", v)
+	}
+	plain, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{PageSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const popular = catalogv1.Sort_SORT_POPULAR
+	for name, r := range map[string]*catalogv1.ListProductsRequest{
+		"another category":               {Sort: popular, PageToken: first.GetNextPageToken(), Category: "Food"},
+		"by handle, with a rank":         {PageToken: first.GetNextPageToken()},
+		"by popularity, with a handle":   {Sort: popular, PageToken: plain.GetNextPageToken()},
+		"a region that is not":           {Sort: popular, PageToken: rpc.PageToken(map[string]any{"r": "mars-1", "v": 1, "h": "tea"})},
+		"an order that is not known yet": {Sort: 99},
+	} {
+		reason := "PAGE_TOKEN_INVALID"
+		if r.GetSort() == 99 {
+			reason = "SORT_INVALID"
+		}
+		_, err := client.ListProducts(t.Context(), r)
+		rpctest.Refused(t, name, err, connect.CodeInvalidArgument, reason)
+	}
+}
+
+// A page of a ranking may be asked for in another region, and is of the same ranking there.
+func TestAPopularListingKeepsItsRegion(t *testing.T) {
+	t.Parallel()
+	client, _, store := open(t)
+	if err := store.AddViews(t.Context(), "eu-west-1", "a", map[string]int64{"kettle": 5, "tea": 4}); err != nil {
+		t.Fatal(err)
+	}
+	token := rpc.PageToken(map[string]any{"r": "eu-west-1", "v": 5, "h": "kettle"})
+	res, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{Sort: catalogv1.Sort_SORT_POPULAR, PageToken: token})
+	if diff := cmp.Diff([]string{"tea"}, handles(res.GetProducts())); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
 	}
 }

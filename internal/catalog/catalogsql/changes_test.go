@@ -119,3 +119,35 @@ func TestAddViews(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestPopular(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.put(simple("tea", "Food", true), simple("pot", "Kitchen > Pots", true), simple("cup", "Kitchen", true), simple("old", "Kitchen", false))
+	if err := s.AddViews(t.Context(), "eu-west-1", "one", map[string]int64{"tea": 3, "pot": 3, "cup": 8, "old": 9, "gone": 9}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		region   regions.Name
+		category string
+		after    *catalog.Rank
+		limit    int
+		want     []catalog.Rank
+	}{
+		{"eu-west-1", "", nil, 9, []catalog.Rank{{Views: 8, Handle: "cup"}, {Views: 3, Handle: "tea"}, {Views: 3, Handle: "pot"}}},
+		{"eu-west-1", "", nil, 2, []catalog.Rank{{Views: 8, Handle: "cup"}, {Views: 3, Handle: "tea"}}},
+		{"eu-west-1", "", &catalog.Rank{Views: 3, Handle: "tea"}, 2, []catalog.Rank{{Views: 3, Handle: "pot"}}},
+		{"eu-west-1", "Kitchen", nil, 9, []catalog.Rank{{Views: 8, Handle: "cup"}, {Views: 3, Handle: "pot"}}},
+		{"us-east-1", "", nil, 9, nil},
+	} {
+		products, ranks, err := s.Popular(t.Context(), c.region, c.category, c.after, c.limit)
+		if diff := cmp.Diff(c.want, ranks); err != nil || diff != "" {
+			t.Errorf("%+v: %v\n%s", c, err, diff)
+		}
+		for i, p := range products {
+			if p.Handle != ranks[i].Handle {
+				t.Errorf("%+v: place %d has %s", c, i, p.Handle)
+			}
+		}
+	}
+}

@@ -1,4 +1,4 @@
-// Package views counts how often products are looked at. Counting costs a request nothing but an addition: each
+// Package views counts how often products are looked at, by which they are listed as popular. Counting costs a request nothing but an addition: each
 // process gathers its counts in the region's Redis twice a second, and every few seconds one of the region's
 // processes writes what was gathered to the database. What a crash can lose is bounded:
 //   - of a process: what it counted since its last Gather (0.5 s), or since its last Flush (5 s) while Redis is

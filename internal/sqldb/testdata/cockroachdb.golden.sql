@@ -262,3 +262,8 @@ CREATE TABLE product_views (
   batch       TEXT NOT NULL, -- the last batch of counts that was added, so that it is not added twice
   PRIMARY KEY (home_region, handle)
 ) LOCALITY REGIONAL BY ROW AS home_region;
+-- 00035_product_views_by_views.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- A region's products by popularity, read backwards.
+CREATE INDEX product_views_by_views ON product_views (home_region, views, handle);
