@@ -24,7 +24,6 @@ SEED     ?= 1
 OUT      ?= out
 PKG      ?= ./...
 FUZZTIME ?= 10s
-AGAINST  ?= origin/main
 FROM     ?= HEAD~1
 RUNS     ?= 10
 
@@ -32,7 +31,7 @@ RUNS     ?= 10
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit, stress), RUNS (stress), FUZZTIME, AGAINST (breaking), FROM (upgrade-drill)"
+	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit, stress), RUNS (stress), FUZZTIME, AGAINST (breaking, size), FROM (upgrade-drill)"
 
 ##
 ## Run
@@ -106,8 +105,8 @@ buf-lint: tools ## Lint the protobuf files and check their layout
 	cd api && buf lint && buf format --diff --exit-code
 
 .PHONY: breaking
-breaking: tools ## Check that the API still serves callers built from AGAINST
-	cd api && buf breaking --against '../.git#ref=$(AGAINST),subdir=api'
+breaking: tools ## Check that the API still serves callers built from AGAINST, or origin/main
+	cd api && buf breaking --against '../.git#ref=$(or $(AGAINST),origin/main),subdir=api'
 
 .PHONY: unit
 unit: ## Run every Go test under the race detector
@@ -132,6 +131,12 @@ compose-check: tools ## Check the Compose files with Compose's own library, agai
 release-check: tools ## Check what builds a release: GoReleaser's configuration and the images' Dockerfiles
 	@echo "==> release-check"
 	TOOLS_BIN='$(BIN)' go test -count=1 ./internal/deploy/release
+
+.PHONY: size
+size: ## Count the product's Go lines by folder; with AGAINST, a commit, what changed since
+	@former=$$(mktemp -d); trap 'rm -rf "$$former"' EXIT; \
+	if [ -n '$(AGAINST)' ]; then git -c safe.directory='*' archive --output="$$former/tar" '$(AGAINST)' && tar -x -f "$$former/tar" -C "$$former" || exit; fi; \
+	go run ./internal/tidy/size . $(if $(AGAINST),"$$former")
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME

@@ -18,7 +18,7 @@ func main() {
 	flag.Parse()
 	if err := run(context.Background(), *root, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "cliref:", err)
-		os.Exit(1) //nolint:forbidigo // this is main
+		os.Exit(1)
 	}
 }
 
