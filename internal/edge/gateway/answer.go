@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/klauspost/compress/gzhttp"
+
 	"github.com/meridian-commerce/meridian/internal/consistency"
 )
 
 const (
 	maxWhole = 1 << 20  // longer answers are passed on without a tag
-	minZip   = 1 << 10  // shorter ones are not worth compressing
 	maxKept  = 64 << 10 // larger buffers are not used again
 )
 
@@ -25,8 +26,6 @@ type answer struct {
 	public  bool
 	status  int           // 0 before WriteHeader
 	whole   *bytes.Buffer // what is held back to be tagged; nil: nothing
-	coding  *encoding     // of zip
-	zip     encoder       // nil: not compressed
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -45,20 +44,33 @@ func (a *answer) WriteHeader(status int) {
 	h := a.Header()
 	a.complete(h)
 	length, err := strconv.Atoi(first(h, "Content-Length"))
-	switch {
-	case a.public && status == http.StatusOK && first(h, "Etag") == "" && (err != nil || length <= maxWhole):
+	if err != nil {
+		length = -1
+	}
+	if a.public && status == http.StatusOK && first(h, "Etag") == "" && length <= maxWhole {
 		a.whole, _ = a.gateway.buffers.Get().(*bytes.Buffer)
 		a.whole.Reset()
 		return
-	case a.request.Method != http.MethodHead && (err != nil || length >= minZip):
-		if a.coding = a.encoding(h); a.coding != nil {
-			h["Content-Encoding"] = a.coding.values
-			h.Del("Content-Length")
-			weaken(h)
-			a.zip = a.coding.to(a.ResponseWriter)
-		}
 	}
-	a.ResponseWriter.WriteHeader(status)
+	a.begin(length)
+}
+
+// begin sends the head of the answer, whose body has length bytes, or -1 if that is not known.
+func (a *answer) begin(length int) {
+	h := a.Header()
+	if compressible(a.status, h) {
+		// A tag is of the bytes before they are compressed, by whichever coding the caller is given.
+		if first(a.request.Header, "Accept-Encoding") != "" && (length < 0 || length >= minZip) {
+			weaken(h)
+		}
+		a.ResponseWriter.WriteHeader(a.status)
+		return
+	}
+	h.Set(gzhttp.HeaderNoCompression, "1")
+	a.ResponseWriter.WriteHeader(a.status)
+	// Compression waits for a first byte before it decides. Without this one the head of a stream would be held back, even
+	// when it is flushed, until something happens.
+	_, _ = a.ResponseWriter.Write(nil)
 }
 
 // complete sets what the stack did not: security headers and what caches may do.
@@ -68,12 +80,9 @@ func (a *answer) complete(h http.Header) {
 			h[f.name] = f.values
 		}
 	}
-	switch {
-	case a.public && len(h["Vary"]) == 0:
-		h["Vary"] = a.gateway.varies
-	case a.public:
+	if a.public {
 		vary(h, "Accept-Encoding")
-		vary(h, consistency.Header)
+		vary(h, consistency.Header) // who brings a token is not to be answered from a cache
 	}
 	if _, set := h["Cache-Control"]; set {
 		return
@@ -105,34 +114,11 @@ func vary(h http.Header, name string) {
 	h.Add("Vary", name)
 }
 
-// weaken makes the stack's own tag say that the answer is the same only once it is unpacked.
+// weaken makes a tag say that the answer is the same only once it is unpacked.
 func weaken(h http.Header) {
 	if tag := first(h, "Etag"); strings.HasPrefix(tag, `"`) {
 		h.Set("Etag", "W/"+tag)
 	}
-}
-
-// encoding returns what the answer is to be compressed by; nil if it may not be, if that would not help, or if the
-// caller takes nothing that the gateway knows. If it may be, it varies by what the caller takes.
-func (a *answer) encoding(h http.Header) *encoding {
-	if first(h, "Content-Encoding") != "" || a.status == http.StatusNoContent || a.status == http.StatusNotModified ||
-		a.status == http.StatusPartialContent || !text(first(h, "Content-Type")) || strings.Contains(first(h, "Cache-Control"), "no-transform") {
-		return nil
-	}
-	vary(h, "Accept-Encoding")
-	return choose(a.gateway.encodings, a.request.Header["Accept-Encoding"])
-}
-
-// text reports whether a content type is one that compresses well and is not a stream.
-func text(contentType string) bool {
-	kind, _, _ := strings.Cut(contentType, ";")
-	switch kind = strings.ToLower(strings.TrimSpace(kind)); kind {
-	case "text/event-stream":
-		return false
-	case "application/json", "application/problem+json", "application/javascript", "application/xml", "image/svg+xml":
-		return true
-	}
-	return strings.HasPrefix(kind, "text/")
 }
 
 // Write implements http.ResponseWriter.
@@ -141,8 +127,6 @@ func (a *answer) Write(b []byte) (int, error) {
 		a.WriteHeader(http.StatusOK)
 	}
 	switch {
-	case a.zip != nil:
-		return a.zip.Write(b)
 	case a.whole == nil:
 		return a.ResponseWriter.Write(b)
 	case a.whole.Len()+len(b) <= maxWhole:
@@ -150,7 +134,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	}
 	held := a.whole
 	a.whole = nil
-	a.ResponseWriter.WriteHeader(a.status)
+	a.begin(-1)
 	if _, err := a.ResponseWriter.Write(held.Bytes()); err != nil {
 		return 0, err
 	}
@@ -163,11 +147,6 @@ func (a *answer) FlushError() error {
 	if a.whole != nil {
 		return nil
 	}
-	if a.zip != nil {
-		if err := a.zip.Flush(); err != nil {
-			return err
-		}
-	}
 	return http.NewResponseController(a.ResponseWriter).Flush()
 }
 
@@ -176,26 +155,16 @@ func (a *answer) Flush() { _ = a.FlushError() }
 
 // finish ends the answer; it is not called for one that broke off, so that the caller sees that it did.
 func (a *answer) finish() {
-	if a.zip != nil {
-		a.coding.done(a.zip)
-		return
-	}
 	if a.whole == nil {
 		return
 	}
-	h, body := a.Header(), a.whole.Bytes()
+	h := a.Header()
+	body := a.whole.Bytes()
 	if a.whole.Cap() <= maxKept {
 		defer a.gateway.buffers.Put(a.whole)
 	}
-	if len(body) >= minZip {
-		if coding := a.encoding(h); coding != nil {
-			body = coding.whole(body)
-			h["Content-Encoding"] = coding.values
-		}
-	}
-	value := make([]string, 2) // one allocation for both
 	tag := tagOf(body)
-	value[0], h["Etag"] = tag, value[:1:1]
+	h["Etag"] = []string{tag}
 	if matches(a.request.Header["If-None-Match"], tag) {
 		h.Del("Content-Type")
 		h.Del("Content-Length")
@@ -203,8 +172,8 @@ func (a *answer) finish() {
 		a.ResponseWriter.WriteHeader(http.StatusNotModified)
 		return
 	}
-	value[1], h["Content-Length"] = strconv.Itoa(len(body)), value[1:]
-	a.ResponseWriter.WriteHeader(a.status)
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	a.begin(len(body))
 	_, _ = a.ResponseWriter.Write(body) // the caller may have left
 }
 
@@ -216,15 +185,6 @@ func tagOf(body []byte) string {
 	text[0], text[len(text)-1] = '"', '"'
 	base64.RawURLEncoding.Encode(text[1:], sum[:size])
 	return string(text[:])
-}
-
-// whole compresses a body that is at hand.
-func (e *encoding) whole(body []byte) []byte {
-	var out bytes.Buffer
-	z := e.to(&out)
-	_, _ = z.Write(body) // a buffer takes it all
-	e.done(z)
-	return out.Bytes()
 }
 
 // matches reads If-None-Match, which compares tags weakly (RFC 9110, section 13.1.2).

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 
@@ -31,15 +30,13 @@ type Config struct {
 
 // Gateway is a handler around another. It is safe for concurrent use.
 type Gateway struct {
-	next      http.Handler
-	public    func(r *http.Request) bool
-	cors      *cors // nil: off
-	fixed     []fixedHeader
-	encodings []*encoding
-	buffers   sync.Pool // *bytes.Buffer
-	shared    []string  // Cache-Control of what everyone may keep
-	personal  []string  // Cache-Control of everything else
-	varies    []string  // Vary of what everyone may keep: who brings a token is not to be answered from a cache
+	next     http.Handler
+	whole    http.Handler // CORS, if it is on, around compression around next
+	public   func(r *http.Request) bool
+	fixed    []fixedHeader
+	buffers  sync.Pool // *bytes.Buffer
+	shared   []string  // Cache-Control of what everyone may keep
+	personal []string  // Cache-Control of everything else
 }
 
 // fixedHeader is a header that every answer has unless the stack sets it. Its values are shared between
@@ -56,10 +53,9 @@ func New(cfg Config, next http.Handler) (*Gateway, error) {
 		return nil, errors.New("gateway: it needs a handler")
 	}
 	g := &Gateway{
-		next: next, public: cfg.Public, encodings: newEncodings(),
+		next: next, public: cfg.Public,
 		shared:   []string{"public, max-age=10, stale-while-revalidate=60"},
 		personal: []string{"private, no-store"},
-		varies:   []string{"Accept-Encoding", consistency.Header},
 		fixed: []fixedHeader{
 			{"X-Content-Type-Options", []string{"nosniff"}, false},
 			{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}, false},
@@ -71,25 +67,33 @@ func New(cfg Config, next http.Handler) (*Gateway, error) {
 	if g.public == nil {
 		g.public = func(*http.Request) bool { return false }
 	}
+	compression, err := newCompression()
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	g.whole = compression(http.HandlerFunc(g.answer))
 	if len(cfg.Origins) == 0 {
 		return g, nil
 	}
 	for _, o := range cfg.Origins {
 		u, err := url.Parse(o)
-		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || o != u.Scheme+"://"+strings.ToLower(u.Host)) {
+		// A wildcard inside would let in whoever registers a name that fits it.
+		if o != "*" && (err != nil || u.Host == "" || strings.Contains(o, "*") || u.Scheme != "https" && u.Scheme != "http" || o != u.Scheme+"://"+strings.ToLower(u.Host)) {
 			return nil, fmt.Errorf("gateway: %q is no origin; one is like https://shop.example, without a path", o)
 		}
 	}
-	g.cors = newCORS(cfg.Origins, slices.Contains(cfg.Origins, "*"))
+	g.whole = newCORS(cfg.Origins).Handler(g.whole)
 	return g, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	unframe(w.Header(), r)
-	if g.cors != nil && g.cors.serve(w, r) {
-		return
-	}
+	g.whole.ServeHTTP(w, r)
+}
+
+// answer passes a request on and completes the answer, which compression then sees whole.
+func (g *Gateway) answer(w http.ResponseWriter, r *http.Request) {
 	a := answer{ResponseWriter: w, gateway: g, request: r, public: g.shareable(r)}
 	g.next.ServeHTTP(&a, r)
 	a.finish()
