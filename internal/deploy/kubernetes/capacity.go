@@ -29,10 +29,10 @@ func parts() []part {
 	}
 }
 
-// Utilization returns the share of its capacity, in percent, that a region of n may use on an ordinary day. If one of
+// utilization returns the share of its capacity, in percent, that a region of n may use on an ordinary day. If one of
 // the n is lost, each survivor's load grows by n/(n-1), and it must still have the reserves for disruption and growth.
 // A single region has no survivors to think of.
-func Utilization(n int) int {
+func utilization(n int) int {
 	reserve := 100 - disruption - growth
 	if n < 2 {
 		return reserve
@@ -40,12 +40,12 @@ func Utilization(n int) int {
 	return (n - 1) * reserve / n
 }
 
-// MinReplicas returns the pods of a region of n whose everyday peak keeps so many pods fully busy: enough to carry the
+// minReplicas returns the pods of a region of n whose everyday peak keeps so many pods fully busy: enough to carry the
 // share of a lost region without waiting for the autoscaler, and one in each of three zones.
-func MinReplicas(n, peak int) int { return max(3, ceil(100*peak, Utilization(n))) }
+func minReplicas(n, peak int) int { return max(3, ceil(100*peak, utilization(n))) }
 
-// MaxReplicas returns how far the autoscaler may go: to the same room at ten times the peak.
-func MaxReplicas(n, peak int) int { return ceil(100*spike*peak, Utilization(n)) }
+// maxReplicas returns how far the autoscaler may go: to the same room at ten times the peak.
+func maxReplicas(n, peak int) int { return ceil(100*spike*peak, utilization(n)) }
 
 // scaler is a part's autoscaler among n regions.
 type scaler struct {
@@ -59,8 +59,8 @@ func scalers(n int) []scaler {
 	var out []scaler
 	for _, p := range parts() {
 		out = append(out, scaler{
-			Name: p.name, Metric: p.metric, Min: MinReplicas(n, p.peak), Max: MaxReplicas(n, p.peak),
-			Utilization: Utilization(n), InFlight: 10 * p.full * Utilization(n),
+			Name: p.name, Metric: p.metric, Min: minReplicas(n, p.peak), Max: maxReplicas(n, p.peak),
+			Utilization: utilization(n), InFlight: 10 * p.full * utilization(n),
 		})
 	}
 	return out

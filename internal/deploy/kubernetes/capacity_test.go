@@ -17,18 +17,18 @@ func TestSurvivorsCarryTheLoadOfALostRegion(t *testing.T) {
 	const reserve = 100 - disruption - growth
 	for n := 2; n <= 15; n++ {
 		for peak := 1; peak <= 100; peak++ {
-			if survivors, all := (n-1)*MinReplicas(n, peak)*reserve, n*peak*100; survivors < all {
-				t.Errorf("%d regions with a peak of %d pods: %d pods each do not carry it when one is lost", n, peak, MinReplicas(n, peak))
+			if survivors, all := (n-1)*minReplicas(n, peak)*reserve, n*peak*100; survivors < all {
+				t.Errorf("%d regions with a peak of %d pods: %d pods each do not carry it when one is lost", n, peak, minReplicas(n, peak))
 			}
-			if MaxReplicas(n, peak) < spike*peak {
+			if maxReplicas(n, peak) < spike*peak {
 				t.Errorf("%d regions with a peak of %d pods: no room for the spike", n, peak)
 			}
 		}
-		if after := Utilization(n) * n / (n - 1); after > reserve {
-			t.Errorf("%d regions: %d %% before a loss are %d %% after it", n, Utilization(n), after)
+		if after := utilization(n) * n / (n - 1); after > reserve {
+			t.Errorf("%d regions: %d %% before a loss are %d %% after it", n, utilization(n), after)
 		}
-		if n > 2 && Utilization(n) < Utilization(n-1) {
-			t.Errorf("with %d regions each may use %d %%, with one less %d %%", n, Utilization(n), Utilization(n-1))
+		if n > 2 && utilization(n) < utilization(n-1) {
+			t.Errorf("with %d regions each may use %d %%, with one less %d %%", n, utilization(n), utilization(n-1))
 		}
 	}
 	if after := 70 * 3 / 2; after <= 100 {
@@ -45,16 +45,16 @@ func TestDocumentedArithmetic(t *testing.T) {
 	}
 	var rows []string
 	for n := 1; n <= 6; n++ {
-		after := Utilization(n)
+		after := utilization(n)
 		if n > 1 {
 			after = after * n / (n - 1)
 		}
-		rows = append(rows, fmt.Sprintf("| %d | %d %% | %d %% |", n, Utilization(n), after))
+		rows = append(rows, fmt.Sprintf("| %d | %d %% | %d %% |", n, utilization(n), after))
 	}
 	const n = 3
 	for _, p := range parts() {
 		rows = append(rows, fmt.Sprintf("| `%s` | %d | %d | %d | %d | %.2f |",
-			p.name, p.peak, p.full, MinReplicas(n, p.peak), MaxReplicas(n, p.peak), float64(p.full*Utilization(n))/100))
+			p.name, p.peak, p.full, minReplicas(n, p.peak), maxReplicas(n, p.peak), float64(p.full*utilization(n))/100))
 	}
 	least, most := connections(t, n)
 	rows = append(rows, fmt.Sprintf("| everyday peak | %d | %d |", least, ceil(least, 4)), fmt.Sprintf("| ten times that | %d | %d |", most, ceil(most, 4)))
@@ -85,7 +85,7 @@ func connections(t *testing.T, n int) (least, most int) {
 			from, to := 1, 1
 			for _, p := range parts() {
 				if p.name == o.Metadata.Name {
-					from, to = MinReplicas(n, p.peak), MaxReplicas(n, p.peak)
+					from, to = minReplicas(n, p.peak), maxReplicas(n, p.peak)
 				}
 			}
 			for _, e := range o.Spec.Template.Spec.Containers[0].Env {
