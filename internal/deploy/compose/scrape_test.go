@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
-	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/internal/deploy/observetest"
 )
 
 const scrapeFile = "deploy/compose/prometheus.yml"
@@ -61,7 +61,7 @@ func checkScrapes(t *testing.T, root string, p *project) []string {
 		}
 	}
 	for _, name := range labels {
-		if !slices.Contains(observe.TargetLabels(), name) {
+		if !slices.Contains(observetest.TargetLabels(), name) {
 			out = append(out, "no dashboard knows the label "+name)
 		}
 	}

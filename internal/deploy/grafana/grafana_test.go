@@ -9,7 +9,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/deploy"
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
 	"github.com/meridian-commerce/meridian/internal/deploy/grafana"
-	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/internal/deploy/observetest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -69,7 +69,7 @@ func TestAFourthRegionIsOnEveryDashboard(t *testing.T) {
 	if out, err := deploytest.Run(t.Context(), root, deploytest.Tool(t, "dashcheck"), files...); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	dashboards, err := observe.Dashboards(os.DirFS(root))
+	dashboards, err := observetest.Dashboards(os.DirFS(root))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,16 +77,16 @@ func TestAFourthRegionIsOnEveryDashboard(t *testing.T) {
 	for _, n := range c.Names() {
 		names = append(names, string(n))
 	}
-	for _, f := range observe.CheckDashboards(dashboards, names) {
+	for _, f := range observetest.CheckDashboards(dashboards, names) {
 		t.Error(f)
 	}
 	three, _ := tree(t, regions.Default())
-	dashboards, err = observe.Dashboards(os.DirFS(three))
+	dashboards, err = observetest.Dashboards(os.DirFS(three))
 	if err != nil {
 		t.Fatal(err)
 	}
 	missing := 0
-	for _, f := range observe.CheckDashboards(dashboards, names) {
+	for _, f := range observetest.CheckDashboards(dashboards, names) {
 		if strings.Contains(f.What, "does not offer sa-east-1") {
 			missing++
 		}

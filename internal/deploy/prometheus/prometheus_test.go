@@ -15,7 +15,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/deploy"
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
-	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/internal/deploy/observetest"
 	"github.com/meridian-commerce/meridian/internal/deploy/prometheus"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/regions"
@@ -158,7 +158,7 @@ func TestRulesTestsFind(t *testing.T) {
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	root := deploytest.Root(t)
-	rules, err := observe.Rules(os.DirFS(root))
+	rules, err := observetest.Rules(os.DirFS(root))
 	if err != nil {
 		t.Fatal(err)
 	}

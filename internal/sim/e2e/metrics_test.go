@@ -27,7 +27,7 @@ import (
 	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
-	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/internal/deploy/observetest"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -52,14 +52,14 @@ var rare = []string{
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	c := start(t, "", "MERIDIAN_OTLP_ENDPOINT=127.0.0.1:9") // nobody takes the spans
-	s := &scraper{t: t, c: c, seen: observe.Schema{}}
+	s := &scraper{t: t, c: c, seen: observetest.Schema{}}
 	s.targets = append(s.targets, secureEdge(t, c, signInOnce))
 	discovers(t, c)
 	s.trouble()
 	s.audit()
 	s.scrape()
 	found := s.documented()
-	file := filepath.Join(root, filepath.FromSlash(observe.ReferenceFile))
+	file := filepath.Join(root, filepath.FromSlash(observetest.ReferenceFile))
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -69,15 +69,15 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else {
-		want, err := observe.ParseReference(string(text))
+		want, err := observetest.ParseReference(string(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, found); diff != "" {
-			t.Errorf("%s is not what the processes expose; go test ./internal/sim/e2e -run TestMetrics -update rewrites it\n%s", observe.ReferenceFile, diff)
+			t.Errorf("%s is not what the processes expose; go test ./internal/sim/e2e -run TestMetrics -update rewrites it\n%s", observetest.ReferenceFile, diff)
 		}
 	}
-	findings, err := observe.CheckAll(t.Context(), os.DirFS(root), observe.Promast(deploytest.Tool(t, "promast")), s.seen, regions.Default())
+	findings, err := observetest.CheckAll(t.Context(), os.DirFS(root), observetest.Promast(deploytest.Tool(t, "promast")), s.seen, regions.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ type scraper struct {
 	t       *testing.T
 	c       *cluster.Cluster
 	targets []string // beside those of the plan
-	seen    observe.Schema
+	seen    observetest.Schema
 }
 
 // trouble makes everything happen that makes a metric appear, and waits for each.
@@ -237,8 +237,8 @@ func (s *scraper) audit() {
 }
 
 // documented returns what the reference lists of what was seen.
-func (s *scraper) documented() observe.Schema {
-	out := observe.Schema{}
+func (s *scraper) documented() observetest.Schema {
+	out := observetest.Schema{}
 	for name, m := range s.seen {
 		if strings.HasPrefix(name, "meridian_") || slices.Contains(basics, name) {
 			out[name] = m
@@ -254,7 +254,7 @@ func withTable(t *testing.T, text []byte, rows string) []byte {
 	before, rest, ok := bytes.Cut(text, []byte(head))
 	_, after, closed := bytes.Cut(rest, []byte(end))
 	if !ok || !closed {
-		t.Fatalf("%s has no table between %q and %q", observe.ReferenceFile, head, end)
+		t.Fatalf("%s has no table between %q and %q", observetest.ReferenceFile, head, end)
 	}
 	return slices.Concat(before, []byte(head+rows+end), after)
 }

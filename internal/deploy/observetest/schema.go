@@ -1,10 +1,10 @@
-// Package observe holds what asks for metrics (dashboards, rules, alerts, runbooks) against what has them. A query for
+// Package observetest holds what asks for metrics (dashboards, rules, alerts, runbooks) against what has them. A query for
 // a metric or a label that nobody exposes is no error to Prometheus: it is an empty graph, and an alert that never
 // fires. Here it is a finding.
 //
 // The metrics that Meridian's processes expose are listed in docs/reference/metrics.md, which an end-to-end test
 // compares with a scrape of a running simulation; those of other products are listed in Foreign, each with its source.
-package observe
+package observetest
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package observe
+package observetest
 
 // Foreign returns the metrics of other products that dashboards and alerts use, by the names that those products'
 // documentation gives them: no test here can scrape them. The labels are those that are used.

@@ -1,4 +1,4 @@
-package observe_test
+package observetest_test
 
 import (
 	"os"
@@ -7,27 +7,27 @@ import (
 	"testing"
 
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
-	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/internal/deploy/observetest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // parts is all that is checked.
 var parts = []string{
-	"deploy/prometheus", "deploy/grafana", "deploy/otel", observe.Runbooks, observe.ReferenceFile, "docs/how-to/observe.md", "docs/explanation/slo.md",
+	"deploy/prometheus", "deploy/grafana", "deploy/otel", observetest.Runbooks, observetest.ReferenceFile, "docs/how-to/observe.md", "docs/explanation/slo.md",
 }
 
 // check holds a tree against the metrics that its reference lists.
-func check(t *testing.T, root string, c *regions.Catalog) []observe.Finding {
+func check(t *testing.T, root string, c *regions.Catalog) []observetest.Finding {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(observe.ReferenceFile)))
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(observetest.ReferenceFile)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema, err := observe.ParseReference(string(text))
+	schema, err := observetest.ParseReference(string(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := observe.CheckAll(t.Context(), os.DirFS(root), observe.Promast(deploytest.Tool(t, "promast")), schema, c)
+	found, err := observetest.CheckAll(t.Context(), os.DirFS(root), observetest.Promast(deploytest.Tool(t, "promast")), schema, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestEverythingAsksForWhatExists(t *testing.T) {
 // TestPlantedMistakes plants each kind of mistake and expects to be told of it.
 func TestPlantedMistakes(t *testing.T) {
 	t.Parallel()
-	const dashboards, rules = observe.DashboardFiles, observe.RuleFiles
+	const dashboards, rules = observetest.DashboardFiles, observetest.RuleFiles
 	for name, m := range map[string]struct{ file, old, with, want string }{
 		"a dashboard on no metric":     {dashboards + "/meridian-cache.json", "rate(meridian_cache_outdated_fills_total{", "rate(meridian_cache_outdated_fill_total{", "no metric that anybody exposes"},
 		"a rule on no metric":          {rules + "/cache.yml", "(meridian_cache_breaker_state)", "(meridian_cache_state)", "no metric that anybody exposes"},
@@ -58,19 +58,19 @@ func TestPlantedMistakes(t *testing.T) {
 		"a rule that is no PromQL":     {rules + "/operations.yml", "min by (cloud_region) (consul_autopilot_healthy)", "min by cloud_region) (consul_autopilot_healthy)", "parse error"},
 		"an alert without a runbook":   {rules + "/cache.yml", "          runbook_url: https://github.com/meridian-commerce/meridian/blob/main/docs/runbooks/cache-down.md\n      - alert: CacheHitRatioLow", "      - alert: CacheHitRatioLow", "no runbook_url"},
 		"a runbook that is not there":  {rules + "/edge.yml", "runbooks/edge-panic.md", "runbooks/edge-panics.md", "is missing"},
-		"a runbook of another alert":   {observe.Runbooks + "/edge-panic.md", "Alerts: `EdgePanicMode`", "Alerts: `EdgePanic`", "does not speak of EdgePanicMode"},
-		"a runbook without mitigation": {observe.Runbooks + "/edge-panic.md", "## Mitigation", "## What to do", "has no \"## Mitigation\""},
-		"a runbook's query":            {observe.Runbooks + "/cache-down.md", "max by (cloud_region, instance) (meridian_cache_breaker_state)", "max by (cloud_region, instance) (meridian_cache_breaker)", "no metric that anybody exposes"},
+		"a runbook of another alert":   {observetest.Runbooks + "/edge-panic.md", "Alerts: `EdgePanicMode`", "Alerts: `EdgePanic`", "does not speak of EdgePanicMode"},
+		"a runbook without mitigation": {observetest.Runbooks + "/edge-panic.md", "## Mitigation", "## What to do", "has no \"## Mitigation\""},
+		"a runbook's query":            {observetest.Runbooks + "/cache-down.md", "max by (cloud_region, instance) (meridian_cache_breaker_state)", "max by (cloud_region, instance) (meridian_cache_breaker)", "no metric that anybody exposes"},
 		"a severity of its own":        {rules + "/cache.yml", "for: 2m\n        labels: {severity: ticket}", "for: 2m\n        labels: {severity: warning}", "neither page nor ticket"},
 		"a region on no dashboard":     {dashboards + "/meridian-edge.json", "\"text\": \"eu-west-1\",\n            \"value\": \"eu-west-1\"", "\"text\": \"eu-west-2\",\n            \"value\": \"eu-west-2\"", "does not offer eu-west-1"},
 		"a region without a place":     {rules + "/regions.yml", "labels: {region: eu-west-1, city:", "labels: {region: eu-west-2, city:", "there is none for eu-west-1"},
 		"a link to nowhere":            {dashboards + "/meridian-global.json", "/d/meridian-region?", "/d/meridian-regions?", "does not exist"},
 		"a unit of its own":            {dashboards + "/meridian-global.json", "\"unit\": \"s\"", "\"unit\": \"secs\"", "Grafana does not know"},
 		"a variable of no board":       {dashboards + "/meridian-services.json", "\"name\": \"service\"", "\"name\": \"services\"", "uses the variable service"},
-		"an exporter of no name":       {observe.CollectorFile, "receivers: [otlp]", "receivers: [oltp]", "receivers oltp is used and not defined"},
-		"a processor without use":      {observe.CollectorFile, "[memory_limiter, resource, ", "[memory_limiter, ", "processors resource is defined and not used"},
-		"a batch that is thinned":      {observe.CollectorFile, "probabilistic_sampler, batch]", "batch, probabilistic_sampler]", "does not end with batch"},
-		"a default of no name":         {observe.CollectorFile, "EXPORTER:-debug}", "EXPORTER:-log}", "exporters log is used and not defined"},
+		"an exporter of no name":       {observetest.CollectorFile, "receivers: [otlp]", "receivers: [oltp]", "receivers oltp is used and not defined"},
+		"a processor without use":      {observetest.CollectorFile, "[memory_limiter, resource, ", "[memory_limiter, ", "processors resource is defined and not used"},
+		"a batch that is thinned":      {observetest.CollectorFile, "probabilistic_sampler, batch]", "batch, probabilistic_sampler]", "does not end with batch"},
+		"a default of no name":         {observetest.CollectorFile, "EXPORTER:-debug}", "EXPORTER:-log}", "exporters log is used and not defined"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,4 @@
-package observe_test
+package observetest_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meridian-commerce/meridian/internal/deploy/observe"
+	"github.com/meridian-commerce/meridian/internal/deploy/observetest"
 )
 
 const scrape = `# HELP requests_total Requests, by "code" | and \\ path.
@@ -25,19 +25,19 @@ up 1
 
 func TestExpose(t *testing.T) {
 	t.Parallel()
-	got := observe.Schema{}
+	got := observetest.Schema{}
 	if err := got.Expose(scrape); err != nil {
 		t.Fatal(err)
 	}
-	want := observe.Schema{
-		"requests_total": {Name: "requests_total", Kind: observe.Counter, Labels: []string{"code", "path", "route"}, Help: `Requests, by "code" | and \ path.`},
-		"took_seconds":   {Name: "took_seconds", Kind: observe.Histogram, Labels: []string{"class"}, Help: "Time."},
-		"up":             {Name: "up", Kind: observe.Gauge},
+	want := observetest.Schema{
+		"requests_total": {Name: "requests_total", Kind: observetest.Counter, Labels: []string{"code", "path", "route"}, Help: `Requests, by "code" | and \ path.`},
+		"took_seconds":   {Name: "took_seconds", Kind: observetest.Histogram, Labels: []string{"class"}, Help: "Time."},
+		"up":             {Name: "up", Kind: observetest.Gauge},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	read, err := observe.ParseReference("# Metrics\n" + got.Reference())
+	read, err := observetest.ParseReference("# Metrics\n" + got.Reference())
 	if diff := cmp.Diff(want, read); err != nil || diff != "" {
 		t.Errorf("the reference reads back as something else: %v %s", err, diff)
 	}
@@ -52,14 +52,14 @@ func TestExposeRefuses(t *testing.T) {
 		"label no value":   "# TYPE a counter\na{b} 3\n",
 		"escape at an end": "# TYPE a counter\na{b=\"c\\",
 	} {
-		if err := (observe.Schema{}).Expose(text); err == nil {
+		if err := (observetest.Schema{}).Expose(text); err == nil {
 			t.Errorf("%s: %q was read", name, text)
 		}
 	}
-	if _, err := observe.ParseReference("| `a` | counter |  | x |\n| `a` | counter |  | x |\n"); err == nil {
+	if _, err := observetest.ParseReference("| `a` | counter |  | x |\n| `a` | counter |  | x |\n"); err == nil {
 		t.Error("a metric was listed twice")
 	}
-	if _, err := observe.ParseReference("nothing"); err == nil {
+	if _, err := observetest.ParseReference("nothing"); err == nil {
 		t.Error("a reference without a metric was read")
 	}
 }
@@ -69,7 +69,7 @@ func FuzzExpose(f *testing.F) {
 	f.Add(scrape)
 	f.Add("# TYPE a counter\na{b=\"c\\\\\"} 1 # {trace_id=\"x\"} 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		s := observe.Schema{}
+		s := observetest.Schema{}
 		if err := s.Expose(text); err != nil {
 			return
 		}
