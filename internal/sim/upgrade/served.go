@@ -1,14 +1,14 @@
 package upgrade
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
-	"strconv"
 	"strings"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
 // served is what a process says of itself: its release, and how many requests it has answered since it started.
@@ -19,9 +19,9 @@ type served struct {
 
 // The metrics that tell: a stack's answered calls, an edge's answered requests.
 const (
-	stackRequests = "meridian_rpc_server_duration_seconds_count"
-	edgeRequests  = "meridian_edge_requests_total"
-	buildInfo     = "meridian_build_info"
+	stackDurations = "meridian_rpc_server_duration_seconds"
+	edgeRequests   = "meridian_edge_requests_total"
+	buildInfo      = "meridian_build_info"
 )
 
 // ask reads a process's metrics at its admin listener, host:port.
@@ -41,39 +41,26 @@ func ask(ctx context.Context, client *http.Client, admin string) (served, error)
 	return read(res.Body)
 }
 
-var label = regexp.MustCompile(`(\w+)="([^"]*)"`)
-
 // read reads metrics in Prometheus's text format.
 func read(metrics io.Reader) (served, error) {
-	var s served
-	lines := bufio.NewScanner(metrics)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		name, rest, ok := strings.Cut(lines.Text(), "{")
-		if !ok {
-			continue
-		}
-		labels, value, ok := strings.Cut(rest, "} ")
-		if !ok {
-			continue
-		}
-		switch name {
-		case buildInfo:
-			build := map[string]string{}
-			for _, l := range label.FindAllStringSubmatch(labels, -1) {
-				build[l[1]] = l[2]
-			}
-			s.release = build["version"] + " (" + build["commit"] + ", " + build["goversion"] + ")"
-		case stackRequests, edgeRequests:
-			n, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
-			if err != nil {
-				return s, fmt.Errorf("upgrade: metrics: %w", err)
-			}
-			s.requests += int(n)
-		}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(metrics)
+	if err != nil {
+		return served{}, fmt.Errorf("upgrade: metrics: %w", err)
 	}
-	if err := lines.Err(); err != nil {
-		return s, fmt.Errorf("upgrade: metrics: %w", err)
+	var s served
+	for _, series := range families[stackDurations].GetMetric() {
+		s.requests += int(series.GetHistogram().GetSampleCount())
+	}
+	for _, series := range families[edgeRequests].GetMetric() {
+		s.requests += int(series.GetCounter().GetValue())
+	}
+	for _, series := range families[buildInfo].GetMetric() {
+		build := map[string]string{}
+		for _, l := range series.GetLabel() {
+			build[l.GetName()] = l.GetValue()
+		}
+		s.release = build["version"] + " (" + build["commit"] + ", " + build["goversion"] + ")"
 	}
 	if s.release == "" {
 		return s, fmt.Errorf("upgrade: metrics have no %s", buildInfo)

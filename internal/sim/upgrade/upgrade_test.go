@@ -201,9 +201,11 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	got, err := read(strings.NewReader(`# HELP meridian_build_info Always 1.
 meridian_build_info{commit="abc-dirty",goversion="go1.26.0",version="v1.2.3"} 1
-meridian_rpc_server_duration_seconds_bucket{code="ok",le="1"} 900
+# TYPE meridian_rpc_server_duration_seconds histogram
+meridian_rpc_server_duration_seconds_bucket{code="ok",method="A",le="1"} 900
 meridian_rpc_server_duration_seconds_count{code="ok",method="A"} 41
 meridian_rpc_server_duration_seconds_count{code="aborted",method="A"} 1
+# TYPE meridian_edge_requests_total counter
 meridian_edge_requests_total{code="200"} 1e+02
 go_goroutines 7
 `))
