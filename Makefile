@@ -199,7 +199,7 @@ deps: ## Install what the simulation and the tests run: PostgreSQL, Redis, Consu
 	@tools/prepare
 
 .PHONY: deps-tests
-deps-tests: ## Install the same and what the race detector needs
+deps-tests: ## Install the same, what the race detector needs, and shellcheck
 	@echo "==> deps-tests"
 	@tools/prepare tests
 

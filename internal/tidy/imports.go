@@ -203,6 +203,10 @@ func imports(files []File, allowed map[string][]string) []Finding {
 		for _, spec := range file.Imports {
 			imported, _ := strconv.Unquote(spec.Path.Value)
 			folder, ours := strings.CutPrefix(imported, Module+"/")
+			if ours && strings.HasSuffix(folder, "test") && !strings.HasSuffix(path.Dir(f.Path), "test") {
+				out = append(out, Finding{f.Path, fset.Position(spec.Pos()).Line, folder + " is support for tests, which this file is not"})
+				continue
+			}
 			if !ours || slices.Contains(allowed[room], roomOf(folder, allowed)) {
 				continue
 			}

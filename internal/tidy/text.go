@@ -1,7 +1,6 @@
 package tidy
 
 import (
-	"bytes"
 	"path"
 	"regexp"
 	"strings"
@@ -49,35 +48,4 @@ func Authorship(f File) []Finding {
 		return nil
 	}
 	return f.lines(authorship, "contents speak of the product alone")
-}
-
-var (
-	reminder       = regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME)\b.*`)
-	reasonedRemark = regexp.MustCompile(`^TO` + `DO: (\S+\s+){3,}\S+`)
-)
-
-// Reminders wants each reminder to be the first form of the word, a colon and a reason of four words or
-// more. Owners do not belong there: they leave, the reason stays.
-func Reminders(f File) []Finding {
-	if f.isData() || f.isGenerated() || path.Ext(f.Path) == ".md" {
-		return nil
-	}
-	var out []Finding
-	for i, line := range strings.Split(string(f.Content), "\n") {
-		if m := reminder.FindString(line); m != "" && !reasonedRemark.MatchString(m) {
-			out = append(out, Finding{f.Path, i + 1, "a reminder without a reason: write what is missing, and why it can wait"})
-		}
-	}
-	return out
-}
-
-// ShellScripts wants every shell script to stop at the first failure and at unset variables.
-func ShellScripts(f File) []Finding {
-	if !bytes.HasPrefix(f.Content, []byte("#!/bin/sh")) && !bytes.HasPrefix(f.Content, []byte("#!/usr/bin/env bash")) {
-		return nil
-	}
-	if !regexp.MustCompile(`(?m)^set -(eu|euo pipefail)$`).Match(f.Content) {
-		return []Finding{{f.Path, 0, "a shell script without `set -eu`"}}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
-// Package tidy holds the rules that this repository keeps about itself: comments, sizes, imports between
-// rooms, links, generated files and words. Each rule is a pure function over files and so is tested by
-// planting a violation; this package's tests apply all of them to every file that git knows or would add.
+// Package tidy holds the rules that this repository keeps about itself and that no linter knows: imports between
+// rooms, links, generated files, words, and documents that must say what the code says. Each rule is a pure function over
+// files and so is tested by planting a violation; this package's tests apply all of them to every file that git knows
+// or would add. Sizes, the form of comments, names of packages and reminders are the linters' business (.golangci.yml).
 package tidy
 
 import (
@@ -42,14 +43,11 @@ type Rule func([]File) []Finding
 func Rules() map[string]Rule {
 	return map[string]Rule{
 		"package comments": PackageComments,
-		"file sizes":       each(FileSize),
-		"function sizes":   each(FunctionSize),
-		"package names":    each(PackageName),
+		"file names":       each(FileName),
 		"imports":          Imports,
 		"hosts":            each(RegistryHosts),
 		"paths":            each(MachinePaths),
 		"words":            each(Authorship),
-		"reminders":        each(Reminders),
 		"shell":            each(ShellScripts),
 		"links":            Links,
 		"index":            Indexed,

@@ -29,6 +29,35 @@ func TestRepositoryKeepsItsRules(t *testing.T) {
 	}
 }
 
+// TestShellScripts runs shellcheck, which tools/prepare installs, over every script.
+func TestShellScripts(t *testing.T) {
+	t.Parallel()
+	shellcheck, err := exec.LookPath("shellcheck")
+	if err != nil {
+		if os.Getenv("MERIDIAN_REQUIRE_SERVERS") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("no shellcheck; `make deps-tests` installs it")
+	}
+	root := deploytest.Root(t)
+	args := []string{"--"}
+	for _, f := range repository(t) {
+		if f.isShell() {
+			args = append(args, filepath.Join(root, f.Path))
+		}
+	}
+	if out, err := deploytest.Run(t.Context(), root, shellcheck, args...); err != nil {
+		t.Errorf("shellcheck: %v\n%s", err, out)
+	}
+	planted := filepath.Join(t.TempDir(), "planted")
+	if err := os.WriteFile(planted, []byte("#!/bin/sh\nset -eu\nrm -r $1/*\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deploytest.Run(t.Context(), root, shellcheck, planted); err == nil {
+		t.Error("shellcheck finds nothing in a script that removes what its argument does not quote")
+	}
+}
+
 // TestGeneratedFilesAreFresh generates into a temporary folder what `make generate` writes, and compares.
 // `make` names the folder of the pinned tools in TOOLS_BIN; otherwise they are looked for where it puts them.
 func TestGeneratedFilesAreFresh(t *testing.T) {
