@@ -42,11 +42,6 @@ func CallerOf(ctx context.Context) (Caller, error) {
 	return c.caller, c.err
 }
 
-// WithCaller returns a context whose requests come from c.
-func WithCaller(ctx context.Context, c Caller) context.Context {
-	return context.WithValue(ctx, callerKey{}, claim{caller: c})
-}
-
 // Authenticate verifies the bearer token of each request, if it has one. Methods that need a caller ask
 // CallerOf, so that those that need none are not refused for a token that has expired.
 func Authenticate(v Verifier, next http.Handler) http.Handler {

@@ -67,14 +67,10 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-func TestWithCaller(t *testing.T) {
+func TestNobodyCalls(t *testing.T) {
 	t.Parallel()
 	if _, err := rpc.CallerOf(t.Context()); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("nobody calls: %v", err)
-	}
-	want := rpc.Caller{UserID: "u", Home: "us-east-1", Currency: "USD"}
-	if got, err := rpc.CallerOf(rpc.WithCaller(t.Context(), want)); err != nil || got != want {
-		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
