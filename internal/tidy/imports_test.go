@@ -102,7 +102,7 @@ cmd/meridian-sim                   : internal/sim
 func Imports(files []File) []Finding {
 	allowed, err := parseRooms(roomTable)
 	if err != nil {
-		return []Finding{{"internal/tidy/imports.go", 0, err.Error()}}
+		return []Finding{{"internal/tidy/imports_test.go", 0, err.Error()}}
 	}
 	return append(imports(files, allowed), emptyRooms(files, roomTable)...)
 }
