@@ -66,18 +66,28 @@ func links(line string) []string {
 const docsIndex = "docs/README.md"
 
 // Indexed wants the documentation's index to lead to every page of docs/, by itself or by the README of the page's own
-// folder that it leads to.
+// folder that it leads to, and its lists to name no page twice.
 func Indexed(files []File) []Finding {
 	leads := map[string][]string{} // by page, the pages that it links to
+	var out []Finding
+	entries := map[string]bool{} // of the index's lists
 	for _, f := range files {
 		if path.Ext(f.Path) != ".md" || !strings.HasPrefix(f.Path, "docs/") {
 			continue
 		}
 		leads[f.Path] = nil
-		prose(f, func(_ int, line string) {
+		prose(f, func(number int, line string) {
 			for _, link := range links(line) {
 				target, _, _ := strings.Cut(link, "#")
-				leads[f.Path] = append(leads[f.Path], path.Join(path.Dir(f.Path), target))
+				page := path.Join(path.Dir(f.Path), target)
+				leads[f.Path] = append(leads[f.Path], page)
+				if f.Path != docsIndex || !strings.HasPrefix(line, "- ") {
+					continue
+				}
+				if entries[page] {
+					out = append(out, Finding{f.Path, number, page + " is listed twice"})
+				}
+				entries[page] = true
 			}
 		})
 	}
@@ -90,7 +100,6 @@ func Indexed(files []File) []Finding {
 			}
 		}
 	}
-	var out []Finding
 	for _, page := range slices.Sorted(maps.Keys(leads)) {
 		if !listed[page] {
 			out = append(out, Finding{page, 0, "no reader finds it: " + docsIndex + " does not lead here"})

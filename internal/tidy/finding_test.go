@@ -56,6 +56,7 @@ func Rules() map[string]Rule {
 		"tests":            PackagesWithTests,
 		"modules":          FixedModules,
 		"migrations":       each(Migrations),
+		"workflows":        Workflows,
 	}
 }
 

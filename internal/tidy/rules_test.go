@@ -63,6 +63,15 @@ func TestRulesFindWhatIsPlanted(t *testing.T) {
 			file("docs/how-to/a.md", "[b](b.md)"), file("docs/how-to/b.md", ""),
 			file("docs/runbooks/README.md", "[x](x.md) [elsewhere](../how-to/b.md)"), file("docs/runbooks/x.md", ""), file("README.md", "[b](docs/how-to/b.md)"),
 		}, []string{"docs/how-to/b.md"}},
+		{"index, twice", Indexed, []File{
+			file("docs/README.md", "See [a](a.md).\n- [a](a.md)\n- [b](b.md)\n- [a](a.md#top), again"), file("docs/a.md", ""), file("docs/b.md", ""),
+		}, []string{"docs/README.md:4"}},
+		{"workflows", Workflows, []File{
+			file("Makefile", ".PHONY: test\ntest:\n"),
+			file(".github/workflows/ok.yml", "on: push\npermissions:\n  contents: read\nsteps:\n- run: make test # make no\n- uses: actions/checkout@v5\n"),
+			file(".github/workflows/bad.yml", "on: push\nsteps:\n- run: make tests\n- uses: actions/checkout@main\n"),
+			file(".github/CODEOWNERS", "* @all\n/Makefile @a\n/gone/ @a\n"),
+		}, []string{".github/workflows/bad.yml", ".github/workflows/bad.yml:3", ".github/workflows/bad.yml:4", ".github/CODEOWNERS:3"}},
 		{"reasons", Reasons, []File{
 			file(reasonsTable, "# Reasons\n| `GOOD` | x |\n| `STALE` | x |\n"),
 			file("internal/a/a.go", "fault.New(fault.Invalid, \"GOOD\", \"x\")\nfault.Wrap(err, fault.Invalid,\n\t\"NEW\", \"x\")"),

@@ -22,7 +22,7 @@ const (
 	releaseImage = "deploy/docker/release.Dockerfile"
 	sidecarImage = "deploy/docker/wan/Dockerfile"
 	goreleaser   = ".goreleaser.yaml"
-	workflow     = "deploy/release/workflow.yml"
+	workflow     = ".github/workflows/release.yml"
 	checker      = "tools/release/go.mod"
 )
 
@@ -281,7 +281,7 @@ func TestFindsMistakes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			root := deploytest.Copy(t, "go.mod", makefile, goreleaser, "deploy/docker", "deploy/release", checker)
+			root := deploytest.Copy(t, "go.mod", makefile, goreleaser, "deploy/docker", workflow, checker)
 			deploytest.Replace(t, filepath.Join(root, tc.file), tc.old, tc.with)
 			if out := check(t, root); !slices.ContainsFunc(out, func(s string) bool { return strings.Contains(s, tc.says) }) {
 				t.Errorf("want %q, found:\n%s", tc.says, strings.Join(out, "\n"))
