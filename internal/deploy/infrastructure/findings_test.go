@@ -111,7 +111,7 @@ func Unencrypted(p *Plan) []string {
 
 // once lists what exists in one region by design, and why.
 func once() map[string]string {
-	return map[string]string{ //nolint:gosec // addresses of secrets, no secrets
+	return map[string]string{
 		"aws_secretsmanager_secret.shared":                            "replicated by the service",
 		"aws_secretsmanager_secret_version.peer":                      "replicated by the service",
 		"aws_vpc_peering_connection":                                  "one for each pair of regions",
