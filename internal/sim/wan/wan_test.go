@@ -89,17 +89,17 @@ func TestRoundTripIsTheDeclaredOne(t *testing.T) {
 	for _, from := range w.plan.Regions {
 		for _, to := range w.plan.Regions {
 			conn := w.dial(t, from.Name, to.Name)
-			rtt, least := w.plan.Catalog.RTT(from.Name, to.Name), time.Hour
-			for range 5 {
-				took, err := ask(conn, 10*time.Second)
-				if err != nil {
+			rtt := w.plan.Catalog.RTT(from.Name, to.Name)
+			// A busy machine makes some answers late. None is early, and the least of as many as it takes is in time.
+			for took := time.Hour; took > rtt+20*time.Millisecond; {
+				var err error
+				if took, err = ask(conn, time.Minute); err != nil {
 					t.Fatal(err)
 				}
-				least = min(least, took)
-			}
-			t.Logf("%s to %s: %s, declared %s", from.Name, to.Name, least, rtt)
-			if least < rtt-rtt%time.Millisecond || least > rtt+20*time.Millisecond {
-				t.Errorf("%s to %s: %s, declared %s", from.Name, to.Name, least, rtt)
+				t.Logf("%s to %s: %s, declared %s", from.Name, to.Name, took, rtt)
+				if took < rtt-rtt%time.Millisecond {
+					t.Errorf("%s to %s: %s, declared %s", from.Name, to.Name, took, rtt)
+				}
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func TestBlackholeIsOneWayAndHeals(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	before := w.dial(t, eu, us)
-	if _, err := ask(before, 10*time.Second); err != nil {
+	if _, err := ask(before, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.network.Break(wan.Link{From: us, To: eu}, wan.Fault{Kind: wan.Blackhole}); err != nil {
@@ -127,7 +127,7 @@ func TestBlackholeIsOneWayAndHeals(t *testing.T) {
 	if err := w.network.Restore(wan.Link{From: us, To: eu}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ask(w.dial(t, eu, us), 10*time.Second); err != nil {
+	if _, err := ask(w.dial(t, eu, us), time.Minute); err != nil {
 		t.Errorf("after healing: %v", err)
 	}
 }
@@ -136,13 +136,13 @@ func TestCutClosesAndRefuses(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	conn := w.dial(t, eu, us)
-	if _, err := ask(conn, 10*time.Second); err != nil {
+	if _, err := ask(conn, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.network.Isolate(us, wan.Fault{Kind: wan.Cut}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ask(conn, 10*time.Second); err == nil {
+	if _, err := ask(conn, time.Minute); err == nil {
 		t.Error("an open connection survives")
 	}
 	a, _ := w.plan.Lookup(eu)
@@ -155,7 +155,7 @@ func TestCutClosesAndRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range []wan.Link{{From: eu, To: us}, {From: us, To: eu}} {
-		if _, err := ask(w.dial(t, l.From, l.To), 10*time.Second); err != nil {
+		if _, err := ask(w.dial(t, l.From, l.To), time.Minute); err != nil {
 			t.Errorf("after rejoining, %s to %s: %v", l.From, l.To, err)
 		}
 	}
@@ -174,7 +174,7 @@ func TestDeadEndpointsRefuse(t *testing.T) {
 		return errors.Is(err, syscall.ECONNREFUSED)
 	}
 	conn := w.dial(t, eu, us)
-	if _, err := ask(conn, 10*time.Second); err != nil {
+	if _, err := ask(conn, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	steps := []struct {
@@ -193,10 +193,10 @@ func TestDeadEndpointsRefuse(t *testing.T) {
 			t.Errorf("%s: refused %v, %v", step.what, !step.refused, err)
 		}
 	}
-	if _, err := ask(conn, 10*time.Second); err == nil {
+	if _, err := ask(conn, time.Minute); err == nil {
 		t.Error("a connection outlives its far end")
 	}
-	if _, err := ask(w.dial(t, eu, us), 10*time.Second); err != nil {
+	if _, err := ask(w.dial(t, eu, us), time.Minute); err != nil {
 		t.Errorf("alive again: %v", err)
 	}
 }
@@ -207,7 +207,7 @@ func TestSlowAddsToOneWay(t *testing.T) {
 	if err := w.network.Break(wan.Link{From: eu, To: us}, wan.Fault{Kind: wan.Slow, Extra: 100 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
-	if took, err := ask(w.dial(t, eu, us), 10*time.Second); err != nil || took < 170*time.Millisecond {
+	if took, err := ask(w.dial(t, eu, us), time.Minute); err != nil || took < 170*time.Millisecond {
 		t.Errorf("slow by 100 ms one way: %s, %v", took, err)
 	}
 	if err := w.network.Break(wan.Link{From: eu, To: us}, wan.Fault{Kind: wan.Slow}); err == nil {
@@ -235,7 +235,7 @@ func TestDoor(t *testing.T) {
 		return conn
 	}
 	before := enter()
-	if _, err := ask(before, 10*time.Second); err != nil {
+	if _, err := ask(before, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := door.Lose(); err != nil {
@@ -250,7 +250,7 @@ func TestDoor(t *testing.T) {
 	if err := door.Restore(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ask(enter(), 10*time.Second); err != nil {
+	if _, err := ask(enter(), time.Minute); err != nil {
 		t.Errorf("restored: %v", err)
 	}
 }
