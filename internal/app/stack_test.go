@@ -58,7 +58,7 @@ func configure(t *testing.T, args ...string) config.Config {
 
 func await(t *testing.T, url string, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		res, err := http.Get(url)
 		if err == nil {
 			_ = res.Body.Close()

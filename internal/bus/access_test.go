@@ -46,7 +46,7 @@ func publish(t *testing.T, c bus.Config, final func(error) bool) error {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(5 * time.Minute); ; {
 		err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", "ord", 1)})
 		if err == nil || final(err) || time.Now().After(deadline) {
 			return err

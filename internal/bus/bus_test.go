@@ -72,8 +72,8 @@ func receive(t *testing.T, from <-chan outbox.Event) outbox.Event {
 	select {
 	case e := <-from:
 		return e
-	case <-time.After(30 * time.Second):
-		t.Fatal("no event within 30 s")
+	case <-time.After(5 * time.Minute):
+		t.Fatal("no event within five minutes")
 		return outbox.Event{}
 	}
 }

@@ -54,9 +54,9 @@ func TestChain(t *testing.T) {
 		s.again()
 	}
 	final := 0
-	for deadline := time.Now().Add(3 * time.Minute); final < orders; final = s.count(`SELECT count(*) FROM orders WHERE home_region = $1 AND state IN ('fulfilled', 'canceled')`, home) {
+	for deadline := time.Now().Add(5 * time.Minute); final < orders; final = s.count(`SELECT count(*) FROM orders WHERE home_region = $1 AND state IN ('fulfilled', 'canceled')`, home) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d orders are final after three minutes", final, orders)
+			t.Fatalf("%d of %d orders are final after five minutes", final, orders)
 		}
 		time.Sleep(500 * time.Millisecond) // between looks at what other goroutines do
 		s.again()

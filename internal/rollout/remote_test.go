@@ -176,7 +176,7 @@ func TestConsul(t *testing.T) {
 // stands waits until Europe stands so: an agent tells its servers of a change a moment later.
 func stands(t *testing.T, f *Consul, want Standing) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		got, err := f.Standing(t.Context(), eu)
 		diff := cmp.Diff(want, got)
 		if err == nil && diff == "" {
@@ -241,7 +241,7 @@ func startConsul(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	address := net.JoinHostPort(host, "8500")
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/v1/catalog/service/consul", http.NoBody)
 		if err != nil {

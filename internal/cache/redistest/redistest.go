@@ -78,7 +78,7 @@ func (s *Server) Run() {
 		_ = process.Process.Kill() // also ends a stopped process
 		_ = process.Wait()
 	})
-	for deadline := time.Now().Add(30 * time.Second); s.Client.Ping(s.t.Context()).Err() != nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); s.Client.Ping(s.t.Context()).Err() != nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatal("redis-server does not answer")
 		}

@@ -99,7 +99,7 @@ func (r *region) until(minor int64) time.Duration {
 // eventuallyTold waits until no region has a change to be told of.
 func (r *region) eventuallyTold() {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		untold, err := r.sql.Untold(r.t.Context(), r.name, 1)
 		if err == nil && len(untold) == 0 {
 			return

@@ -119,7 +119,7 @@ func serve(t *testing.T, addr string, m *acme.Manager) (stop func()) {
 // awaitAnswer asks the edge, by the name of the domain, until its certificate is one of the authority's.
 func awaitAnswer(t *testing.T, addr string, root *x509.CertPool, said *journal) string {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: root, ServerName: domain, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
 		res, err := (&http.Client{Transport: transport}).Get("https://" + addr)
 		if err == nil {

@@ -116,7 +116,7 @@ func TestPatientServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	left := make(chan struct{})
-	s := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		block := make([]byte, 1<<20)
 		for {
 			if _, err := w.Write(block); err != nil {
@@ -137,7 +137,7 @@ func TestPatientServer(t *testing.T) {
 	}
 	select {
 	case <-left:
-	case <-time.After(30 * time.Second):
+	case <-time.After(5 * time.Minute):
 		t.Error("the handler still writes to somebody who does not read")
 	}
 }

@@ -117,7 +117,7 @@ func serve(t *testing.T, addr string, s control.Simulation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: control.Handler(s, addr), ReadHeaderTimeout: time.Second}
+	server := &http.Server{Handler: control.Handler(s, addr), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
 }

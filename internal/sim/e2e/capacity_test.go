@@ -66,7 +66,7 @@ func browse(ctx context.Context, edge string, n int) string {
 func settles(t *testing.T, edge string, perSecond int, what string, wanted func(share func(by string) float64) bool) {
 	t.Helper()
 	var seen []map[string]int
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); {
 		served := crowd(t, edge, perSecond, 5*time.Second)
 		total := 0
 		for _, n := range served {

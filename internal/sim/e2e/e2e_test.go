@@ -109,7 +109,7 @@ func TestReadmeQuickstart(t *testing.T) {
 	t.Parallel()
 	traces, endpoint := newCollector(t)
 	c := start(t, "", "MERIDIAN_OTLP_ENDPOINT="+endpoint)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", quickstart(t, c.Plan().Net))
 	cmd.Dir = t.TempDir()

@@ -175,7 +175,7 @@ func (s *scraper) heal(target string) {
 // await does something again and again until metrics have been seen.
 func (s *scraper) await(do func(), names ...string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(5 * time.Minute); ; {
 		do()
 		s.scrape()
 		missing := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return s.seen[n].Kind != "" })
@@ -298,7 +298,7 @@ func secureEdge(t *testing.T, c *cluster.Cluster, visit func(t *testing.T, url s
 			t.Log(log.String())
 		}
 	})
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if res, err := http.Get("http://" + host + ":9090/healthz"); err == nil {
 			_ = res.Body.Close()
 			visit(t, "https://"+host+":8443")

@@ -79,7 +79,7 @@ func (s *shopper) product(handle string) error {
 // await watches an order until it is in a state.
 func (s *shopper) await(id string, want orderv1.OrderState) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.context(""), time.Minute)
+	ctx, cancel := context.WithTimeout(s.context(""), 5*time.Minute)
 	defer cancel()
 	stream, err := orderv1connect.NewOrderServiceClient(http.DefaultClient, s.edge).WatchOrder(ctx, &orderv1.WatchOrderRequest{Id: id})
 	if err != nil {
@@ -108,9 +108,9 @@ func (s *shopper) buy(sku string) *orderv1.Order {
 	return placed
 }
 
-// eventually repeats what is refused for now, as a patient caller does, for up to half a minute.
+// eventually repeats what is refused for now, as a patient caller does, for up to five minutes.
 func (s *shopper) eventually(f func() error) error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		err := f()
 		switch code := connect.CodeOf(err); {

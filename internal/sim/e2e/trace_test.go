@@ -59,7 +59,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // awaitTrace waits for a trace that has a span with each of the given beginnings.
 func (c *collector) awaitTrace(t *testing.T, beginnings ...string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(5 * time.Minute)
 	best := map[string]bool{}
 	for time.Now().Before(deadline) {
 		c.mu.Lock()

@@ -61,7 +61,7 @@ func TestFirstFailover(t *testing.T) {
 	go func() { _ = server.Serve(l) }() // until it is closed
 	t.Cleanup(func() { _ = server.Close() })
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	commands := script(section(t, "docs/tutorials/your-first-failover.md", "try"), filepath.Join(folder, "meridian-sim"), c.Plan().Net)
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", commands)

@@ -94,7 +94,7 @@ func TestLostDiskIsRestoredToTheEndOfTheArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		archived, err := s.Archived()
 		if err != nil || time.Now().After(deadline) {
 			t.Fatalf("%v is not archived: %v, %v", written, archived, err)
