@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -28,27 +29,17 @@ import (
 	"github.com/meridian-commerce/meridian/internal/edge/acme"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
 	"github.com/meridian-commerce/meridian/internal/edge/lane"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 const domain = "shop.example.com"
-
-// freeAddress returns a loopback address at which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
 
 // authority runs an ACME authority that finds every domain at an address, and returns it, a file with what its own
 // certificate is from, and the root of what it issues.
 func authority(t *testing.T, edge string) (server *httptest.Server, trust string, root *x509.CertPool) {
 	t.Helper()
 	quiet := slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
-	resolver := freeAddress(t)
+	resolver := fmt.Sprintf("127.%d.0.1:8053", nettest.Network(t)) // of UDP as of TCP
 	dns, err := challtestsrv.New(challtestsrv.Config{Log: quiet, DNSAddrs: []string{resolver}})
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +129,7 @@ func awaitAnswer(t *testing.T, addr string, root *x509.CertPool, said *journal) 
 // without asking.
 func TestCertificateIsIssued(t *testing.T) {
 	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	addr := freeAddress(t)
+	addr := nettest.Address(t)
 	server, trust, root := authority(t, addr)
 	storage := t.TempDir()
 	said := &journal{}
