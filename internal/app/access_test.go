@@ -9,9 +9,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"github.com/meridian-commerce/meridian/internal/access/accesstest"
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
@@ -54,10 +54,10 @@ func TestProcessesGetIntoRedis(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, listen := accesstest.StartRedis(t), nettest.Address(t)
+			r, listen := credentialstest.StartRedis(t), nettest.Address(t)
 			start(t, tc.run, configure(t, append(tc.args, "--listen="+listen, "--admin_listen="+nettest.Address(t), "--database.url="+sqltest.URL(t),
-				"--redis.address="+r.Address, "--redis.tls", "--redis.ca_file="+r.Authority.File, "--redis.username="+accesstest.User,
-				"--redis.password_file="+accesstest.PasswordFile(t, accesstest.UserPassword))...))
+				"--redis.address="+r.Address, "--redis.tls", "--redis.ca_file="+r.Authority.File, "--redis.username="+credentialstest.User,
+				"--redis.password_file="+credentialstest.PasswordFile(t, credentialstest.UserPassword))...))
 			until(t, "Redis knows the process", func() bool {
 				res, err := http.Post("http://"+listen+tc.path, "application/json", strings.NewReader(tc.body))
 				if err != nil {
@@ -65,7 +65,7 @@ func TestProcessesGetIntoRedis(t *testing.T) {
 				}
 				_ = res.Body.Close()
 				clients, err := r.Client.Do(t.Context(), "CLIENT", "LIST").Text()
-				return err == nil && strings.Contains(clients, "user="+accesstest.User+" ")
+				return err == nil && strings.Contains(clients, "user="+credentialstest.User+" ")
 			})
 		})
 	}
@@ -74,7 +74,7 @@ func TestProcessesGetIntoRedis(t *testing.T) {
 // Workers get into a Kafka that lets in by TLS and a login alone.
 func TestWorkersGetIntoKafka(t *testing.T) {
 	t.Parallel()
-	authority := accesstest.NewAuthority(t)
+	authority := credentialstest.NewAuthority(t)
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "meridian", "secret"),
 		kfake.TLS(authority.Server(t, "127.0.0.1")))
 	if err != nil {
@@ -83,6 +83,6 @@ func TestWorkersGetIntoKafka(t *testing.T) {
 	t.Cleanup(cluster.Close)
 	start(t, app.RunStack, configure(t, "--target=payment", "--listen="+nettest.Address(t), "--admin_listen="+nettest.Address(t), "--database.url="+sqltest.URL(t),
 		"--payment.provider_url=http://"+nettest.Address(t), "--kafka.brokers="+strings.Join(cluster.ListenAddrs(), ","), "--kafka.tls", "--kafka.ca_file="+authority.File,
-		"--kafka.sasl.mechanism=SCRAM-SHA-512", "--kafka.sasl.username=meridian", "--kafka.sasl.password_file="+accesstest.PasswordFile(t, "secret")))
+		"--kafka.sasl.mechanism=SCRAM-SHA-512", "--kafka.sasl.username=meridian", "--kafka.sasl.password_file="+credentialstest.PasswordFile(t, "secret")))
 	until(t, "the worker made the topic", func() bool { return cluster.TopicInfo("meridian.orders") != nil })
 }

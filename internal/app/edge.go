@@ -15,11 +15,11 @@ import (
 	"github.com/meridian-commerce/meridian/internal/admission"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/credentials/acme"
 	"github.com/meridian-commerce/meridian/internal/edge"
-	"github.com/meridian-commerce/meridian/internal/edge/acme"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
 	"github.com/meridian-commerce/meridian/internal/edge/lane"
-	"github.com/meridian-commerce/meridian/internal/edge/tlsfiles"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
@@ -145,7 +145,7 @@ func (p *process) certificate() (*tls.Config, error) {
 	if cert == "" && key == "" {
 		return nil, nil // no settings are clear text
 	}
-	pair, err := tlsfiles.Open(cert, key, p.telemetry.Logger)
+	pair, err := credentials.OpenPair(cert, key, p.telemetry.Logger)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.tls_cert_file and edge.tls_key_file cannot be used")
 	}

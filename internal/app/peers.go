@@ -8,18 +8,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/edge/tlsfiles"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 	"github.com/meridian-commerce/meridian/internal/fault"
-	"github.com/meridian-commerce/meridian/internal/peertls"
 )
 
 // identity opens what a process shows its peers by the way between edges and stacks, and keeps it fresh; nil where
 // there is none. keys names the configuration keys of the files.
-func (p *process) identity(files peertls.Files, keys string) (*peertls.Identity, error) {
+func (p *process) identity(files credentials.Files, keys string) (*credentials.Identity, error) {
 	if !files.Set() {
 		return nil, nil //nolint:nilnil // no identity is clear text
 	}
-	i, err := peertls.Open(files, p.telemetry.Logger)
+	i, err := credentials.Open(files, p.telemetry.Logger)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "%s cannot be used", keys)
 	}
@@ -31,14 +30,14 @@ func (p *process) identity(files peertls.Files, keys string) (*peertls.Identity,
 }
 
 // registerExpiry registers the metric of when a certificate expires that the process uses toward somebody.
-func (p *process) registerExpiry(pair *tlsfiles.Pair, toward string) error {
+func (p *process) registerExpiry(pair *credentials.Pair, toward string) error {
 	return pair.Register(prometheus.WrapRegistererWith(prometheus.Labels{"toward": toward}, p.telemetry.Metrics))
 }
 
 // stackTLS returns how a stack's port is secured; nil: clear text.
 func (s *stack) stackTLS() (*tls.Config, error) {
 	c := s.config.TLS
-	i, err := s.identity(peertls.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.ClientCAFile}, "tls.cert_file, tls.key_file and tls.client_ca_file")
+	i, err := s.identity(credentials.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.ClientCAFile}, "tls.cert_file, tls.key_file and tls.client_ca_file")
 	if i == nil || err != nil {
 		return nil, err
 	}
@@ -48,7 +47,7 @@ func (s *stack) stackTLS() (*tls.Config, error) {
 // upstreamTLS returns how an edge connects to stacks; nil: in clear text.
 func (p *process) upstreamTLS() (*tls.Config, error) {
 	c := p.config.Edge.UpstreamTLS
-	i, err := p.identity(peertls.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.CAFile}, "edge.upstream_tls")
+	i, err := p.identity(credentials.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.CAFile}, "edge.upstream_tls")
 	if i == nil || err != nil {
 		return nil, err
 	}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/app"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/nettest"
-	"github.com/meridian-commerce/meridian/internal/peertls"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
 
@@ -20,7 +20,7 @@ import (
 func certificates(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tls")
-	if err := peertls.Generate(dir, time.Now(), time.Hour, func(string) {}); err != nil {
+	if err := credentials.Generate(dir, time.Now(), time.Hour, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -39,7 +39,7 @@ func as(t *testing.T, secure *tls.Config, http2 bool) *http.Client {
 
 func edgeOf(t *testing.T, dir string) *tls.Config {
 	t.Helper()
-	i, err := peertls.Open(peertls.InFolder(dir, "edge"), nil)
+	i, err := credentials.Open(credentials.InFolder(dir, "edge"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestStackOverMutualTLS(t *testing.T) {
 	t.Parallel()
 	api, admin := nettest.Address(t), nettest.Address(t)
 	dir, other := certificates(t), certificates(t)
-	files := peertls.InFolder(dir, "stack")
+	files := credentials.InFolder(dir, "stack")
 	c := configure(t, "--database.url="+sqltest.URL(t), "--listen="+api, "--admin_listen="+admin, "--target=catalog",
 		"--tls.cert_file="+files.Cert, "--tls.key_file="+files.Key, "--tls.client_ca_file="+files.Authority)
 	ctx, stop := context.WithCancel(t.Context())

@@ -11,17 +11,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/meridian-commerce/meridian/internal/access/accesstest"
 	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 	"github.com/meridian-commerce/meridian/internal/outbox"
 )
 
 const scram512, user = "SCRAM-SHA-512", "meridian"
 
 // secured returns a cluster that speaks TLS alone and knows a user, for each mechanism by another password.
-func secured(t *testing.T) (b *kfake.Cluster, authority *accesstest.Authority) {
+func secured(t *testing.T) (b *kfake.Cluster, authority *credentialstest.Authority) {
 	t.Helper()
-	authority = accesstest.NewAuthority(t)
+	authority = credentialstest.NewAuthority(t)
 	return broker(t, kfake.EnableSASL(), kfake.Superuser(scram512, user, "of-scram"), kfake.Superuser("PLAIN", user, "of-plain"),
 		kfake.TLS(authority.Server(t, "127.0.0.1"))), authority
 }
@@ -63,7 +63,7 @@ func TestWhoIsLetIn(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			c := bus.Config{Brokers: b.ListenAddrs(), TLS: true, CAFile: authority.File, SASL: bus.SASL{
-				Mechanism: mechanism, Username: user, PasswordFile: accesstest.PasswordFile(t, password),
+				Mechanism: mechanism, Username: user, PasswordFile: credentialstest.PasswordFile(t, password),
 			}}
 			if err := publish(t, c, never); err != nil {
 				t.Fatal(err)
@@ -92,7 +92,7 @@ func TestWhoIsNot(t *testing.T) {
 	likeKafka(kafka)
 	c := func(change func(*bus.Config)) bus.Config {
 		c := bus.Config{Brokers: b.ListenAddrs(), TLS: true, CAFile: authority.File, SASL: bus.SASL{
-			Mechanism: scram512, Username: user, PasswordFile: accesstest.PasswordFile(t, "guess"),
+			Mechanism: scram512, Username: user, PasswordFile: credentialstest.PasswordFile(t, "guess"),
 		}}
 		change(&c)
 		return c
@@ -106,7 +106,7 @@ func TestWhoIsNot(t *testing.T) {
 		"no such user":      {func(c *bus.Config) { c.SASL.Username = "nobody" }, "sign in: EOF"},
 		"wrong by PLAIN":    {func(c *bus.Config) { c.SASL.Mechanism = "PLAIN" }, "sign in: EOF"},
 		"nobody":            {func(c *bus.Config) { c.SASL = bus.SASL{} }, "SASL"},
-		"another authority": {func(c *bus.Config) { c.CAFile = accesstest.NewAuthority(t).File }, "certificate signed by unknown authority"},
+		"another authority": {func(c *bus.Config) { c.CAFile = credentialstest.NewAuthority(t).File }, "certificate signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +120,7 @@ func TestWhoIsNot(t *testing.T) {
 		t.Parallel()
 		c := c(func(*bus.Config) {})
 		if err := publish(t, c, func(err error) bool {
-			accesstest.Rotate(t, c.SASL.PasswordFile, "of-scram")
+			credentialstest.Rotate(t, c.SASL.PasswordFile, "of-scram")
 			return false
 		}); err != nil {
 			t.Error(err)
@@ -130,7 +130,7 @@ func TestWhoIsNot(t *testing.T) {
 
 func TestConfigRefuses(t *testing.T) {
 	t.Parallel()
-	authority, file := accesstest.NewAuthority(t), accesstest.PasswordFile(t, "secret")
+	authority, file := credentialstest.NewAuthority(t), credentialstest.PasswordFile(t, "secret")
 	for name, c := range map[string]bus.Config{
 		"authorities without TLS": {CAFile: authority.File},
 		"no such authorities":     {TLS: true, CAFile: "absent"},

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
-	"github.com/meridian-commerce/meridian/internal/access"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 )
 
 // ErrConfig is wrapped by errors about a bus configuration.
@@ -38,7 +38,7 @@ func (c Config) options() ([]kgo.Opt, error) {
 		return nil, fmt.Errorf("%w: kafka.brokers is empty", ErrConfig)
 	}
 	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...)}
-	secure, err := access.TLS(c.TLS, c.CAFile)
+	secure, err := credentials.ClientTLS(c.TLS, c.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: kafka.ca_file: %w", ErrConfig, err)
 	}
@@ -60,20 +60,20 @@ func (c Config) mechanism() (sasl.Mechanism, error) {
 	if s.Username == "" || s.PasswordFile == "" {
 		return nil, errors.New("kafka.sasl needs a mechanism, a username and a password_file, or none of them")
 	}
-	if _, err := access.Password(s.PasswordFile); err != nil {
+	if _, err := credentials.Password(s.PasswordFile); err != nil {
 		return nil, fmt.Errorf("kafka.sasl.password_file: %w", err)
 	}
 	switch {
 	case s.Mechanism == "SCRAM-SHA-512":
 		return scram.Sha512(func(context.Context) (scram.Auth, error) {
-			password, err := access.Password(s.PasswordFile)
+			password, err := credentials.Password(s.PasswordFile)
 			return scram.Auth{User: s.Username, Pass: password}, err //nolint:wrapcheck // it says what it is
 		}), nil
 	case s.Mechanism == "PLAIN" && !c.TLS:
 		return nil, errors.New("kafka.sasl.mechanism PLAIN sends the password as it is: set kafka.tls")
 	case s.Mechanism == "PLAIN":
 		return plain.Plain(func(context.Context) (plain.Auth, error) {
-			password, err := access.Password(s.PasswordFile)
+			password, err := credentials.Password(s.PasswordFile)
 			return plain.Auth{User: s.Username, Pass: password}, err //nolint:wrapcheck // it says what it is
 		}), nil
 	}

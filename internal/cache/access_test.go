@@ -10,8 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/access/accesstest"
 	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 )
 
 // said collects a log.
@@ -36,10 +36,10 @@ func (s *said) String() string {
 // With a wrong password the cache is down and says why; the product goes on, and the right password ends it.
 func TestWrongPasswordIsABypass(t *testing.T) {
 	t.Parallel()
-	s, file := accesstest.StartRedis(t), accesstest.PasswordFile(t, "guess")
+	s, file := credentialstest.StartRedis(t), credentialstest.PasswordFile(t, "guess")
 	log := &said{}
 	c := newCache(t, Config{
-		Address: s.Address, Access: s.Access(accesstest.User, file), Timeout: 5 * time.Second, Seed: 1, Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Address: s.Address, Access: s.Access(credentialstest.User, file), Timeout: 5 * time.Second, Seed: 1, Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	for range breakerFailures + 1 {
 		if p, status, err := fetchProduct(t.Context(), c, "a", 1); err != nil || p.Version != 1 || status.Outcome != Bypass {
@@ -57,7 +57,7 @@ func TestWrongPasswordIsABypass(t *testing.T) {
 	if n := value(c.metrics.failures.Of(redisaccess.Credentials)); n < breakerFailures {
 		t.Errorf("%d failures for their credentials, want %d or more", n, breakerFailures)
 	}
-	accesstest.Rotate(t, file, accesstest.UserPassword)
+	credentialstest.Rotate(t, file, credentialstest.UserPassword)
 	eventually(t, "a hit", func() bool {
 		_, status, err := fetchProduct(t.Context(), c, "a", 1)
 		return err == nil && status.Outcome == Hit

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/meridian-commerce/meridian/internal/peertls"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 )
 
 func TestKeysCertificates(t *testing.T) {
@@ -15,7 +15,7 @@ func TestKeysCertificates(t *testing.T) {
 		t.Fatalf("exit %d, printed %q and %q", code, out, errOut)
 	}
 	for _, short := range []string{"edge", "stack"} {
-		if _, err := peertls.Open(peertls.InFolder(dir, short), nil); err != nil {
+		if _, err := credentials.Open(credentials.InFolder(dir, short), nil); err != nil {
 			t.Errorf("%s: %v", short, err)
 		}
 	}

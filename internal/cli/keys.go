@@ -14,8 +14,8 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/account/token"
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 	"github.com/meridian-commerce/meridian/internal/fault"
-	"github.com/meridian-commerce/meridian/internal/peertls"
 )
 
 func keysCommand() *cobra.Command {
@@ -67,13 +67,13 @@ func certificatesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "certificates", Short: "Make a private authority and certificates for mutual TLS, for trials", Args: cobra.NoArgs,
 		Long: "Make a private authority (ca.pem, ca.key) and the certificates by which edges and stacks know each other: edge.pem\nand edge.key for " +
-			peertls.EdgeName + " (edge.upstream_tls.*), stack.pem and stack.key for " + peertls.StackName + "\n(tls.*). It asks nobody. " +
+			credentials.EdgeName + " (edge.upstream_tls.*), stack.pem and stack.key for " + credentials.StackName + "\n(tls.*). It asks nobody. " +
 			"They are for trials: in production something that keeps the authority's key apart\nissues them, such as Vault or cert-manager.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if valid <= 0 {
 				return fmt.Errorf("%w: --valid is more than 0", errUsage)
 			}
-			return peertls.Generate(out, time.Now(), valid, func(path string) { fmt.Fprintln(cmd.OutOrStdout(), path) })
+			return credentials.Generate(out, time.Now(), valid, func(path string) { fmt.Fprintln(cmd.OutOrStdout(), path) })
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", ".", "folder to write to; one that holds an authority is left alone")

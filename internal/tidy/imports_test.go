@@ -25,7 +25,8 @@ product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
-product    = product internal/order/orderredis internal/access/redisaccess internal/health internal/health/healthsql internal/filewatch internal/edge/tlsfiles internal/peertls internal/rollout internal/capacity
+product    = product internal/order/orderredis internal/health internal/health/healthsql internal/rollout internal/capacity
+product    = product internal/credentials internal/access/redisaccess
 
 regions                            :
 geo                                : regions
@@ -66,25 +67,22 @@ internal/sqldb/sqltest             : words migrations internal/sqldb internal/sq
 internal/sqldb/localitylint        : words
 internal/telemetry                 : words internal/version
 internal/discovery                 : words
-internal/access                    :
-internal/access/accesstest         : internal/access internal/access/redisaccess internal/cache/redistest internal/nettest
-internal/access/redisaccess        : internal/access
+internal/access/redisaccess        : internal/credentials
+internal/credentials               :
+internal/credentials/credentialstest : internal/credentials internal/access/redisaccess internal/cache/redistest internal/nettest
 internal/cache                     : words internal/access/redisaccess
 internal/cache/redistest           : internal/nettest
 internal/outbox                    : words api/gen internal/sqldb internal/telemetry
-internal/bus                       : words internal/outbox internal/telemetry internal/access
+internal/bus                       : words internal/outbox internal/telemetry internal/credentials
 internal/lease                     : words
 internal/lease/leasesql            : words internal/sqldb internal/lease
 internal/audit                     : words internal/sqldb
 internal/rollout                   : words internal/discovery
-internal/filewatch                 :
-internal/edge/tlsfiles             : internal/filewatch
-internal/peertls                   : internal/filewatch internal/edge/tlsfiles
 internal/health                    : words
 internal/health/healthsql          : words internal/sqldb
 internal/plant                     :
 
-internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc internal/filewatch internal/edge/tlsfiles
+internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc internal/credentials
 internal/admission                 : words api/gen internal/rpc internal/access/redisaccess
 internal/capacity                  : words
 internal/deploy                    : words

@@ -11,14 +11,14 @@ import (
 // untested lists the packages that have no test file, and why not.
 func untested() map[string]string {
 	return map[string]string{
-		"cmd/meridian":               "a thin main over internal/cli, which has tests",
-		"cmd/meridian-sim":           "a thin main over internal/sim/cli, which has tests",
-		"internal/access/accesstest": "servers and certificates for tests: every test of how a process gets into a server runs on it",
-		"internal/cache/redistest":   "servers for tests: the tests of every cache run on it",
-		"internal/deploy/deploytest": "support for tests: the tests of every deployment room run on it",
-		"internal/sim/load/shoptest": "a fake shop: the tests of internal/sim/load run on it, its bugs included",
-		"internal/sqldb/sqltest":     "databases for tests: every store's tests run on it",
-		"migrations":                 "embedded files: internal/sqldb renders them to golden files and applies them",
+		"cmd/meridian":                         "a thin main over internal/cli, which has tests",
+		"cmd/meridian-sim":                     "a thin main over internal/sim/cli, which has tests",
+		"internal/credentials/credentialstest": "servers and certificates for tests: every test of how a process gets into a server runs on it",
+		"internal/cache/redistest":             "servers for tests: the tests of every cache run on it",
+		"internal/deploy/deploytest":           "support for tests: the tests of every deployment room run on it",
+		"internal/sim/load/shoptest":           "a fake shop: the tests of internal/sim/load run on it, its bugs included",
+		"internal/sqldb/sqltest":               "databases for tests: every store's tests run on it",
+		"migrations":                           "embedded files: internal/sqldb renders them to golden files and applies them",
 	}
 }
 

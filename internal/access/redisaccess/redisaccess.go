@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/meridian-commerce/meridian/internal/access"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 )
 
 // ErrConfig is wrapped by errors about settings that cannot be used.
@@ -28,7 +28,7 @@ type Access struct {
 // Apply sets a driver's options. Errors wrap ErrConfig: a file cannot be used as it is now, or settings do not go
 // together. That the file is unusable later fails the connections that are made then, and no others.
 func (a Access) Apply(o *redis.Options) error {
-	secure, err := access.TLS(a.TLS, a.CAFile)
+	secure, err := credentials.ClientTLS(a.TLS, a.CAFile)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -39,11 +39,11 @@ func (a Access) Apply(o *redis.Options) error {
 		}
 		return nil
 	}
-	if _, err := access.Password(a.PasswordFile); err != nil {
+	if _, err := credentials.Password(a.PasswordFile); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	o.CredentialsProviderContext = func(context.Context) (username, password string, err error) {
-		password, err = access.Password(a.PasswordFile)
+		password, err = credentials.Password(a.PasswordFile)
 		return a.Username, password, err
 	}
 	return nil
@@ -69,7 +69,7 @@ func Cause(err error) string {
 	switch {
 	case redis.IsAuthError(err), redis.IsPermissionError(err):
 		return Credentials
-	case errors.Is(err, access.ErrPassword):
+	case errors.Is(err, credentials.ErrPassword):
 		return PasswordFile
 	case errors.As(err, &verify), errors.As(err, &record), errors.As(err, &alert):
 		return TLS

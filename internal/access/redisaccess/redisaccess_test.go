@@ -7,9 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/meridian-commerce/meridian/internal/access/accesstest"
 	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/cache/redistest"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
@@ -27,25 +27,25 @@ func ping(t *testing.T, address string, a redisaccess.Access) error {
 
 func TestWhoIsLetIn(t *testing.T) {
 	t.Parallel()
-	r, plain, stranger := accesstest.StartRedis(t), redistest.Start(t), accesstest.NewAuthority(t)
-	password := func(p string) string { return accesstest.PasswordFile(t, p) }
-	foreign := r.Access("", password(accesstest.DefaultPassword))
+	r, plain, stranger := credentialstest.StartRedis(t), redistest.Start(t), credentialstest.NewAuthority(t)
+	password := func(p string) string { return credentialstest.PasswordFile(t, p) }
+	foreign := r.Access("", password(credentialstest.DefaultPassword))
 	foreign.CAFile = stranger.File
 	system := foreign
 	system.CAFile = ""
 	nobody := r.Access("", "")
-	inClear := redisaccess.Access{PasswordFile: password(accesstest.DefaultPassword)}
+	inClear := redisaccess.Access{PasswordFile: password(credentialstest.DefaultPassword)}
 	for name, tc := range map[string]struct {
 		address string
 		access  redisaccess.Access
 		cause   string // "" is let in
 	}{
-		"the default user":     {r.Address, r.Access("", password(accesstest.DefaultPassword)), ""},
-		"a user":               {r.Address, r.Access(accesstest.User, password(accesstest.UserPassword)), ""},
+		"the default user":     {r.Address, r.Access("", password(credentialstest.DefaultPassword)), ""},
+		"a user":               {r.Address, r.Access(credentialstest.User, password(credentialstest.UserPassword)), ""},
 		"clear text":           {plain.Address, redisaccess.Access{}, ""},
 		"wrong password":       {r.Address, r.Access("", password("guess")), redisaccess.Credentials},
-		"another's password":   {r.Address, r.Access(accesstest.User, password(accesstest.DefaultPassword)), redisaccess.Credentials},
-		"no such user":         {r.Address, r.Access("nobody", password(accesstest.UserPassword)), redisaccess.Credentials},
+		"another's password":   {r.Address, r.Access(credentialstest.User, password(credentialstest.DefaultPassword)), redisaccess.Credentials},
+		"no such user":         {r.Address, r.Access("nobody", password(credentialstest.UserPassword)), redisaccess.Credentials},
 		"no password":          {r.Address, nobody, redisaccess.Credentials},
 		"another authority":    {r.Address, foreign, redisaccess.TLS},
 		"the system's":         {r.Address, system, redisaccess.TLS},
@@ -62,10 +62,10 @@ func TestWhoIsLetIn(t *testing.T) {
 // Each new connection shows the password that the file holds then; the old ones stay.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	r := accesstest.StartRedis(t)
-	file := accesstest.PasswordFile(t, accesstest.UserPassword)
+	r := credentialstest.StartRedis(t)
+	file := credentialstest.PasswordFile(t, credentialstest.UserPassword)
 	options := &redis.Options{Addr: r.Address, MaxRetries: -1}
-	if err := r.Access(accesstest.User, file).Apply(options); err != nil {
+	if err := r.Access(credentialstest.User, file).Apply(options); err != nil {
 		t.Fatal(err)
 	}
 	client := redis.NewClient(options)
@@ -73,7 +73,7 @@ func TestRotation(t *testing.T) {
 	if err := client.Ping(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	accesstest.Rotate(t, file, "") // a new connection would fail
+	credentialstest.Rotate(t, file, "") // a new connection would fail
 	if err := client.Ping(t.Context()).Err(); err != nil {
 		t.Errorf("a connection that was there: %v", err)
 	}
@@ -85,10 +85,10 @@ func TestRotation(t *testing.T) {
 	if err := client.Ping(t.Context()).Err(); err == nil || redisaccess.Cause(err) != redisaccess.PasswordFile {
 		t.Errorf("with an empty file: %v", err)
 	}
-	if err := r.Client.Do(t.Context(), "ACL", "SETUSER", accesstest.User, "resetpass", ">next").Err(); err != nil {
+	if err := r.Client.Do(t.Context(), "ACL", "SETUSER", credentialstest.User, "resetpass", ">next").Err(); err != nil {
 		t.Fatal(err)
 	}
-	accesstest.Rotate(t, file, "next")
+	credentialstest.Rotate(t, file, "next")
 	if err := client.Ping(t.Context()).Err(); err != nil {
 		t.Errorf("with the next password: %v", err)
 	}
@@ -96,11 +96,11 @@ func TestRotation(t *testing.T) {
 
 func TestForbiddenCommand(t *testing.T) {
 	t.Parallel()
-	r := accesstest.StartRedis(t)
-	if err := r.Client.Do(t.Context(), "ACL", "SETUSER", accesstest.User, "-ping").Err(); err != nil {
+	r := credentialstest.StartRedis(t)
+	if err := r.Client.Do(t.Context(), "ACL", "SETUSER", credentialstest.User, "-ping").Err(); err != nil {
 		t.Fatal(err)
 	}
-	err := ping(t, r.Address, r.Access(accesstest.User, accesstest.PasswordFile(t, accesstest.UserPassword)))
+	err := ping(t, r.Address, r.Access(credentialstest.User, credentialstest.PasswordFile(t, credentialstest.UserPassword)))
 	if err == nil || redisaccess.Cause(err) != redisaccess.Credentials {
 		t.Errorf("a forbidden command: %v", err)
 	}
@@ -111,8 +111,8 @@ func TestApplyRefuses(t *testing.T) {
 	for name, a := range map[string]redisaccess.Access{
 		"a user without a password":     {Username: "meridian"},
 		"no such password file":         {PasswordFile: "absent"},
-		"an empty password file":        {PasswordFile: accesstest.PasswordFile(t, "")},
-		"authorities without TLS":       {CAFile: accesstest.NewAuthority(t).File},
+		"an empty password file":        {PasswordFile: credentialstest.PasswordFile(t, "")},
+		"authorities without TLS":       {CAFile: credentialstest.NewAuthority(t).File},
 		"no such file with authorities": {TLS: true, CAFile: "absent"},
 	} {
 		if err := a.Apply(&redis.Options{}); !errors.Is(err, redisaccess.ErrConfig) {

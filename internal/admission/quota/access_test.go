@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/meridian-commerce/meridian/internal/access/accesstest"
 	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 )
 
 // said collects a log.
@@ -39,15 +39,15 @@ func (s *said) String() string {
 // says why, until the password is right.
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	s := accesstest.StartRedis(t)
+	s := credentialstest.StartRedis(t)
 	edge := func(password string, log *said) (b *Buckets, file string) {
-		file = accesstest.PasswordFile(t, password)
+		file = credentialstest.PasswordFile(t, password)
 		return newBuckets(t, Config{
-			Redis: s.Address, Access: s.Access(accesstest.User, file), Timeout: 5 * time.Second, Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Redis: s.Address, Access: s.Access(credentialstest.User, file), Timeout: 5 * time.Second, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		}), file
 	}
 	log := &said{}
-	right, _ := edge(accesstest.UserPassword, &said{})
+	right, _ := edge(credentialstest.UserPassword, &said{})
 	wrong, file := edge("guess", log)
 	p := newPolicy(t, "p", breakerFailures, 10*time.Hour) // none comes back within the test
 	take := func(b *Buckets, key string) bool { return b.TakeRegional(t.Context(), p, ByUser(key)).Allowed }
@@ -68,7 +68,7 @@ func TestAccess(t *testing.T) {
 	for range breakerFailures {
 		take(right, "eve")
 	}
-	accesstest.Rotate(t, file, accesstest.UserPassword)
+	credentialstest.Rotate(t, file, credentialstest.UserPassword)
 	others := 0
 	eventually(t, "Redis lets the edge in", func() bool {
 		others++

@@ -14,7 +14,7 @@ import (
 
 	"github.com/oschwald/maxminddb-golang/v2"
 
-	"github.com/meridian-commerce/meridian/internal/filewatch"
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 )
 
 // Database is an open file. It is safe for concurrent use.

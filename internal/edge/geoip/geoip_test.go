@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/filewatch"
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 )
 
 // The parts of the MaxMind DB format that the tests write: a binary tree over IPv4 with 24-bit records, maps

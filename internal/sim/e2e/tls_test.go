@@ -7,8 +7,8 @@ import (
 	"time"
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 	"github.com/meridian-commerce/meridian/internal/discovery"
-	"github.com/meridian-commerce/meridian/internal/peertls"
 )
 
 // Edges and stacks that know each other by certificates serve as ever: probes, requests over the WAN, streams and
@@ -16,10 +16,10 @@ import (
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "tls")
-	if err := peertls.Generate(dir, time.Now(), time.Hour, func(string) {}); err != nil {
+	if err := credentials.Generate(dir, time.Now(), time.Hour, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
-	stack, edge := peertls.InFolder(dir, "stack"), peertls.InFolder(dir, "edge")
+	stack, edge := credentials.InFolder(dir, "stack"), credentials.InFolder(dir, "edge")
 	c := start(t, "",
 		"MERIDIAN_TLS_CERT_FILE="+stack.Cert, "MERIDIAN_TLS_KEY_FILE="+stack.Key, "MERIDIAN_TLS_CLIENT_CA_FILE="+stack.Authority,
 		"MERIDIAN_EDGE_UPSTREAM_TLS_CERT_FILE="+edge.Cert, "MERIDIAN_EDGE_UPSTREAM_TLS_KEY_FILE="+edge.Key,
@@ -47,7 +47,7 @@ func TestMutualTLS(t *testing.T) {
 	if status, body := look(t.Context(), "https://"+left.Addr+discovery.ReadyPath); status != 0 {
 		t.Errorf("without a certificate a stack answers %d %s", status, body)
 	}
-	identity, err := peertls.Open(edge, nil)
+	identity, err := credentials.Open(edge, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

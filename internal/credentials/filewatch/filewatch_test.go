@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/filewatch"
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 )
 
 // pair is two files that are good when they are equal.

@@ -26,7 +26,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
 
-	"github.com/meridian-commerce/meridian/internal/edge/acme"
+	"github.com/meridian-commerce/meridian/internal/credentials/acme"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
 	"github.com/meridian-commerce/meridian/internal/edge/lane"
 	"github.com/meridian-commerce/meridian/internal/nettest"

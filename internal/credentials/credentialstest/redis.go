@@ -1,4 +1,4 @@
-package accesstest
+package credentialstest
 
 import (
 	"net"
@@ -6,9 +6,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/meridian-commerce/meridian/internal/access"
 	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/cache/redistest"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
@@ -35,7 +35,7 @@ func StartRedis(t testing.TB) *Redis {
 		t.Fatal(err)
 	}
 	cert, key := r.Authority.Issue(t, host)
-	secure, err := access.TLS(true, r.Authority.File)
+	secure, err := credentials.ClientTLS(true, r.Authority.File)
 	if err != nil {
 		t.Fatal(err)
 	}

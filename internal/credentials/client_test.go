@@ -1,4 +1,4 @@
-package access_test
+package credentials_test
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/meridian-commerce/meridian/internal/access"
-	"github.com/meridian-commerce/meridian/internal/access/accesstest"
+	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 )
 
 func TestPassword(t *testing.T) {
@@ -20,27 +20,27 @@ func TestPassword(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := access.Password(file)
-		if got != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, access.ErrPassword) {
+		got, err := credentials.Password(file)
+		if got != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, credentials.ErrPassword) {
 			t.Errorf("of %q: %q, %v", text, got, err)
 		}
 	}
 	absent := filepath.Join(t.TempDir(), "absent")
-	if _, err := access.Password(absent); !errors.Is(err, access.ErrPassword) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), absent) {
+	if _, err := credentials.Password(absent); !errors.Is(err, credentials.ErrPassword) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), absent) {
 		t.Errorf("of no file: %v", err)
 	}
 }
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	if c, err := access.TLS(false, ""); c != nil || err != nil {
+	if c, err := credentials.ClientTLS(false, ""); c != nil || err != nil {
 		t.Errorf("off: %v, %v", c, err)
 	}
-	if c, err := access.TLS(true, ""); err != nil || c.RootCAs != nil || c.InsecureSkipVerify {
+	if c, err := credentials.ClientTLS(true, ""); err != nil || c.RootCAs != nil || c.InsecureSkipVerify {
 		t.Errorf("by the system's authorities: %+v, %v", c, err)
 	}
-	authority := accesstest.NewAuthority(t)
-	if c, err := access.TLS(true, authority.File); err != nil || c.RootCAs == nil || c.InsecureSkipVerify {
+	authority := credentialstest.NewAuthority(t)
+	if c, err := credentials.ClientTLS(true, authority.File); err != nil || c.RootCAs == nil || c.InsecureSkipVerify {
 		t.Errorf("by our own: %+v, %v", c, err)
 	}
 	empty := filepath.Join(t.TempDir(), "empty.pem")
@@ -51,7 +51,7 @@ func TestTLS(t *testing.T) {
 		on   bool
 		file string
 	}{"a file without TLS": {false, authority.File}, "no file": {true, "absent.pem"}, "no certificate": {true, empty}} {
-		if _, err := access.TLS(refused.on, refused.file); !errors.Is(err, access.ErrAuthority) {
+		if _, err := credentials.ClientTLS(refused.on, refused.file); !errors.Is(err, credentials.ErrAuthority) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,13 +1,4 @@
-// Package peertls secures the way from edges to stacks by mutual TLS: both sides show a certificate that the same
-// private authority issued, for the name of what they are. Stacks come and go at any address, so names say what a
-// process is and not where it runs:
-//
-//	edge  ── edge.meridian.internal ──▶ ◀── stack.meridian.internal ──  stack
-//
-// What it promises: a stack answers nobody but an edge, whose word on who calls it believes; an edge tells nobody but
-// a stack. Certificate, key and authority are taken up anew when their files change, without a connection or a request
-// lost; an authority file may hold the old and the new authority while one follows the other.
-package peertls
+package credentials
 
 import (
 	"context"
@@ -21,8 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/meridian-commerce/meridian/internal/edge/tlsfiles"
-	"github.com/meridian-commerce/meridian/internal/filewatch"
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 )
 
 // The names that certificates are issued for, as DNS names.
@@ -43,7 +33,7 @@ func (f Files) Set() bool { return f != Files{} }
 
 // Identity is a process's own certificate, and whose it takes. It is safe for concurrent use.
 type Identity struct {
-	pair      *tlsfiles.Pair
+	pair      *Pair
 	files     *filewatch.Files
 	authority string
 	pool      atomic.Pointer[x509.CertPool]
@@ -52,15 +42,15 @@ type Identity struct {
 // Open reads an identity. log may be nil. Errors say which file cannot be used.
 func Open(f Files, log *slog.Logger) (*Identity, error) {
 	if f.Cert == "" || f.Key == "" || f.Authority == "" {
-		return nil, errors.New("peertls: it takes a certificate, a key and an authority")
+		return nil, errors.New("credentials: it takes a certificate, a key and an authority")
 	}
-	pair, err := tlsfiles.Open(f.Cert, f.Key, log)
+	pair, err := OpenPair(f.Cert, f.Key, log)
 	if err != nil {
-		return nil, fmt.Errorf("peertls: %w", err)
+		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	i := &Identity{pair: pair, authority: f.Authority}
 	if i.files, err = filewatch.Open(log, i.read, f.Authority); err != nil {
-		return nil, fmt.Errorf("peertls: %w", err)
+		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	return i, nil
 }
@@ -80,7 +70,7 @@ func (i *Identity) read() error {
 }
 
 // Pair is the certificate and its key.
-func (i *Identity) Pair() *tlsfiles.Pair { return i.pair }
+func (i *Identity) Pair() *Pair { return i.pair }
 
 // Reload takes up new files now, as Watch does every ten seconds. The authority comes first, so that a new
 // certificate is not refused by this process's own like.
@@ -128,20 +118,20 @@ func (i *Identity) Edge() *tls.Config {
 // verify checks that the other side is what it should be.
 func (i *Identity) verify(s tls.ConnectionState, name string, usage x509.ExtKeyUsage) error {
 	if len(s.PeerCertificates) == 0 {
-		return errors.New("peertls: the other side shows no certificate")
+		return errors.New("credentials: the other side shows no certificate")
 	}
 	leaf, between := s.PeerCertificates[0], x509.NewCertPool()
 	for _, c := range s.PeerCertificates[1:] {
 		between.AddCert(c)
 	}
 	if !slices.Contains(leaf.DNSNames, name) {
-		return fmt.Errorf("peertls: the other side is %q, and not %s", leaf.DNSNames, name)
+		return fmt.Errorf("credentials: the other side is %q, and not %s", leaf.DNSNames, name)
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{
 		Roots: i.pool.Load(), Intermediates: between, DNSName: name, KeyUsages: []x509.ExtKeyUsage{usage},
 	})
 	if err != nil {
-		return fmt.Errorf("peertls: the certificate of %s is not taken: %w", name, err)
+		return fmt.Errorf("credentials: the certificate of %s is not taken: %w", name, err)
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package accesstest gives tests an authority and certificates of their own, and files with passwords.
-package accesstest
+// Package credentialstest gives tests an authority and certificates of their own, and files with passwords.
+package credentialstest
 
 import (
 	"crypto/ecdsa"

@@ -1,4 +1,4 @@
-package tlsfiles
+package credentials
 
 import (
 	"bufio"
@@ -24,8 +24,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
-	"github.com/meridian-commerce/meridian/internal/filewatch"
 )
 
 // made is a pair that a test made, PEM.
@@ -89,11 +89,11 @@ func TestOpenRefuses(t *testing.T) {
 		"one of next year": makePair(t, 4, now.Add(8760*time.Hour), now.Add(9000*time.Hour)),
 	} {
 		cert, key := files(t, m)
-		if _, err := Open(cert, key, nil); err == nil {
+		if _, err := OpenPair(cert, key, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := Open("absent.pem", "absent.pem", nil); err == nil {
+	if _, err := OpenPair("absent.pem", "absent.pem", nil); err == nil {
 		t.Error("no files: no error")
 	}
 }
@@ -103,7 +103,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cert, key := files(t, fresh(t, 1))
-		p, err := Open(cert, key, nil)
+		p, err := OpenPair(cert, key, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,7 @@ func server(t testing.TB, p *Pair) string {
 func TestReloadKeepsConnections(t *testing.T) {
 	t.Parallel()
 	cert, key := files(t, fresh(t, 1))
-	p, err := Open(cert, key, nil)
+	p, err := OpenPair(cert, key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestProtocols(t *testing.T) {
 	t.Parallel()
 	m := fresh(t, 1)
 	cert, key := files(t, m)
-	p, err := Open(cert, key, nil)
+	p, err := OpenPair(cert, key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestRegister(t *testing.T) {
 	t.Parallel()
 	expires := time.Now().Add(time.Hour)
 	cert, key := files(t, makePair(t, 1, time.Now().Add(-time.Hour), expires))
-	p, err := Open(cert, key, nil)
+	p, err := OpenPair(cert, key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

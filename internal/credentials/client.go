@@ -1,6 +1,4 @@
-// Package access is how a process gets into the servers behind it, such as Redis and Kafka: TLS, by an authority of
-// one's own where there is one, and passwords in files that may change at any time.
-package access
+package credentials
 
 import (
 	"crypto/tls"
@@ -11,10 +9,10 @@ import (
 	"strings"
 )
 
-// Errors that this package's are wrapped around.
+// Errors that this room's are wrapped around.
 var (
-	ErrPassword  = errors.New("access: no password in the file")
-	ErrAuthority = errors.New("access: bad authorities")
+	ErrPassword  = errors.New("credentials: no password in the file")
+	ErrAuthority = errors.New("credentials: bad authorities")
 )
 
 // Password reads the password that a file holds now: all of it but the line's end. Errors wrap ErrPassword and show
@@ -31,10 +29,10 @@ func Password(file string) (string, error) {
 	return password, nil
 }
 
-// TLS returns how to connect by TLS 1.2 or newer to servers whose certificates are from the authorities in a file
+// ClientTLS returns how to connect by TLS 1.2 or newer to servers whose certificates are from the authorities in a file
 // (PEM), or from the system's where it is "". The driver gives the server's name, which is checked. Without TLS the
 // settings are nil, and a file is an error. Errors wrap ErrAuthority.
-func TLS(on bool, authorities string) (*tls.Config, error) {
+func ClientTLS(on bool, authorities string) (*tls.Config, error) {
 	switch {
 	case !on && authorities != "":
 		return nil, fmt.Errorf("%w: %s is for TLS, which is off", ErrAuthority, authorities)

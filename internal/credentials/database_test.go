@@ -1,4 +1,4 @@
-package access_test
+package credentials_test
 
 import (
 	"crypto/tls"
@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/access/accesstest"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 // gateway is a database's gateway as far as the TLS handshake, which it tells the outcome of: who the client is by its
 // certificate, or nobody.
-func gateway(t *testing.T, clients, own *accesstest.Authority) (address string, who <-chan string) {
+func gateway(t *testing.T, clients, own *credentialstest.Authority) (address string, who <-chan string) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,7 +56,7 @@ func greet(conn net.Conn, secure *tls.Config) string {
 	return over.ConnectionState().PeerCertificates[0].Subject.CommonName
 }
 
-func pool(t *testing.T, a *accesstest.Authority) *x509.CertPool {
+func pool(t *testing.T, a *credentialstest.Authority) *x509.CertPool {
 	t.Helper()
 	text, err := os.ReadFile(a.File)
 	if err != nil {
@@ -70,10 +70,10 @@ func pool(t *testing.T, a *accesstest.Authority) *x509.CertPool {
 // A database URL's own parameters are enough for TLS in both directions.
 func TestDatabaseByTLS(t *testing.T) {
 	t.Parallel()
-	ours, strangers := accesstest.NewAuthority(t), accesstest.NewAuthority(t)
+	ours, strangers := credentialstest.NewAuthority(t), credentialstest.NewAuthority(t)
 	cert, key := ours.Issue(t, "127.0.0.7")
 	for name, tc := range map[string]struct {
-		server *accesstest.Authority
+		server *credentialstest.Authority
 		want   string
 	}{"our own gateway": {ours, "127.0.0.7"}, "a stranger": {strangers, ""}} {
 		t.Run(name, func(t *testing.T) {

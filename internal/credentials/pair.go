@@ -1,8 +1,4 @@
-// Package tlsfiles serves TLS with a certificate and a key from files, and takes up new ones as they are
-// written, without a restart: connections that exist stay as they are, new ones get the new certificate. A
-// pair that cannot be read or does not belong together is reported and the one before stays in use, so that a
-// renewal that writes one file after the other does no harm.
-package tlsfiles
+package credentials
 
 import (
 	"context"
@@ -16,7 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/filewatch"
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 )
 
 // Pair is a certificate chain and its key, in two PEM files. It is safe for concurrent use.
@@ -26,13 +22,13 @@ type Pair struct {
 	current   atomic.Pointer[tls.Certificate]
 }
 
-// Open reads a pair. log may be nil. Errors say that a file cannot be read, or that the two are no pair that
+// OpenPair reads a pair. log may be nil. Errors say that a file cannot be read, or that the two are no pair that
 // is valid by now.
-func Open(cert, key string, log *slog.Logger) (*Pair, error) {
+func OpenPair(cert, key string, log *slog.Logger) (*Pair, error) {
 	p := &Pair{cert: cert, key: key}
 	var err error
 	if p.files, err = filewatch.Open(log, p.read, cert, key); err != nil {
-		return nil, fmt.Errorf("tlsfiles: %w", err)
+		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	return p, nil
 }
@@ -61,7 +57,7 @@ func (p *Pair) Register(registry prometheus.Registerer) error {
 		Name: "meridian_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use expires, in seconds since 1970.",
 	}, func() float64 { return float64(p.Expires().Unix()) }))
 	if err != nil {
-		return fmt.Errorf("tlsfiles: register metrics: %w", err)
+		return fmt.Errorf("credentials: register metrics: %w", err)
 	}
 	return nil
 }
@@ -75,7 +71,7 @@ func (p *Pair) Watch(ctx context.Context) error {
 // Reload takes up new files now, as Watch does every ten seconds.
 func (p *Pair) Reload() (changed bool, err error) {
 	if changed, err = p.files.Reload(); err != nil {
-		return false, fmt.Errorf("tlsfiles: %w", err)
+		return false, fmt.Errorf("credentials: %w", err)
 	}
 	return changed, nil
 }

@@ -1,4 +1,4 @@
-package peertls
+package credentials
 
 import (
 	"crypto/ecdsa"
@@ -32,7 +32,7 @@ type Authority struct {
 func NewAuthority(now time.Time, valid time.Duration) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("peertls: make a key: %w", err)
+		return nil, fmt.Errorf("credentials: make a key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Meridian internal authority"},
@@ -41,11 +41,11 @@ func NewAuthority(now time.Time, valid time.Duration) (*Authority, error) {
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return nil, fmt.Errorf("peertls: make an authority: %w", err)
+		return nil, fmt.Errorf("credentials: make an authority: %w", err)
 	}
 	cert, err := x509.ParseCertificate(raw)
 	if err != nil {
-		return nil, fmt.Errorf("peertls: make an authority: %w", err)
+		return nil, fmt.Errorf("credentials: make an authority: %w", err)
 	}
 	return &Authority{cert, key, encode("CERTIFICATE", raw)}, nil
 }
@@ -55,7 +55,7 @@ func NewAuthority(now time.Time, valid time.Duration) (*Authority, error) {
 func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("peertls: make a key: %w", err)
+		return nil, nil, fmt.Errorf("credentials: make a key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
@@ -64,11 +64,11 @@ func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err err
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("peertls: issue a certificate: %w", err)
+		return nil, nil, fmt.Errorf("credentials: issue a certificate: %w", err)
 	}
 	secret, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return nil, nil, fmt.Errorf("peertls: issue a certificate: %w", err)
+		return nil, nil, fmt.Errorf("credentials: issue a certificate: %w", err)
 	}
 	return encode("CERTIFICATE", raw), encode("PRIVATE KEY", secret), nil
 }
@@ -77,7 +77,7 @@ func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err err
 // refuses a folder that holds an authority: what was issued by it would be worth nothing from then on.
 func Generate(dir string, now time.Time, valid time.Duration, wrote func(path string)) error {
 	if _, err := os.Lstat(filepath.Join(dir, authorityFile)); err == nil {
-		return fmt.Errorf("peertls: %s is there already; use another folder, or remove it", filepath.Join(dir, authorityFile))
+		return fmt.Errorf("credentials: %s is there already; use another folder, or remove it", filepath.Join(dir, authorityFile))
 	}
 	a, err := NewAuthority(now, valid)
 	if err != nil {
@@ -85,7 +85,7 @@ func Generate(dir string, now time.Time, valid time.Duration, wrote func(path st
 	}
 	secret, err := x509.MarshalPKCS8PrivateKey(a.key)
 	if err != nil {
-		return fmt.Errorf("peertls: keep the authority's key: %w", err)
+		return fmt.Errorf("credentials: keep the authority's key: %w", err)
 	}
 	type file struct {
 		name    string
@@ -100,12 +100,12 @@ func Generate(dir string, now time.Time, valid time.Duration, wrote func(path st
 		files = append(files, file{short + ".pem", cert}, file{short + ".key", key})
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("peertls: %w", err)
+		return fmt.Errorf("credentials: %w", err)
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, f.name)
 		if err := os.WriteFile(path, f.content, 0o600); err != nil {
-			return fmt.Errorf("peertls: %w", err)
+			return fmt.Errorf("credentials: %w", err)
 		}
 		wrote(path)
 	}

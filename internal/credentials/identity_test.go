@@ -1,4 +1,4 @@
-package peertls_test
+package credentials_test
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meridian-commerce/meridian/internal/peertls"
+	"github.com/meridian-commerce/meridian/internal/credentials"
 )
 
 func write(t testing.TB, path string, parts ...[]byte) {
@@ -32,9 +32,9 @@ func write(t testing.TB, path string, parts ...[]byte) {
 	}
 }
 
-func authority(t testing.TB, valid time.Duration) *peertls.Authority {
+func authority(t testing.TB, valid time.Duration) *credentials.Authority {
 	t.Helper()
-	a, err := peertls.NewAuthority(time.Now(), valid)
+	a, err := credentials.NewAuthority(time.Now(), valid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func authority(t testing.TB, valid time.Duration) *peertls.Authority {
 }
 
 // issue writes a certificate and key into a folder.
-func issue(t testing.TB, a *peertls.Authority, name string, to peertls.Files) {
+func issue(t testing.TB, a *credentials.Authority, name string, to credentials.Files) {
 	t.Helper()
 	cert, key, err := a.Issue(name, time.Now())
 	if err != nil {
@@ -53,19 +53,19 @@ func issue(t testing.TB, a *peertls.Authority, name string, to peertls.Files) {
 }
 
 // identity opens one of a name that an authority issued, and that takes others of an authority.
-func identity(t testing.TB, of *peertls.Authority, name string, takes ...*peertls.Authority) (*peertls.Identity, peertls.Files) {
+func identity(t testing.TB, of *credentials.Authority, name string, takes ...*credentials.Authority) (*credentials.Identity, credentials.Files) {
 	t.Helper()
-	files := peertls.InFolder(t.TempDir(), "peer")
+	files := credentials.InFolder(t.TempDir(), "peer")
 	issue(t, of, name, files)
 	trust(t, files, takes...)
-	i, err := peertls.Open(files, nil)
+	i, err := credentials.Open(files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return i, files
 }
 
-func trust(t testing.TB, files peertls.Files, takes ...*peertls.Authority) {
+func trust(t testing.TB, files credentials.Files, takes ...*credentials.Authority) {
 	t.Helper()
 	var bundle [][]byte
 	for _, a := range takes {
@@ -135,8 +135,8 @@ func get(ctx context.Context, secure *tls.Config, addr string, http2 bool) (stri
 func TestWhoIsTaken(t *testing.T) {
 	t.Parallel()
 	ours, theirs, over := authority(t, time.Hour), authority(t, time.Hour), authority(t, -time.Minute)
-	client := func(of *peertls.Authority, name string, takes *peertls.Authority) *tls.Config {
-		files := peertls.InFolder(t.TempDir(), "peer")
+	client := func(of *credentials.Authority, name string, takes *credentials.Authority) *tls.Config {
+		files := credentials.InFolder(t.TempDir(), "peer")
 		issue(t, of, name, files)
 		pair, err := tls.LoadX509KeyPair(files.Cert, files.Key) // whatever it is
 		if err != nil {
@@ -147,27 +147,27 @@ func TestWhoIsTaken(t *testing.T) {
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 		return c
 	}
-	none := client(ours, peertls.EdgeName, ours)
+	none := client(ours, credentials.EdgeName, ours)
 	none.GetClientCertificate = nil
-	older := client(ours, peertls.EdgeName, ours)
+	older := client(ours, credentials.EdgeName, ours)
 	older.MinVersion, older.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
 	const refused = "refused" // the alert may come too late to be read
 	for _, tt := range []struct {
 		name       string
 		stack      string // the server's name
-		stackOf    *peertls.Authority
+		stackOf    *credentials.Authority
 		edge       *tls.Config
 		edgeSays   string // "": it is answered
 		serverSays string
 	}{
-		{"an edge", peertls.StackName, ours, client(ours, peertls.EdgeName, ours), "", ""},
-		{"nobody in particular", peertls.StackName, ours, none, refused, "client didn't provide a certificate"},
-		{"an edge of another authority", peertls.StackName, ours, client(theirs, peertls.EdgeName, ours), refused, "signed by unknown authority"},
-		{"an edge whose certificate is over", peertls.StackName, ours, client(over, peertls.EdgeName, ours), refused, "not taken"},
-		{"a stack that poses as an edge", peertls.StackName, ours, client(ours, peertls.StackName, ours), refused, "and not edge.meridian.internal"},
-		{"an edge of an older protocol", peertls.StackName, ours, older, refused, "unsupported versions"},
-		{"an edge before a stack of another authority", peertls.StackName, theirs, client(ours, peertls.EdgeName, ours), "signed by unknown authority", "bad certificate"},
-		{"an edge before an edge", peertls.EdgeName, ours, client(ours, peertls.EdgeName, ours), "and not stack.meridian.internal", "bad certificate"},
+		{"an edge", credentials.StackName, ours, client(ours, credentials.EdgeName, ours), "", ""},
+		{"nobody in particular", credentials.StackName, ours, none, refused, "client didn't provide a certificate"},
+		{"an edge of another authority", credentials.StackName, ours, client(theirs, credentials.EdgeName, ours), refused, "signed by unknown authority"},
+		{"an edge whose certificate is over", credentials.StackName, ours, client(over, credentials.EdgeName, ours), refused, "not taken"},
+		{"a stack that poses as an edge", credentials.StackName, ours, client(ours, credentials.StackName, ours), refused, "and not edge.meridian.internal"},
+		{"an edge of an older protocol", credentials.StackName, ours, older, refused, "unsupported versions"},
+		{"an edge before a stack of another authority", credentials.StackName, theirs, client(ours, credentials.EdgeName, ours), "signed by unknown authority", "bad certificate"},
+		{"an edge before an edge", credentials.EdgeName, ours, client(ours, credentials.EdgeName, ours), "and not stack.meridian.internal", "bad certificate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -198,8 +198,8 @@ func TestWhoIsTaken(t *testing.T) {
 func TestRotationLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	old, next := authority(t, time.Hour), authority(t, time.Hour)
-	stack, stackFiles := identity(t, old, peertls.StackName, old)
-	edge, edgeFiles := identity(t, old, peertls.EdgeName, old)
+	stack, stackFiles := identity(t, old, credentials.StackName, old)
+	edge, edgeFiles := identity(t, old, credentials.EdgeName, old)
 	addr, _ := serve(t, stack.Stack())
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -227,12 +227,12 @@ func TestRotationLosesNoRequest(t *testing.T) {
 	for _, step := range []struct {
 		name   string
 		change func()
-		of     *peertls.Identity
+		of     *credentials.Identity
 	}{
 		{"the stack takes both", func() { trust(t, stackFiles, old, next) }, stack},
 		{"the edge takes both", func() { trust(t, edgeFiles, old, next) }, edge},
-		{"the stack's certificate", func() { issue(t, next, peertls.StackName, stackFiles) }, stack},
-		{"the edge's certificate", func() { issue(t, next, peertls.EdgeName, edgeFiles) }, edge},
+		{"the stack's certificate", func() { issue(t, next, credentials.StackName, stackFiles) }, stack},
+		{"the edge's certificate", func() { issue(t, next, credentials.EdgeName, edgeFiles) }, edge},
 		{"the edge takes the new one only", func() { trust(t, edgeFiles, next) }, edge},
 		{"the stack takes the new one only", func() { trust(t, stackFiles, next) }, stack},
 	} {
@@ -244,7 +244,7 @@ func TestRotationLosesNoRequest(t *testing.T) {
 	}
 	stop()
 	running.Wait()
-	stale, _ := identity(t, old, peertls.EdgeName, next)
+	stale, _ := identity(t, old, credentials.EdgeName, next)
 	if _, err := get(t.Context(), stale.Edge(), addr, false); err == nil {
 		t.Error("a certificate of the old authority is still taken")
 	}
@@ -253,18 +253,18 @@ func TestRotationLosesNoRequest(t *testing.T) {
 func TestFilesThatAreNoIdentity(t *testing.T) {
 	t.Parallel()
 	a := authority(t, time.Hour)
-	good, files := identity(t, a, peertls.EdgeName, a)
-	for name, change := range map[string]func(*peertls.Files){
-		"no certificate": func(f *peertls.Files) { f.Cert = "" },
-		"no key":         func(f *peertls.Files) { f.Key = "" },
-		"no authority":   func(f *peertls.Files) { f.Authority = "" },
-		"an absent file": func(f *peertls.Files) { f.Authority += ".gone" },
-		"a key for one":  func(f *peertls.Files) { f.Authority = f.Key },
-		"another's key":  func(f *peertls.Files) { _, other := identity(t, a, peertls.EdgeName, a); f.Key = other.Key },
+	good, files := identity(t, a, credentials.EdgeName, a)
+	for name, change := range map[string]func(*credentials.Files){
+		"no certificate": func(f *credentials.Files) { f.Cert = "" },
+		"no key":         func(f *credentials.Files) { f.Key = "" },
+		"no authority":   func(f *credentials.Files) { f.Authority = "" },
+		"an absent file": func(f *credentials.Files) { f.Authority += ".gone" },
+		"a key for one":  func(f *credentials.Files) { f.Authority = f.Key },
+		"another's key":  func(f *credentials.Files) { _, other := identity(t, a, credentials.EdgeName, a); f.Key = other.Key },
 	} {
 		bad := files
 		change(&bad)
-		if _, err := peertls.Open(bad, nil); err == nil {
+		if _, err := credentials.Open(bad, nil); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -272,7 +272,7 @@ func TestFilesThatAreNoIdentity(t *testing.T) {
 	if err := good.Reload(); err == nil {
 		t.Error("a torn authority is taken")
 	}
-	stack, _ := identity(t, a, peertls.StackName, a)
+	stack, _ := identity(t, a, credentials.StackName, a)
 	addr, _ := serve(t, stack.Stack())
 	if _, err := get(t.Context(), good.Edge(), addr, false); err != nil {
 		t.Errorf("what was in use before is not any more: %v", err)
@@ -284,7 +284,7 @@ func TestGenerate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	var wrote []string
 	generate := func() error {
-		return peertls.Generate(dir, time.Now(), time.Hour, func(path string) { wrote = append(wrote, filepath.Base(path)) })
+		return credentials.Generate(dir, time.Now(), time.Hour, func(path string) { wrote = append(wrote, filepath.Base(path)) })
 	}
 	if err := generate(); err != nil {
 		t.Fatal(err)
@@ -293,11 +293,11 @@ func TestGenerate(t *testing.T) {
 	if diff := cmp.Diff([]string{"ca.key", "ca.pem", "edge.key", "edge.pem", "stack.key", "stack.pem"}, wrote); diff != "" {
 		t.Error(diff)
 	}
-	stack, err := peertls.Open(peertls.InFolder(dir, "stack"), nil)
+	stack, err := credentials.Open(credentials.InFolder(dir, "stack"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	edge, err := peertls.Open(peertls.InFolder(dir, "edge"), nil)
+	edge, err := credentials.Open(credentials.InFolder(dir, "edge"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
