@@ -23,22 +23,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/admission/quota"
+	"github.com/meridian-commerce/meridian/internal/redis"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // Config says what is admitted. A rate or a concurrency of 0 is no limit.
 type Config struct {
-	Region       regions.Name       // the edge's
-	Regions      []regions.Name     // those that requests go to
-	UserRate     int                // requests of one user in a second; twice as many at once
-	AddressRate  int                // requests of one address in a second; twice as many at once
-	SignInRate   int                // sign-ins and sign-ups of one address in a minute, and at once
-	CheckoutRate int                // orders of one user in a minute, and at once
-	Concurrency  int                // requests under way in one region, at most; the adaptive limit is at most this
-	Redis        string             // host:port of the region's Redis; "": every edge counts for itself
-	Access       redisaccess.Access // how to connect there
+	Region       regions.Name   // the edge's
+	Regions      []regions.Name // those that requests go to
+	UserRate     int            // requests of one user in a second; twice as many at once
+	AddressRate  int            // requests of one address in a second; twice as many at once
+	SignInRate   int            // sign-ins and sign-ups of one address in a minute, and at once
+	CheckoutRate int            // orders of one user in a minute, and at once
+	Concurrency  int            // requests under way in one region, at most; the adaptive limit is at most this
+	Redis        redis.Config   // the region's; without one every edge counts for itself
 }
 
 // Caller is who sends a request. All of it is verified: nothing of it is taken from a caller's word.
@@ -89,7 +88,7 @@ func New(cfg Config, deps Deps) (*Gate, error) {
 	if g.policies, err = newPolicies(cfg); err != nil {
 		return nil, err
 	}
-	if g.buckets, err = quota.New(quota.Config{Redis: cfg.Redis, Access: cfg.Access, Logger: deps.Logger}, deps.Metrics); err != nil {
+	if g.buckets, err = quota.New(quota.Config{Redis: cfg.Redis, Logger: deps.Logger}, deps.Metrics); err != nil {
 		return nil, err
 	}
 	if g.metrics, err = newMetrics(g, deps.Metrics); err != nil {

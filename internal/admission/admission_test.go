@@ -25,6 +25,7 @@ import (
 	"github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1/catalogv1connect"
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
+	"github.com/meridian-commerce/meridian/internal/redis"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -168,7 +169,7 @@ func TestLimits(t *testing.T) {
 		{"checkout", Config{CheckoutRate: 3, UserRate: 100}, func() *http.Request { return request(orderPath, "User", "u") }, 3,
 			func() *http.Request { return request(cartPath, "User", "u") }, `"checkout";q=3;w=60`, `"checkout";r=0;t=60`, "20"},
 		{"no limit", Config{}, func() *http.Request { return request(orderPath, "User", "u") }, 100, nil, "", "", ""},
-		{"Redis away", Config{SignInRate: 5, Redis: "127.0.0.1:1"}, func() *http.Request { return request(signInPath) }, 5,
+		{"Redis away", Config{SignInRate: 5, Redis: redis.Config{Address: "127.0.0.1:1"}}, func() *http.Request { return request(signInPath) }, 5,
 			nil, `"sign_in";q=5;w=60`, `"sign_in";r=0;t=60`, "12"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,14 +3,14 @@ package app
 import (
 	"errors"
 
-	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/bus"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
-func redisAccess(c config.Config) redisaccess.Access {
-	return redisaccess.Access{Username: c.Redis.Username, PasswordFile: c.Redis.PasswordFile, TLS: c.Redis.TLS, CAFile: c.Redis.CAFile}
+func redisConfig(c config.Config) redis.Config {
+	return redis.Config{Address: c.Redis.Address, Username: c.Redis.Username, PasswordFile: c.Redis.PasswordFile, TLS: c.Redis.TLS, CAFile: c.Redis.CAFile}
 }
 
 func busConfig(c config.Config) bus.Config {
@@ -23,7 +23,7 @@ func busConfig(c config.Config) bus.Config {
 // unusable says of an error about how to get into Redis or Kafka which keys it is about.
 func unusable(err error) error {
 	switch {
-	case errors.Is(err, redisaccess.ErrConfig):
+	case errors.Is(err, redis.ErrConfig):
 		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the redis settings cannot be used")
 	case errors.Is(err, bus.ErrConfig):
 		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the kafka settings cannot be used")

@@ -13,6 +13,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 	"github.com/meridian-commerce/meridian/internal/nettest"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 )
 
@@ -54,10 +55,10 @@ func TestProcessesGetIntoRedis(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, listen := credentialstest.StartRedis(t), nettest.Address(t)
+			r, listen := redistest.StartSecure(t), nettest.Address(t)
 			start(t, tc.run, configure(t, append(tc.args, "--listen="+listen, "--admin_listen="+nettest.Address(t), "--database.url="+sqltest.URL(t),
-				"--redis.address="+r.Address, "--redis.tls", "--redis.ca_file="+r.Authority.File, "--redis.username="+credentialstest.User,
-				"--redis.password_file="+credentialstest.PasswordFile(t, credentialstest.UserPassword))...))
+				"--redis.address="+r.Address, "--redis.tls", "--redis.ca_file="+r.Authority.File, "--redis.username="+redistest.User,
+				"--redis.password_file="+credentialstest.PasswordFile(t, redistest.UserPassword))...))
 			until(t, "Redis knows the process", func() bool {
 				res, err := http.Post("http://"+listen+tc.path, "application/json", strings.NewReader(tc.body))
 				if err != nil {
@@ -65,7 +66,7 @@ func TestProcessesGetIntoRedis(t *testing.T) {
 				}
 				_ = res.Body.Close()
 				clients, err := r.Client.Do(t.Context(), "CLIENT", "LIST").Text()
-				return err == nil && strings.Contains(clients, "user="+credentialstest.User+" ")
+				return err == nil && strings.Contains(clients, "user="+redistest.User+" ")
 			})
 		})
 	}

@@ -38,7 +38,7 @@ func (p *process) buildGate(catalog *regions.Catalog, tokens rpc.Verifier) (*adm
 		return nil, err
 	}
 	gate, err := admission.New(admission.Config{
-		Region: c.Region, Regions: catalog.Names(), Redis: c.Redis.Address, Access: redisAccess(c),
+		Region: c.Region, Regions: catalog.Names(), Redis: redisConfig(c),
 		UserRate: c.Admission.UserRate, AddressRate: c.Admission.AddressRate, SignInRate: c.Admission.SignInRate,
 		CheckoutRate: c.Admission.CheckoutRate, Concurrency: c.Admission.Concurrency,
 	}, admission.Deps{Routes: routes, Callers: callers, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger})

@@ -100,7 +100,7 @@ func (s *stack) open(ctx context.Context) error {
 	if err := sqldb.RegisterMetrics(s.db, s.telemetry.Metrics); err != nil {
 		return err
 	}
-	s.cache, err = cache.New(cache.Config{Address: c.Redis.Address, Access: redisAccess(c), Logger: s.telemetry.Logger}, s.telemetry.Metrics)
+	s.cache, err = cache.New(cache.Config{Redis: redisConfig(c), Logger: s.telemetry.Logger}, s.telemetry.Metrics)
 	if err != nil {
 		return unusable(err)
 	}

@@ -12,12 +12,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -75,7 +76,7 @@ func openDatabase(t testing.TB) *database {
 // instance returns a process's cached catalog.
 func instance(t testing.TB, d catalog.Store, redisAddress string, timeout time.Duration) *catalogcache.Store {
 	t.Helper()
-	c, err := cache.New(cache.Config{Address: redisAddress, Timeout: timeout}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: timeout}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

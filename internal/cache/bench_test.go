@@ -15,13 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/cart/cartcache"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -104,7 +105,7 @@ func benchChanges(b *testing.B, out io.Writer) {
 	d := openDatabase(b)
 	eu, ap := redistest.Start(b), redistest.Start(b)
 	here, there := instance(b, d, eu.Address, 0), instance(b, d, ap.Address, 0)
-	apCache, err := cache.New(cache.Config{Address: ap.Address}, prometheus.NewRegistry())
+	apCache, err := cache.New(cache.Config{Redis: redis.Config{Address: ap.Address}}, prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func benchChanges(b *testing.B, out io.Writer) {
 func benchCarts(b *testing.B, out io.Writer) {
 	const reads, home = 400, regions.Name("eu-west-1")
 	behind, s := cartsql.New(sqltest.Open(b, nil), clock.System()), redistest.Start(b)
-	c, err := cache.New(cache.Config{Address: s.Address}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: s.Address}}, prometheus.NewRegistry())
 	if err != nil {
 		b.Fatal(err)
 	}

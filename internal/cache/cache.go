@@ -28,45 +28,31 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-	"github.com/sony/gobreaker/v2"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
 // Config describes a region's Redis and the limits around it. Zero durations and counts take the defaults.
 type Config struct {
-	Address     string             // host:port; "" is a region without Redis: every fetch is a bypass
-	Access      redisaccess.Access // how to connect there
-	Timeout     time.Duration      // of one look or fill, the connection included; 50 ms
-	LoadTimeout time.Duration      // of one load, its wait for the limit included; 5 s
-	LoadLimit   int                // loads at a time while Redis is bypassed; 32
-	Seed        uint64             // of the jitter of times to live and of early refreshes; 0 draws one
-	Logger      *slog.Logger       // nil discards
+	Redis       redis.Config  // in a region without Redis every fetch is a bypass
+	Timeout     time.Duration // of one look or fill, the connection included; 50 ms
+	LoadTimeout time.Duration // of one load, its wait for the limit included; 5 s
+	LoadLimit   int           // loads at a time while Redis is bypassed; 32
+	Seed        uint64        // of the jitter of times to live and of early refreshes; 0 draws one
+	Logger      *slog.Logger  // nil discards
 }
-
-const (
-	breakerFailures = 5           // consecutive failures that open the breaker
-	breakerCooldown = time.Second // until an open breaker lets a probe through
-	poolSize        = 32          // connections
-	poolWait        = 10 * time.Millisecond
-)
 
 // Cache is a region's Redis. It is safe for concurrent use.
 type Cache struct {
 	cfg     Config
-	redis   *redis.Client // nil where the region has none
-	breaker *gobreaker.CircuitBreaker[string]
+	redis   *redis.Client
 	flights singleflight.Group
 	loads   chan struct{} // a slot for each load while Redis is bypassed
 	metrics *metrics
-	failure atomic.Pointer[failure] // the last one
 
 	refreshes singleflight.Group
 
@@ -74,17 +60,8 @@ type Cache struct {
 	random *rand.Rand
 }
 
-// failure is a command that Redis did not carry out.
-type failure struct {
-	cause string
-	err   error
-}
-
-// errNoRedis is the look's error in a region without Redis.
-var errNoRedis = errors.New("cache: the region has no Redis")
-
 // New returns the cache of a region. It does not connect: Redis being down is no error. Its metrics go to
-// registry; the error is a second registration, a negative limit, or an Access that cannot be used.
+// registry; the error is a second registration, a negative limit, or redis.ErrConfig.
 func New(cfg Config, registry prometheus.Registerer) (*Cache, error) {
 	if cfg.Timeout < 0 || cfg.LoadTimeout < 0 || cfg.LoadLimit < 0 {
 		return nil, fmt.Errorf("cache: a limit is negative: time-outs %s and %s, %d loads", cfg.Timeout, cfg.LoadTimeout, cfg.LoadLimit)
@@ -95,34 +72,17 @@ func New(cfg Config, registry prometheus.Registerer) (*Cache, error) {
 		loads:  make(chan struct{}, cfg.LoadLimit),
 		random: rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)),
 	}
-	c.breaker = gobreaker.NewCircuitBreaker[string](gobreaker.Settings{
-		Name:          "redis " + cfg.Address,
-		MaxRequests:   1,
-		Timeout:       breakerCooldown,
-		ReadyToTrip:   func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
-		IsSuccessful:  func(err error) bool { return err == nil || errors.Is(err, redis.Nil) },
-		IsExcluded:    func(err error) bool { return errors.Is(err, redis.ErrPoolTimeout) }, // says that we are busy, not Redis
-		OnStateChange: c.logState,
-	})
 	var err error
-	if c.metrics, err = newMetrics(registry, c.breaker.State); err != nil {
-		return nil, err
+	if c.redis, err = redis.Open(cfg.Redis, redis.Options{Timeout: cfg.Timeout, Logger: cfg.Logger}, registry); err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
 	}
-	if cfg.Address != "" {
-		options := clientOptions(cfg)
-		if err := cfg.Access.Apply(options); err != nil {
-			return nil, fmt.Errorf("cache: %w", err)
-		}
-		redis.SetLogger(driverLog{cfg.Logger})
-		c.redis = redis.NewClient(options)
+	if c.metrics, err = newMetrics(registry, c.redis.State); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
 
 func withDefaults(cfg Config) Config {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 50 * time.Millisecond
-	}
 	if cfg.LoadTimeout == 0 {
 		cfg.LoadTimeout = 5 * time.Second
 	}
@@ -138,56 +98,20 @@ func withDefaults(cfg Config) Config {
 	return cfg
 }
 
-func clientOptions(cfg Config) *redis.Options {
-	return &redis.Options{
-		Addr:                  cfg.Address,
-		DialTimeout:           cfg.Timeout,
-		ReadTimeout:           cfg.Timeout,
-		WriteTimeout:          cfg.Timeout,
-		ContextTimeoutEnabled: true,
-		MaxRetries:            -1, // the database is the retry
-		DialerRetries:         1,
-		PoolSize:              poolSize,
-		PoolTimeout:           poolWait,
-		PipelinePoolSize:      -1,
-		DisableIdentity:       true,
-		MaintNotificationsConfig: &maintnotifications.Config{
-			Mode: maintnotifications.ModeDisabled,
-		},
-	}
-}
-
 // Close ends the connections. Fetches after it are bypasses.
-func (c *Cache) Close() error {
-	if c.redis == nil {
-		return nil
-	}
-	if err := c.redis.Close(); err != nil {
-		return fmt.Errorf("cache: close: %w", err)
-	}
-	return nil
-}
+func (c *Cache) Close() error { return c.redis.Close() } //nolint:wrapcheck // it says what it is
 
-// do runs one Redis command under the breaker and Config.Timeout. An absent value is "" without an error.
-// The caller's own cancellation is not passed on: it would count against Redis.
-func (c *Cache) do(ctx context.Context, operation string, command func(context.Context) (string, error)) (string, error) {
-	if c.redis == nil {
-		return "", errNoRedis
-	}
-	value, err := c.breaker.Execute(func() (string, error) {
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
-		defer cancel()
-		value, err := command(limited)
-		if err != nil && !errors.Is(err, redis.Nil) {
-			c.failure.Store(&failure{c.metrics.failures.Count(err), err})
-		}
-		return value, err
+// do runs one Redis command, and counts its failure under the operation's name. An absent value is "" without an error.
+func (c *Cache) do(ctx context.Context, operation string, command func(context.Context, redis.Commands) (string, error)) (string, error) {
+	var value string
+	err := c.redis.Do(ctx, func(ctx context.Context, on redis.Commands) (err error) {
+		value, err = command(ctx, on)
+		return err
 	})
-	switch {
-	case err == nil, errors.Is(err, redis.Nil):
+	if err == nil {
 		return value, nil
-	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
-	default:
+	}
+	if !errors.Is(err, redis.ErrAway) && !errors.Is(err, redis.ErrNone) {
 		c.metrics.errors.WithLabelValues(operation).Inc()
 	}
 	return "", fmt.Errorf("cache: %s: %w", operation, err)
@@ -200,24 +124,4 @@ func (c *Cache) jitter(ttl time.Duration) time.Duration {
 	defer c.mu.Unlock()
 	spread := 0.9 + 0.2*c.random.Float64()
 	return max(time.Duration(float64(ttl)*spread), time.Millisecond)
-}
-
-func (c *Cache) logState(_ string, from, to gobreaker.State) {
-	level := slog.LevelInfo
-	if to == gobreaker.StateOpen && from == gobreaker.StateClosed {
-		level = slog.LevelWarn
-	}
-	args := []any{"address", c.cfg.Address, "from", from.String(), "to", to.String()}
-	if last := c.failure.Load(); to == gobreaker.StateOpen && last != nil {
-		args = append(args, "cause", last.cause, "error", last.err)
-	}
-	c.cfg.Logger.Log(context.Background(), level, "redis breaker changed", args...)
-}
-
-// driverLog turns the Redis driver's own messages, which repeat while Redis is away, into debug records.
-type driverLog struct{ logger *slog.Logger }
-
-// Printf implements the driver's logger.
-func (l driverLog) Printf(ctx context.Context, format string, args ...any) {
-	l.logger.DebugContext(ctx, "redis driver", "message", fmt.Sprintf(format, args...))
 }

@@ -2,72 +2,20 @@ package cache
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
-
-// listenEvery is how long a channel may be silent until Redis is asked whether it is still there, and how long it
-// then has for its answer.
-const listenEvery = 500 * time.Millisecond
-
-// errSilent says that Redis keeps the connection open and does not answer on it.
-var errSilent = errors.New("cache: Redis is silent")
 
 // Publish sends a message to those in the region who follow a channel at this moment. An error says that Redis did
 // not take it.
 func (c *Cache) Publish(ctx context.Context, channel, message string) error {
-	_, err := c.do(ctx, "publish", func(ctx context.Context) (string, error) {
-		return "", c.redis.Publish(ctx, channel, message).Err()
+	_, err := c.do(ctx, "publish", func(ctx context.Context, on redis.Commands) (string, error) {
+		return "", on.Publish(ctx, channel, message).Err()
 	})
 	return err
 }
 
-// Follow calls receive with each message that is published on a channel, and ready before the first of them. It has
-// one connection of its own, and returns when ctx ends, or with an error within a second of losing Redis. Whatever
-// is published while nobody follows is lost.
+// Follow calls receive with each message that is published on a channel; redis.Client.Follow says how.
 func (c *Cache) Follow(ctx context.Context, channel string, ready func(), receive func(message string)) error {
-	if c.redis == nil {
-		return errNoRedis
-	}
-	subscription := c.redis.Subscribe(ctx)
-	stop := context.AfterFunc(ctx, func() { _ = subscription.Close() }) // ends a read under way
-	defer func() {
-		stop()
-		_ = subscription.Close() // of no interest: nothing is written any more
-	}()
-	if err := subscription.Subscribe(ctx, channel); err != nil {
-		return fmt.Errorf("cache: follow: %w", err)
-	}
-	asked := false
-	for {
-		message, err := subscription.ReceiveTimeout(ctx, listenEvery)
-		var network net.Error
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err == nil:
-			asked = false
-		case errors.As(err, &network) && network.Timeout() && !asked:
-			// A quiet channel and a hung Redis look the same until Redis is asked.
-			asked = true
-			if err := subscription.Ping(ctx); err != nil {
-				return fmt.Errorf("cache: follow: %w", err)
-			}
-			continue
-		case errors.As(err, &network) && network.Timeout():
-			return errSilent
-		default:
-			return fmt.Errorf("cache: follow: %w", err)
-		}
-		switch m := message.(type) {
-		case *redis.Subscription:
-			ready()
-		case *redis.Message:
-			receive(m.Payload)
-		}
-	}
+	return c.redis.Follow(ctx, channel, ready, receive) //nolint:wrapcheck // it says what it is
 }

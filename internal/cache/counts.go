@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
 // Counts are counters that Redis gathers from every process of a region, on their way to the database: Add
@@ -63,8 +63,8 @@ func (n *Counts) Add(ctx context.Context, b Batch) error {
 	for counter, count := range b.Counts {
 		args = append(args, counter, count)
 	}
-	_, err := n.cache.do(ctx, "count", func(ctx context.Context) (string, error) {
-		return add.Run(ctx, n.cache.redis, []string{n.name, n.name + ":added:" + b.ID}, args...).Text()
+	_, err := n.cache.do(ctx, "count", func(ctx context.Context, on redis.Commands) (string, error) {
+		return add.Run(ctx, on, []string{n.name, n.name + ":added:" + b.ID}, args...).Text()
 	})
 	return err
 }
@@ -73,10 +73,10 @@ func (n *Counts) Add(ctx context.Context, b Batch) error {
 // region has had its turn within the last every. id names the batch if it is a new one.
 func (n *Counts) Take(ctx context.Context, id string, every time.Duration) (Batch, error) {
 	var flat []string
-	_, err := n.cache.do(ctx, "count", func(ctx context.Context) (string, error) {
+	_, err := n.cache.do(ctx, "count", func(ctx context.Context, on redis.Commands) (string, error) {
 		keys := []string{n.name, n.batch(), n.batchID(), n.name + ":turn"}
 		var err error
-		flat, err = take.Run(ctx, n.cache.redis, keys, id, every.Milliseconds()).StringSlice()
+		flat, err = take.Run(ctx, on, keys, id, every.Milliseconds()).StringSlice()
 		return "", err
 	})
 	if err != nil || len(flat) == 0 {
@@ -93,8 +93,8 @@ func (n *Counts) Take(ctx context.Context, id string, every time.Duration) (Batc
 
 // Done ends a batch whose counts the database has.
 func (n *Counts) Done(ctx context.Context, id string) error {
-	_, err := n.cache.do(ctx, "count", func(ctx context.Context) (string, error) {
-		return done.Run(ctx, n.cache.redis, []string{n.batch(), n.batchID()}, id).Text()
+	_, err := n.cache.do(ctx, "count", func(ctx context.Context, on redis.Commands) (string, error) {
+		return done.Run(ctx, on, []string{n.batch(), n.batchID()}, id).Text()
 	})
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
 // What a key holds in Redis, told apart by the first byte (numbers are hex digits):
@@ -112,16 +112,17 @@ func (c *Cache) Invalidate(ctx context.Context, keys ...string) error {
 		}
 	}()
 	for some := range slices.Chunk(keys, invalidateBatch) {
-		if err := c.bury(ctx, some); err != nil && !errors.Is(err, errNoRedis) {
+		if err := c.mark(ctx, some); err != nil && !errors.Is(err, redis.ErrNone) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Cache) bury(ctx context.Context, keys []string) error {
-	_, err := c.do(ctx, "invalidate", func(ctx context.Context) (string, error) {
-		_, err := c.redis.Pipelined(ctx, func(p redis.Pipeliner) error {
+// mark puts a tombstone in the place of each entry.
+func (c *Cache) mark(ctx context.Context, keys []string) error {
+	_, err := c.do(ctx, "invalidate", func(ctx context.Context, on redis.Commands) (string, error) {
+		_, err := on.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, key := range keys {
 				p.Set(ctx, key, string(tombstoneMark)+rand.Text(), c.cfg.LoadTimeout+tombstoneLife)
 			}
@@ -134,8 +135,8 @@ func (c *Cache) bury(ctx context.Context, keys []string) error {
 
 func (c *Cache) look(ctx context.Context, key string) (sighting, error) {
 	var left time.Duration
-	raw, err := c.do(ctx, "look", func(ctx context.Context) (string, error) {
-		pipeline := c.redis.Pipeline()
+	raw, err := c.do(ctx, "look", func(ctx context.Context, on redis.Commands) (string, error) {
+		pipeline := on.Pipeline()
 		value, life := pipeline.Get(ctx, key), pipeline.PTTL(ctx, key)
 		_, err := pipeline.Exec(ctx)
 		left = life.Val()
@@ -152,8 +153,8 @@ func (c *Cache) look(ctx context.Context, key string) (sighting, error) {
 // store reports whether the entry was written. seen is what the look returned before the load.
 func (c *Cache) store(ctx context.Context, key, seen string, e entry, fresh time.Duration) (bool, error) {
 	life := c.jitter(fresh) + e.stale
-	written, err := c.do(ctx, "fill", func(ctx context.Context) (string, error) {
-		return put.Run(ctx, c.redis, []string{key, claimOf(key)}, seen, e.encode(), encodeVersion(e.version), life.Milliseconds()).Text()
+	written, err := c.do(ctx, "fill", func(ctx context.Context, on redis.Commands) (string, error) {
+		return put.Run(ctx, on, []string{key, claimOf(key)}, seen, e.encode(), encodeVersion(e.version), life.Milliseconds()).Text()
 	})
 	return written == "1", err
 }

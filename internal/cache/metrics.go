@@ -4,9 +4,6 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/sony/gobreaker/v2"
-
-	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 )
 
 type metrics struct {
@@ -14,10 +11,9 @@ type metrics struct {
 	errors    *prometheus.CounterVec
 	refreshes *prometheus.CounterVec
 	outdated  prometheus.Counter
-	failures  *redisaccess.Failures
 }
 
-func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*metrics, error) {
+func newMetrics(registry prometheus.Registerer, state func() int) (*metrics, error) {
 	m := &metrics{
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_cache_fetches_total",
@@ -39,7 +35,7 @@ func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*
 	breaker := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "meridian_cache_breaker_state",
 		Help: "0 Redis is used, 1 it is probed, 2 it is bypassed.",
-	}, func() float64 { return float64(state()) }) // gobreaker's own numbers: closed, half-open, open
+	}, func() float64 { return float64(state()) })
 	for _, outcome := range []Outcome{Hit, Stale, Validated, Miss, Bypass} {
 		m.fetches.WithLabelValues(string(outcome))
 	}
@@ -54,7 +50,5 @@ func newMetrics(registry prometheus.Registerer, state func() gobreaker.State) (*
 			return nil, fmt.Errorf("cache: register metrics: %w", err)
 		}
 	}
-	var err error
-	m.failures, err = redisaccess.NewFailures(registry)
-	return m, err //nolint:wrapcheck // it says what it is
+	return m, nil
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 )
 
 // server is a real redis-server.
@@ -23,8 +24,14 @@ func startRedis(t *testing.T) server {
 // cache returns a cache on the server that tolerates a busy machine.
 func (s server) cache(t *testing.T) *Cache {
 	t.Helper()
-	return newCache(t, Config{Address: s.Address, Timeout: 2 * time.Second, Seed: 1})
+	return newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: 2 * time.Second, Seed: 1})
 }
+
+// What package redis does: so many failures in a row open its breaker, which then lets one command through in a while.
+const (
+	breakerFailures = 5
+	breakerCooldown = time.Second
+)
 
 func newCache(t *testing.T, cfg Config) *Cache {
 	t.Helper()

@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
 // early decides whether an entry that is fresh for so much longer is loaded anew already. It is XFetch (Vattani,
@@ -28,7 +28,7 @@ func refresh[T any](ctx context.Context, c *Cache, from source[T], seen sighting
 	c.refreshes.DoChan(from.key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.LoadTimeout)
 		defer cancel()
-		if mine, err := c.claim(ctx, from.key, seen.raw); err != nil || !mine {
+		if mine, err := c.claims(ctx, from.key, seen.raw); err != nil || !mine {
 			return nil, err
 		}
 		outcome := "done"
@@ -41,18 +41,18 @@ func refresh[T any](ctx context.Context, c *Cache, from source[T], seen sighting
 	})
 }
 
-// stake makes the claim KEYS[2] for ARGV[2] ms, if nobody has it and KEYS[1] still holds what the look saw (ARGV[1]):
+// claim makes the claim KEYS[2] for ARGV[2] ms, if nobody has it and KEYS[1] still holds what the look saw (ARGV[1]):
 // a process that comes late finds that the entry was refreshed already.
-var stake = redis.NewScript(`
+var claim = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return '0' end
 if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[2]) then return '1' end
 return '0'`)
 
-// claim reports whether this process is the one of the region that refreshes what a look saw. A claim ends with
+// claims reports whether this process is the one of the region that refreshes what a look saw. A claim ends with
 // the fill that it was made for, or after the longest load.
-func (c *Cache) claim(ctx context.Context, key, seen string) (bool, error) {
-	made, err := c.do(ctx, "claim", func(ctx context.Context) (string, error) {
-		return stake.Run(ctx, c.redis, []string{key, claimOf(key)}, seen, c.cfg.LoadTimeout.Milliseconds()).Text()
+func (c *Cache) claims(ctx context.Context, key, seen string) (bool, error) {
+	made, err := c.do(ctx, "claim", func(ctx context.Context, on redis.Commands) (string, error) {
+		return claim.Run(ctx, on, []string{key, claimOf(key)}, seen, c.cfg.LoadTimeout.Milliseconds()).Text()
 	})
 	return made == "1", err
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
 // expire makes an entry look as if its freshness had ended so long ago.
@@ -81,7 +83,7 @@ func TestStaleStampedeLoadsOnce(t *testing.T) {
 	s := startRedis(t)
 	var caches []*Cache
 	for range processes {
-		caches = append(caches, newCache(t, Config{Address: s.Address, Timeout: 10 * time.Second, LoadTimeout: time.Minute, Seed: 1}))
+		caches = append(caches, newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: 10 * time.Second, LoadTimeout: time.Minute, Seed: 1}))
 	}
 	if _, _, err := fetchLasting(t.Context(), caches[0], versionOf(1)); err != nil {
 		t.Fatal(err)
@@ -121,7 +123,7 @@ func TestStaleStampedeLoadsOnce(t *testing.T) {
 func TestRefreshFails(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
-	c := newCache(t, Config{Address: s.Address, Timeout: 10 * time.Second, LoadTimeout: time.Minute, Seed: 1})
+	c := newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: 10 * time.Second, LoadTimeout: time.Minute, Seed: 1})
 	if _, _, err := fetchLasting(t.Context(), c, versionOf(1)); err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
 	"pgregory.net/rapid"
 
 	"github.com/meridian-commerce/meridian/internal/nettest"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
 // This file's tests run against a real redis-server.
@@ -258,7 +258,7 @@ func load(t *testing.T, c *Cache) (stop func() int) {
 
 func (s server) impatientCache(t *testing.T) *Cache {
 	t.Helper()
-	return newCache(t, Config{Address: s.Address})
+	return newCache(t, Config{Redis: redis.Config{Address: s.Address}})
 }
 
 // TestRedisDies: Redis is killed under load and comes back empty. No fetch fails; fetches bypass it and return.
@@ -269,7 +269,7 @@ func TestRedisDies(t *testing.T) {
 	stop := load(t, c)
 	eventually(t, "fetches hit", func() bool { return fetches(c, Hit) > 50 })
 	s.Kill()
-	eventually(t, "the breaker opens", func() bool { return c.breaker.State() == gobreaker.StateOpen })
+	eventually(t, "the breaker opens", func() bool { return c.redis.State() == 2 })
 	bypasses := fetches(c, Bypass)
 	eventually(t, "fetches bypass", func() bool { return fetches(c, Bypass) > bypasses+50 })
 	if err := c.Invalidate(t.Context(), "product:"+key(1)); err == nil {
@@ -292,7 +292,7 @@ func TestRedisHangs(t *testing.T) {
 	stop := load(t, c)
 	eventually(t, "fetches hit", func() bool { return fetches(c, Hit) > 50 })
 	s.Hang()
-	eventually(t, "the breaker opens", func() bool { return c.breaker.State() != gobreaker.StateClosed })
+	eventually(t, "the breaker opens", func() bool { return c.redis.State() != 0 })
 	before, begin := failures(c, "look")+failures(c, "fill"), time.Now()
 	bypasses := fetches(c, Bypass)
 	eventually(t, "fetches bypass", func() bool { return fetches(c, Bypass) > bypasses+200 })
@@ -309,7 +309,7 @@ func TestRedisHangs(t *testing.T) {
 
 func TestNeverThere(t *testing.T) {
 	t.Parallel()
-	c := newCache(t, Config{Address: nettest.Address(t)})
+	c := newCache(t, Config{Redis: redis.Config{Address: nettest.Address(t)}})
 	for i := range 50 {
 		if p, status, err := fetchProduct(t.Context(), c, key(i), 1); err != nil || p.Version != 1 || status.Outcome != Bypass {
 			t.Fatalf("fetch = %+v %+v %v, want a bypass", p, status, err)

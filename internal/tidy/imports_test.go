@@ -26,7 +26,7 @@ product    = product internal/{domain} internal/{domain}/{domain}sql internal/{d
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
 product    = product internal/order/orderredis internal/health internal/health/healthsql internal/rollout internal/capacity
-product    = product internal/credentials internal/access/redisaccess
+product    = product internal/credentials internal/redis
 
 regions                            :
 geo                                : regions
@@ -67,11 +67,11 @@ internal/sqldb/sqltest             : words migrations internal/sqldb internal/sq
 internal/sqldb/localitylint        : words
 internal/telemetry                 : words internal/version
 internal/discovery                 : words
-internal/access/redisaccess        : internal/credentials
 internal/credentials               :
-internal/credentials/credentialstest : internal/credentials internal/access/redisaccess internal/cache/redistest internal/nettest
-internal/cache                     : words internal/access/redisaccess
-internal/cache/redistest           : internal/nettest
+internal/credentials/credentialstest :
+internal/redis                     : internal/credentials
+internal/redis/redistest           : internal/redis internal/credentials internal/credentials/credentialstest internal/nettest
+internal/cache                     : words internal/redis
 internal/outbox                    : words api/gen internal/sqldb internal/telemetry
 internal/bus                       : words internal/outbox internal/telemetry internal/credentials
 internal/lease                     : words
@@ -83,7 +83,7 @@ internal/health/healthsql          : words internal/sqldb
 internal/plant                     :
 
 internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc internal/credentials
-internal/admission                 : words api/gen internal/rpc internal/access/redisaccess
+internal/admission                 : words api/gen internal/rpc internal/redis
 internal/capacity                  : words
 internal/deploy                    : words
 internal/edge/edgebench            : words internal/account/token

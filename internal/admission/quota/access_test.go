@@ -1,54 +1,31 @@
 package quota
 
 import (
-	"bytes"
-	"log/slog"
 	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
-	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
 	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 )
 
-// said collects a log.
-type said struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
+// breakerFailures is how many failures in a row open the breaker of package redis.
+const breakerFailures = 5
 
-// Write implements io.Writer.
-func (s *said) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
-// TestAccess: edges that Redis lets in count together. One with a wrong password refuses nobody, counts for itself and
-// says why, until the password is right.
+// TestAccess: edges that Redis lets in count together. One with a wrong password refuses nobody, counts for itself
+// until the password is right.
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	s := credentialstest.StartRedis(t)
-	edge := func(password string, log *said) (b *Buckets, file string) {
+	s := redistest.StartSecure(t)
+	edge := func(password string) (b *Buckets, file string) {
 		file = credentialstest.PasswordFile(t, password)
-		return newBuckets(t, Config{
-			Redis: s.Address, Access: s.Access(credentialstest.User, file), Timeout: 5 * time.Second, Logger: slog.New(slog.NewTextHandler(log, nil)),
-		}), file
+		return newBuckets(t, Config{Redis: s.Config(redistest.User, file), Timeout: 5 * time.Second}), file
 	}
-	log := &said{}
-	right, _ := edge(credentialstest.UserPassword, &said{})
-	wrong, file := edge("guess", log)
+	right, _ := edge(redistest.UserPassword)
+	wrong, file := edge("guess")
 	p := newPolicy(t, "p", breakerFailures, 10*time.Hour) // none comes back within the test
 	take := func(b *Buckets, key string) bool { return b.TakeRegional(t.Context(), p, ByUser(key)).Allowed }
 	for range breakerFailures {
@@ -56,24 +33,15 @@ func TestAccess(t *testing.T) {
 			t.Fatal("refused although the bucket has room")
 		}
 	}
-	for _, want := range []string{"level=WARN", "admission's redis breaker changed", "to=open", "cause=credentials", "WRONGPASS"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not say %q: %s", want, log)
-		}
-	}
-	var m dto.Metric
-	if err := wrong.region.failures.Of(redisaccess.Credentials).Write(&m); err != nil || m.GetCounter().GetValue() < breakerFailures {
-		t.Errorf("failures for their credentials: %v, %v", m.GetCounter(), err)
-	}
 	for range breakerFailures {
 		take(right, "eve")
 	}
-	credentialstest.Rotate(t, file, credentialstest.UserPassword)
+	credentialstest.Rotate(t, file, redistest.UserPassword)
 	others := 0
 	eventually(t, "Redis lets the edge in", func() bool {
 		others++
 		take(wrong, strconv.Itoa(others)) // is asked of Redis once the breaker lets it through
-		return wrong.region.breaker.State().String() == "closed"
+		return wrong.region.redis.State() == 0
 	})
 	if take(wrong, "eve") {
 		t.Error("an edge that Redis lets in again does not count with the others")
@@ -82,7 +50,7 @@ func TestAccess(t *testing.T) {
 
 func TestAccessIsChecked(t *testing.T) {
 	t.Parallel()
-	if _, err := New(Config{Redis: "127.0.0.1:1", Access: redisaccess.Access{PasswordFile: "absent"}}, prometheus.NewRegistry()); err == nil {
+	if _, err := New(Config{Redis: redis.Config{Address: "127.0.0.1:1", PasswordFile: "absent"}}, prometheus.NewRegistry()); err == nil {
 		t.Error("New accepted a password file that is not there")
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
 // Policy is one limit. It never changes.
@@ -107,11 +107,10 @@ func (p *Policy) verdict(full, now int64, allowed bool) Verdict {
 
 // Config says how many buckets there may be and where the region's are.
 type Config struct {
-	Capacity int                // local buckets; 0 is 65,536
-	Redis    string             // host:port of the region's Redis; "" is none: each process counts for itself
-	Access   redisaccess.Access // how to connect there
-	Timeout  time.Duration      // of one question to Redis, the connection included; 0 is 50 ms
-	Logger   *slog.Logger       // nil discards
+	Capacity int           // local buckets; 0 is 65,536
+	Redis    redis.Config  // without one each process counts for itself
+	Timeout  time.Duration // of one question to Redis, the connection included; 0 is 50 ms
+	Logger   *slog.Logger  // nil discards
 }
 
 // Buckets holds the buckets of every policy. It is safe for concurrent use.
@@ -122,7 +121,7 @@ type Buckets struct {
 }
 
 // New returns buckets that are all full. It does not connect: Redis being down is no error. Metrics go to
-// registry, unless it is nil; the error is a second registration, a negative bound, or an Access that cannot be used.
+// registry, unless it is nil; the error is a second registration, a negative bound, or redis.ErrConfig.
 func New(cfg Config, registry prometheus.Registerer) (*Buckets, error) {
 	if cfg.Capacity < 0 || cfg.Timeout < 0 {
 		return nil, errors.New("quota: a bound is negative")
@@ -130,14 +129,8 @@ func New(cfg Config, registry prometheus.Registerer) (*Buckets, error) {
 	if cfg.Capacity == 0 {
 		cfg.Capacity = 1 << 16
 	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 50 * time.Millisecond
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
 	b := &Buckets{local: newStore(cfg.Capacity), epoch: time.Now()}
-	if cfg.Redis != "" {
+	if cfg.Redis.Address != "" {
 		var err error
 		if b.region, err = newRegion(cfg, registry); err != nil {
 			return nil, err
@@ -154,10 +147,7 @@ func (b *Buckets) Close() error {
 	if b.region == nil {
 		return nil
 	}
-	if err := b.region.client.Close(); err != nil {
-		return fmt.Errorf("quota: close: %w", err)
-	}
-	return nil
+	return b.region.redis.Close() //nolint:wrapcheck // it says what it is
 }
 
 // now is the time in nanoseconds since the buckets were made; the machine's clock may jump.

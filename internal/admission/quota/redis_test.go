@@ -2,58 +2,18 @@ package quota
 
 import (
 	"context"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/redis/go-redis/v9"
+
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 )
-
-// server is a real redis-server on a loopback address of its own.
-type server struct {
-	addr    string
-	client  *redis.Client // patient, to look behind the buckets' back
-	process *os.Process
-}
-
-func startRedis(t *testing.T) *server {
-	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("redis-server is not on PATH: install it (Debian: redis-server) to run this test")
-	}
-	host := net.IPv4(127, 201, byte(rand.IntN(256)), byte(1+rand.IntN(254))).String()
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{addr: listener.Addr().String()}
-	_, port, _ := net.SplitHostPort(s.addr)
-	_ = listener.Close()
-	s.client = redis.NewClient(&redis.Options{Addr: s.addr})
-	cmd := exec.Command(binary, "--bind", host, "--port", port, "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
-	cmd.Stdout, cmd.Stderr = io.Discard, os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.process = cmd.Process
-	t.Cleanup(func() {
-		_ = s.client.Close()
-		_ = cmd.Process.Kill() // also ends a stopped process
-		_ = cmd.Wait()
-	})
-	eventually(t, "redis-server answers", func() bool { return s.client.Ping(context.Background()).Err() == nil })
-	return s
-}
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
@@ -65,14 +25,18 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 // patient is a configuration that tolerates a busy machine.
-func (s *server) patient() Config { return Config{Redis: s.addr, Timeout: 5 * time.Second} }
+func patient(s *redistest.Server) Config { return at(s.Address, 5*time.Second) }
+
+func at(address string, timeout time.Duration) Config {
+	return Config{Redis: redis.Config{Address: address}, Timeout: timeout}
+}
 
 // TestRegionalIsShared: the edges of a region admit together what one may.
 func TestRegionalIsShared(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
+	s := redistest.Start(t)
 	p := newPolicy(t, "p", 10, 10*time.Hour) // none comes back within the test
-	edges := []*Buckets{newBuckets(t, s.patient()), newBuckets(t, s.patient()), newBuckets(t, s.patient())}
+	edges := []*Buckets{newBuckets(t, patient(s)), newBuckets(t, patient(s)), newBuckets(t, patient(s))}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	admitted := 0
@@ -98,7 +62,7 @@ func TestRegionalIsShared(t *testing.T) {
 	if !edges[0].TakeRegional(t.Context(), p, ByUser("another")).Allowed {
 		t.Error("another user was refused")
 	}
-	if ttl := s.client.PTTL(t.Context(), "admission:p:u").Val(); ttl < 9*time.Hour || ttl > 10*time.Hour {
+	if ttl := s.Client.PTTL(t.Context(), "admission:p:u").Val(); ttl < 9*time.Hour || ttl > 10*time.Hour {
 		t.Errorf("the region's bucket lives %s, want until it is full", ttl)
 	}
 }
@@ -106,8 +70,8 @@ func TestRegionalIsShared(t *testing.T) {
 // TestScriptRefills: the script's clock is Redis's own.
 func TestScriptRefills(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
-	b, p := newBuckets(t, s.patient()), newPolicy(t, "p", 1, 50*time.Millisecond)
+	s := redistest.Start(t)
+	b, p := newBuckets(t, patient(s)), newPolicy(t, "p", 1, 50*time.Millisecond)
 	eventually(t, "a request was admitted, refused and admitted again", func() bool {
 		first := b.TakeRegional(t.Context(), p, ByUser("u")).Allowed
 		second := b.TakeRegional(t.Context(), p, ByUser("u")).Allowed
@@ -122,9 +86,9 @@ func TestScriptRefills(t *testing.T) {
 // TestTakeIsSharedLater: what one edge admitted without asking counts at another once both have shared.
 func TestTakeIsSharedLater(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
+	s := redistest.Start(t)
 	p := newPolicy(t, "p", 100, 100*time.Hour)
-	one, two := newBuckets(t, s.patient()), newBuckets(t, s.patient())
+	one, two := newBuckets(t, patient(s)), newBuckets(t, patient(s))
 	for range 10 {
 		one.Take(p, ByUser("light"))
 	}
@@ -137,29 +101,29 @@ func TestTakeIsSharedLater(t *testing.T) {
 	if v := two.Take(p, ByUser("heavy")); v.Allowed {
 		t.Errorf("after 120 of 100 requests at two edges: %+v", v)
 	}
-	if n := s.client.Exists(t.Context(), "admission:p:light").Val(); n != 0 {
+	if n := s.Client.Exists(t.Context(), "admission:p:light").Val(); n != 0 {
 		t.Error("a bucket that is hardly used was shared")
 	}
 	if v := two.Take(p, ByUser("light")); v.Remaining != 99 {
 		t.Errorf("another user: %+v", v)
 	}
 	// Forced charges leave a bucket empty, not in debt.
-	if ttl := s.client.PTTL(t.Context(), "admission:p:heavy").Val(); ttl > 100*time.Hour {
+	if ttl := s.Client.PTTL(t.Context(), "admission:p:heavy").Val(); ttl > 100*time.Hour {
 		t.Errorf("the region's bucket is full in %s, want at most its window", ttl)
 	}
 }
 
 func TestRunShares(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
+	s := redistest.Start(t)
 	p := newPolicy(t, "p", 4, 100*time.Hour)
-	b := newBuckets(t, s.patient())
+	b := newBuckets(t, patient(s))
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { b.Run(ctx) })
 	b.Take(p, ByAddress(netip.MustParseAddr("192.0.2.1")))
 	eventually(t, "the region's bucket is there", func() bool {
-		return s.client.Exists(t.Context(), "admission:p:192.0.2.1").Val() == 1
+		return s.Client.Exists(t.Context(), "admission:p:192.0.2.1").Val() == 1
 	})
 	cancel()
 	wg.Wait()
@@ -170,16 +134,14 @@ func TestRunShares(t *testing.T) {
 // waits.
 func TestRedisGone(t *testing.T) {
 	t.Parallel()
-	for name, sig := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "hung": syscall.SIGSTOP} {
+	for name, befall := range map[string]func(*redistest.Server){"killed": (*redistest.Server).Kill, "hung": (*redistest.Server).Hang} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startRedis(t)
+			s := redistest.Start(t)
 			p := newPolicy(t, "p", 5, 100*time.Hour)
-			b := newBuckets(t, Config{Redis: s.addr, Timeout: 20 * time.Millisecond})
+			b := newBuckets(t, at(s.Address, 20*time.Millisecond))
 			b.TakeRegional(t.Context(), p, ByUser("before"))
-			if err := s.process.Signal(sig); err != nil {
-				t.Fatal(err)
-			}
+			befall(s)
 			for i := range 40 {
 				key := ByUser(strconv.Itoa(i))
 				for n := range 6 {
@@ -203,19 +165,15 @@ func TestRedisGone(t *testing.T) {
 // TestRedisReturns: after the breaker's pause the region counts together again.
 func TestRedisReturns(t *testing.T) {
 	t.Parallel()
-	s := startRedis(t)
+	s := redistest.Start(t)
 	p := newPolicy(t, "p", 1000, 100*time.Hour)
-	b := newBuckets(t, Config{Redis: s.addr, Timeout: 200 * time.Millisecond})
-	if err := s.process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	b := newBuckets(t, at(s.Address, 200*time.Millisecond))
+	s.Hang()
 	eventually(t, "the breaker opened", func() bool {
 		b.TakeRegional(t.Context(), p, ByUser("u"))
 		return metric(t, b, "skipped") > 0
 	})
-	if err := s.process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	s.Resume()
 	answered := metric(t, b, "answered")
 	eventually(t, "Redis is asked again", func() bool {
 		b.TakeRegional(t.Context(), p, ByUser("u"))
@@ -228,7 +186,7 @@ func BenchmarkTakeRegional(b *testing.B) {
 	if addr == "" {
 		b.Skip("set MERIDIAN_BENCH_REDIS to host:port")
 	}
-	buckets, p := newBuckets(b, Config{Redis: addr}), newPolicy(b, "bench", 1e9, time.Hour)
+	buckets, p := newBuckets(b, at(addr, 0)), newPolicy(b, "bench", 1e9, time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
 		buckets.TakeRegional(b.Context(), p, ByUser("u"))

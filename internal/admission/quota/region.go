@@ -5,44 +5,25 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
-	"github.com/sony/gobreaker/v2"
 
-	"github.com/meridian-commerce/meridian/internal/access/redisaccess"
+	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
-const (
-	breakerFailures = 5           // consecutive failures that open the breaker
-	breakerCooldown = time.Second // until an open breaker lets a question through
-	poolSize        = 16          // connections
-	poolWait        = 10 * time.Millisecond
-)
+// redisConns is enough for one shared batch and the sign-ins and orders of a region's peak.
+const redisConns = 16
 
 //go:embed gcra.lua
 var gcraScript string
 
 // region is the region's buckets: a Redis that may vanish.
 type region struct {
-	client    *redis.Client
-	breaker   *gobreaker.CircuitBreaker[[]int64]
+	redis     *redis.Client
 	script    *redis.Script
-	timeout   time.Duration
 	queue     chan bucketID // buckets with something to share
 	questions *prometheus.CounterVec
-	failures  *redisaccess.Failures
-	failure   atomic.Pointer[failure] // the last one
-}
-
-// failure is a question that Redis did not answer.
-type failure struct {
-	cause string
-	err   error
 }
 
 // charge is a number of requests to take out of a bucket.
@@ -59,57 +40,22 @@ type answer struct {
 }
 
 func newRegion(cfg Config, registry prometheus.Registerer) (*region, error) {
-	options := &redis.Options{
-		Addr: cfg.Redis, DialTimeout: cfg.Timeout, ReadTimeout: cfg.Timeout, WriteTimeout: cfg.Timeout,
-		ContextTimeoutEnabled: true,
-		MaxRetries:            -1, // the local bucket is the retry
-		DialerRetries:         1,
-		PoolSize:              poolSize, PoolTimeout: poolWait, PipelinePoolSize: -1, DisableIdentity: true,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	}
-	if err := cfg.Access.Apply(options); err != nil {
+	client, err := redis.Open(cfg.Redis, redis.Options{Timeout: cfg.Timeout, Conns: redisConns, Logger: cfg.Logger}, registry)
+	if err != nil {
 		return nil, fmt.Errorf("quota: %w", err)
 	}
-	redis.SetLogger(driverLog{cfg.Logger})
-	r := &region{
-		timeout: cfg.Timeout,
-		script:  redis.NewScript(gcraScript),
-		queue:   make(chan bucketID, 4*shareMost),
+	return &region{
+		redis:  client,
+		script: redis.NewScript(gcraScript),
+		queue:  make(chan bucketID, 4*shareMost),
 		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "meridian", Subsystem: "admission", Name: "redis_questions_total",
 			Help: "Round trips to the region's Redis, by result: answered, failed, or skipped while it is away.",
 		}, []string{"result"}),
-		client: redis.NewClient(options),
-	}
-	var err error
-	if r.failures, err = redisaccess.NewFailures(registry); err != nil {
-		return nil, fmt.Errorf("quota: %w", err)
-	}
-	r.breaker = gobreaker.NewCircuitBreaker[[]int64](gobreaker.Settings{
-		Name: "redis " + cfg.Redis, MaxRequests: 1, Timeout: breakerCooldown,
-		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerFailures },
-		IsExcluded:  func(err error) bool { return errors.Is(err, redis.ErrPoolTimeout) }, // says that we are busy, not Redis
-		OnStateChange: func(_ string, from, to gobreaker.State) {
-			r.logState(cfg, from, to)
-		},
-	})
-	return r, nil
+	}, nil
 }
 
-func (r *region) logState(cfg Config, from, to gobreaker.State) {
-	level := slog.LevelInfo
-	if to == gobreaker.StateOpen && from == gobreaker.StateClosed {
-		level = slog.LevelWarn
-	}
-	args := []any{"address", cfg.Redis, "from", from.String(), "to", to.String()}
-	if last := r.failure.Load(); to == gobreaker.StateOpen && last != nil {
-		args = append(args, "cause", last.cause, "error", last.err)
-	}
-	cfg.Logger.Log(context.Background(), level, "admission's redis breaker changed", args...)
-}
-
-// ask charges buckets in one round trip, under the breaker and the time-out. The answers are in the order of the
-// charges. The caller's own cancellation is not passed on: it would count against Redis.
+// ask charges buckets in one round trip. The answers are in the order of the charges.
 func (r *region) ask(ctx context.Context, charges []charge) ([]answer, error) {
 	keys, args := make([]string, len(charges)), make([]any, 0, 3*len(charges))
 	for i, c := range charges {
@@ -120,22 +66,18 @@ func (r *region) ask(ctx context.Context, charges []charge) ([]answer, error) {
 		}
 		args = append(args, micros(c.requests*c.id.policy.interval), micros(c.id.policy.tolerance), force)
 	}
-	values, err := r.breaker.Execute(func() ([]int64, error) {
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
-		defer cancel()
-		values, err := r.script.Run(limited, r.client, keys, args...).Int64Slice()
+	var values []int64
+	err := r.redis.Do(ctx, func(ctx context.Context, on redis.Commands) (err error) {
+		values, err = r.script.Run(ctx, on, keys, args...).Int64Slice()
 		if err == nil && len(values) != 2*len(charges) {
 			err = fmt.Errorf("quota: %d values for %d buckets", len(values), len(charges))
 		}
-		if err != nil {
-			r.failure.Store(&failure{r.failures.Count(err), err})
-		}
-		return values, err
+		return err
 	})
 	switch {
 	case err == nil:
 		r.questions.WithLabelValues("answered").Inc()
-	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+	case errors.Is(err, redis.ErrAway):
 		r.questions.WithLabelValues("skipped").Inc()
 		return nil, err //nolint:wrapcheck // it ends here: the local bucket decides
 	default:
@@ -169,12 +111,4 @@ func (r *region) dequeue() (bucketID, bool) {
 	default:
 		return bucketID{}, false
 	}
-}
-
-// driverLog turns the Redis driver's own messages, which repeat while Redis is away, into debug records.
-type driverLog struct{ logger *slog.Logger }
-
-// Printf implements the driver's logger.
-func (l driverLog) Printf(ctx context.Context, format string, args ...any) {
-	l.logger.DebugContext(ctx, "redis driver", "message", fmt.Sprintf(format, args...))
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/cart/cartcache"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
@@ -56,7 +57,7 @@ func openWithin(t *testing.T, behind cartcache.Behind, timeout time.Duration) *r
 
 func connect(t *testing.T, address string, timeout time.Duration) *cache.Cache {
 	t.Helper()
-	c, err := cache.New(cache.Config{Address: address, Timeout: timeout, Seed: 1}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: address}, Timeout: timeout, Seed: 1}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

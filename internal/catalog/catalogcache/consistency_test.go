@@ -15,11 +15,11 @@ import (
 
 	"github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1/catalogv1connect"
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogrpc"
 	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 	"github.com/meridian-commerce/meridian/regions"
 )

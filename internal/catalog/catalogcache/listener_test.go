@@ -10,11 +10,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -39,7 +40,7 @@ func shop(t testing.TB, names ...regions.Name) []*region {
 	for _, name := range names {
 		r := &region{t: t, redis: redistest.Start(t), name: name, sql: sql}
 		var err error
-		if r.cache, err = cache.New(cache.Config{Address: r.redis.Address, Timeout: 250 * time.Millisecond, Seed: 1}, prometheus.NewRegistry()); err != nil {
+		if r.cache, err = cache.New(cache.Config{Redis: redis.Config{Address: r.redis.Address}, Timeout: 250 * time.Millisecond, Seed: 1}, prometheus.NewRegistry()); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = r.cache.Close() })

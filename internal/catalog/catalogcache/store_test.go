@@ -10,11 +10,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 )
 
 // behind is a catalog.Store of one product that counts what it is asked.
@@ -58,7 +59,7 @@ func tea(version, minor int64) catalog.Product {
 // open returns a cached store, the store behind it, and what it told of the cache.
 func open(t *testing.T, redisAddress string) (*catalogcache.Store, *behind, *[]cache.Outcome) {
 	t.Helper()
-	c, err := cache.New(cache.Config{Address: redisAddress, Timeout: 2 * time.Second, Seed: 1}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: 2 * time.Second, Seed: 1}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

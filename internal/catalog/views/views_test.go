@@ -14,9 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/views"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -68,7 +69,7 @@ func (l *ledger) sum() map[string]int64 {
 // count runs a process's counter until stop is called.
 func count(t *testing.T, redisAddress string, l *ledger) (n *views.Counter, stop func()) {
 	t.Helper()
-	c, err := cache.New(cache.Config{Address: redisAddress, Timeout: time.Second}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: time.Second}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

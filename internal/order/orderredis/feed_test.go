@@ -9,12 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cache/redistest"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/order/orderredis"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
@@ -27,12 +28,12 @@ const home regions.Name = "eu-west-1"
 // feed returns one process's feed through a Redis.
 func feed(t testing.TB, address string) *orderredis.Feed {
 	t.Helper()
-	redis, err := cache.New(cache.Config{Address: address}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: address}}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = redis.Close() })
-	f, err := orderredis.New(redis, prometheus.NewRegistry())
+	t.Cleanup(func() { _ = c.Close() })
+	f, err := orderredis.New(c, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,11 +120,11 @@ type region struct {
 }
 
 // open returns a region. What the watching process asks of the database goes through watching.
-func open(t testing.TB, redis string, db, watching *sqldb.DB) *region {
+func open(t testing.TB, address string, db, watching *sqldb.DB) *region {
 	t.Helper()
-	r := &region{t: t, db: db, store: ordersql.New(db, clock.System()), feed: feed(t, redis)}
+	r := &region{t: t, db: db, store: ordersql.New(db, clock.System()), feed: feed(t, address)}
 	store := ordersql.New(watching, clock.System())
-	watchers := order.NewWatchers(store, feed(t, redis), regions.Default(), slog.New(slog.DiscardHandler))
+	watchers := order.NewWatchers(store, feed(t, address), regions.Default(), slog.New(slog.DiscardHandler))
 	r.service = order.New(store, regions.Default(), clock.System(), watchers)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -1,4 +1,4 @@
-package cache
+package redis
 
 import (
 	"bufio"
@@ -75,32 +75,42 @@ func readCommand(in *bufio.Reader) ([]string, error) {
 	return words, err
 }
 
-// The database is the retry: a command that Redis refuses is not sent again, which would spend the time-out.
+// What a caller does without Redis is the retry: a command that Redis refuses is not sent again, which would spend the
+// time-out.
 func TestCommandsAreNotRetried(t *testing.T) {
 	t.Parallel()
 	address, commands := grudging(t)
-	c := newCache(t, Config{Address: address, Timeout: 5 * time.Second})
-	if _, err := c.do(t.Context(), "look", func(ctx context.Context) (string, error) { return c.redis.Get(ctx, "a").Result() }); err == nil {
-		t.Error("a refused command succeeded")
+	r, err := Open(Config{Address: address}, Options{Timeout: 5 * time.Second}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if n := commands.Load(); n != 1 {
-		t.Errorf("one command was sent %d times", n)
-	}
-	commands.Store(0)
-	if p, status, err := fetchProduct(t.Context(), c, "a", 1); err != nil || p.Version != 1 || status.Outcome != Bypass {
-		t.Errorf("fetch = %+v %+v %v, want a bypass", p, status, err)
-	}
-	if n := commands.Load(); n != 2 {
-		t.Errorf("a look of two commands became %d", n)
+	defer func() { _ = r.Close() }()
+	for name, tc := range map[string]struct {
+		send func(context.Context, Commands) error
+		sent int32
+	}{
+		"a command": {func(ctx context.Context, on Commands) error { return on.Get(ctx, "a").Err() }, 1},
+		"a pipeline of two": {func(ctx context.Context, on Commands) error {
+			_, err := on.Pipelined(ctx, func(p Pipeliner) error { p.Get(ctx, "a"); p.PTTL(ctx, "a"); return nil })
+			return err
+		}, 2},
+	} {
+		commands.Store(0)
+		if err := r.Do(t.Context(), tc.send); err == nil {
+			t.Errorf("%s that was refused succeeded", name)
+		}
+		if n := commands.Load(); n != tc.sent {
+			t.Errorf("%s was sent as %d, want %d", name, n, tc.sent)
+		}
 	}
 }
 
-// What a caller may wait for is Config.Timeout, whatever the driver's own defaults are.
+// What a caller may wait for is Options.Timeout, whatever the driver's own defaults are.
 func TestClientOptions(t *testing.T) {
 	t.Parallel()
-	o := clientOptions(Config{Address: "127.0.0.1:1", Timeout: 50 * time.Millisecond})
+	o := clientOptions("127.0.0.1:1", withDefaults(Options{}))
 	if o.MaxRetries != -1 || o.DialerRetries != 1 || !o.ContextTimeoutEnabled {
-		t.Errorf("retries %d, of a dial %d, context's deadline obeyed: %t", o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled)
+		t.Errorf("retries %d, of a dial %d, context's deadline kept: %t", o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled)
 	}
 	for name, d := range map[string]time.Duration{"dial": o.DialTimeout, "read": o.ReadTimeout, "write": o.WriteTimeout, "pool": o.PoolTimeout} {
 		if d <= 0 || d > 50*time.Millisecond {

@@ -35,12 +35,12 @@ type Server struct {
 // Start returns a server that answers and is empty. The test is skipped where Redis is not installed.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	return StartWith(t, nettest.Address(t), &redis.Options{})
+	return startWith(t, nettest.Address(t), &redis.Options{})
 }
 
-// StartWith returns such a server at an address, with more arguments. The options are how Client gets in; with TLS
+// startWith returns such a server at an address, with more arguments. The options are how Client gets in; with TLS
 // among them the server speaks nothing else.
-func StartWith(t testing.TB, address string, client *redis.Options, args ...string) *Server {
+func startWith(t testing.TB, address string, client *redis.Options, args ...string) *Server {
 	t.Helper()
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
