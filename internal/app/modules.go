@@ -26,6 +26,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/catalog/views"
 	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/order/ordermetrics"
 	"github.com/meridian-commerce/meridian/internal/order/orderrpc"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
 )
@@ -98,7 +99,7 @@ func (s *stack) cacheStatus(ctx context.Context, status cache.Status) {
 }
 
 func orderModule(_ context.Context, s *stack) error {
-	store, err := order.NewMeasured(ordersql.New(s.db, s.clock), s.telemetry.Metrics)
+	store, err := ordermetrics.New(ordersql.New(s.db, s.clock), s.telemetry.Metrics)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
 	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/payment"
+	"github.com/meridian-commerce/meridian/internal/payment/paymentmetrics"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
 	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
 	"github.com/meridian-commerce/meridian/regions"
@@ -82,7 +83,7 @@ func paymentModule(_ context.Context, s *stack) error {
 	store := paymentsql.New(s.db)
 	worker, err := payment.NewWorker(payment.Config{
 		Store: store, Orders: ordersql.New(s.db, s.clock), Provider: provider, FulfillAfter: s.config.Order.FulfillAfter,
-		Concurrency: s.config.Payment.Concurrency, Changed: s.orders.Publish, Log: s.telemetry.Logger, Metrics: s.telemetry.Metrics,
+		Concurrency: s.config.Payment.Concurrency, Changed: s.orders.Publish, Log: s.telemetry.Logger, Meter: paymentmetrics.NewMeter(s.telemetry.Metrics),
 	})
 	if err != nil {
 		return unusable(err)
@@ -93,7 +94,7 @@ func paymentModule(_ context.Context, s *stack) error {
 		return unusable(err)
 	}
 	s.background = append(s.background, consumer.Run)
-	backlog := payment.NewBacklog(store, s.telemetry.Metrics)
+	backlog := paymentmetrics.NewBacklog(store, s.telemetry.Metrics)
 	_, err = s.elect("payment",
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
 		lease.Work{Name: "payment", Every: paymentEvery, Step: worker.Step})

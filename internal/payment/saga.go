@@ -139,10 +139,7 @@ func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx sq
 		return follow(tx)
 	})
 	if err == nil && mine {
-		w.settled.WithLabelValues(string(p.Home), string(p.State)).Inc()
-		if p.State == Captured {
-			w.takings.WithLabelValues(string(p.Home), string(p.Amount.Currency)).Add(float64(p.Amount.Minor))
-		}
+		w.Meter.Settled(p)
 		if follow != nil && w.Changed != nil { // whatever follows from a payment changes its order
 			w.Changed(ctx, p.OrderID)
 		}

@@ -37,3 +37,16 @@ type Orders interface {
 	// Cancel gives the order up and releases its units; reason is UPPER_SNAKE.
 	Cancel(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID, reason string) error
 }
+
+// Open is how many payments are in a state in which something is owed, and for how long the oldest one exists.
+type Open struct {
+	State  State
+	Count  int
+	Oldest time.Duration
+}
+
+// Opens tells what is open. It is safe for concurrent use; errors are *fault.Error.
+type Opens interface {
+	// Open returns an entry for each state of a region's payments that a worker is to look at now or later.
+	Open(ctx context.Context, home regions.Name) ([]Open, error)
+}

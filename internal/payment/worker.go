@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -38,16 +36,27 @@ type Config struct {
 	Concurrency  int                                       // payments worked on at the same time; a step claims twice as many
 	Changed      func(ctx context.Context, orderID string) // called after the commit of an order's change; may be nil
 	Log          *slog.Logger
-	Metrics      prometheus.Registerer // may be nil
+	Meter        Meter // may be nil
 }
+
+// Meter is told what becomes of payments. It is safe for concurrent use.
+type Meter interface {
+	// Settled is told of a payment that reached its state.
+	Settled(p Payment)
+	// Unsettled is told of a payment whose step is still open after a try.
+	Unsettled(p Payment)
+}
+
+// unmeasured is the Meter of those who want none.
+type unmeasured struct{}
+
+func (unmeasured) Settled(Payment)   {}
+func (unmeasured) Unsettled(Payment) {}
 
 // Worker moves due payments on. It is safe for concurrent use, and so are several workers of one region.
 type Worker struct {
 	Config
 	captures atomic.Int64 // asked of the provider by this process, for plant.DoubleCapture
-	settled  *prometheus.CounterVec
-	unknown  *prometheus.CounterVec
-	takings  *prometheus.CounterVec
 }
 
 // NewWorker returns a Worker. Errors wrap ErrConfig.
@@ -55,18 +64,10 @@ func NewWorker(c Config) (*Worker, error) {
 	if c.Store == nil || c.Orders == nil || c.Provider == nil || c.Log == nil || c.FulfillAfter < 0 || c.Concurrency < 1 {
 		return nil, fmt.Errorf("%w: a store, orders, a provider and a logger are needed, a delay that is not negative, and a concurrency of 1 or more", ErrConfig)
 	}
-	return &Worker{
-		Config: c,
-		settled: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
-			Name: "meridian_payment_settled_total", Help: "Payments that reached a state, by state.",
-		}, []string{"home", "state"}),
-		unknown: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
-			Name: "meridian_payment_unsettled_total", Help: "Tries after which a payment's step is still open, by the state it is in.",
-		}, []string{"home", "state"}),
-		takings: promauto.With(c.Metrics).NewCounterVec(prometheus.CounterOpts{
-			Name: "meridian_payment_captured_minor_units_total", Help: "Money captured, in the minor units of its currency.",
-		}, []string{"home", "currency"}),
-	}, nil
+	if c.Meter == nil {
+		c.Meter = unmeasured{}
+	}
+	return &Worker{Config: c}, nil
 }
 
 // Step claims a batch of the region's due payments, moves each on, and returns how many it claimed. A payment
@@ -99,7 +100,7 @@ func (w *Worker) work(ctx context.Context, c Claim) {
 		return
 	}
 	span.SetStatus(codes.Error, err.Error())
-	w.unknown.WithLabelValues(string(c.Home), string(c.State)).Inc()
+	w.Meter.Unsettled(c.Payment)
 	after := backoff(c.Attempts)
 	w.Log.WarnContext(ctx, "payment step is open; it is tried again", "payment", c.ID, "order", c.OrderID, "state", c.State, "attempt", c.Attempts, "after", after, "error", err)
 	if err := w.Store.Postpone(ctx, c.Payment, after); err != nil && ctx.Err() == nil {

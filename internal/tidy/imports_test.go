@@ -22,7 +22,7 @@ const roomTable = `
 words      = regions internal/clock internal/fault internal/id internal/money internal/consistency
 {domain}   = account cart catalog order payment stock
 product    = words geo api/gen migrations internal/version internal/plant
-product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache
+product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache internal/{domain}/{domain}metrics
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
 product    = product internal/order/orderredis internal/health internal/health/healthsql internal/rollout internal/capacity
@@ -47,6 +47,7 @@ internal/{domain}                  : words
 internal/{domain}/{domain}sql      : words internal/sqldb internal/{domain}
 internal/{domain}/{domain}rpc      : words internal/rpc api/gen internal/{domain}
 internal/{domain}/{domain}cache    : words internal/cache internal/{domain}
+internal/{domain}/{domain}metrics  : words internal/{domain}
 internal/catalog/shopify           : words internal/catalog
 internal/account/password          : words
 internal/account/token             : words

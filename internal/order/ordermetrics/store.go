@@ -1,4 +1,5 @@
-package order
+// Package ordermetrics counts what an order store does, around it.
+package ordermetrics
 
 import (
 	"context"
@@ -8,24 +9,25 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/order"
 )
 
-// measured counts the orders that a Store places.
-type measured struct {
-	Store
+// store counts the orders that a store places.
+type store struct {
+	order.Store
 	placed  *prometheus.CounterVec
 	value   *prometheus.CounterVec
 	refused *prometheus.CounterVec
 }
 
-// NewMeasured returns a Store that counts what s places, and what it refuses. An order whose key is repeated counts
+// New returns a store that counts what s places, and what it refuses. An order whose key is repeated counts
 // once, and so does one whose outcome was not known at first and turns out to be placed. It fails where its metrics
 // are registered already.
-func NewMeasured(s Store, registry prometheus.Registerer) (Store, error) {
+func New(s order.Store, registry prometheus.Registerer) (order.Store, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "meridian", Subsystem: "orders", Name: name, Help: help}, labels)
 	}
-	m := &measured{
+	m := &store{
 		Store:   s,
 		placed:  counter("placed_total", "Orders placed.", "home", "currency"),
 		value:   counter("placed_minor_units_total", "What the placed orders cost, in the minor units of their currency.", "home", "currency"),
@@ -33,21 +35,21 @@ func NewMeasured(s Store, registry prometheus.Registerer) (Store, error) {
 	}
 	for _, c := range []prometheus.Collector{m.placed, m.value, m.refused} {
 		if err := registry.Register(c); err != nil {
-			return nil, fmt.Errorf("order: register metrics: %w", err)
+			return nil, fmt.Errorf("ordermetrics: register metrics: %w", err)
 		}
 	}
 	return m, nil
 }
 
-// Place implements Store.
-func (m *measured) Place(ctx context.Context, p Placement) (Order, error) {
+// Place implements order.Store.
+func (m *store) Place(ctx context.Context, p order.Placement) (order.Order, error) {
 	o, err := m.Store.Place(ctx, p)
 	m.count(p, o, err)
 	return o, err
 }
 
-// Placed implements Store.
-func (m *measured) Placed(ctx context.Context, p Placement) (Order, error) {
+// Placed implements order.Store.
+func (m *store) Placed(ctx context.Context, p order.Placement) (order.Order, error) {
 	o, err := m.Store.Placed(ctx, p)
 	if err == nil { // that it is not found yet says nothing
 		m.count(p, o, nil)
@@ -55,7 +57,7 @@ func (m *measured) Placed(ctx context.Context, p Placement) (Order, error) {
 	return o, err
 }
 
-func (m *measured) count(p Placement, o Order, err error) {
+func (m *store) count(p order.Placement, o order.Order, err error) {
 	var f *fault.Error
 	switch {
 	case err == nil && o.ID == p.ID: // and not that of an earlier request with the key
