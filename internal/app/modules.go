@@ -17,7 +17,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/account/password"
 	"github.com/meridian-commerce/meridian/internal/cache"
 	"github.com/meridian-commerce/meridian/internal/cart"
-	"github.com/meridian-commerce/meridian/internal/cart/cartcache"
 	"github.com/meridian-commerce/meridian/internal/cart/cartrpc"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/catalog"
@@ -85,8 +84,7 @@ func catalogModule(_ context.Context, s *stack) error {
 }
 
 func cartModule(_ context.Context, s *stack) error {
-	carts := cartcache.New(cartsql.New(s.db, s.clock), s.cache, s.cacheStatus)
-	service := cart.New(carts, catalogsql.New(s.db, s.catalog, s.clock))
+	service := cart.New(cartsql.New(s.db, s.clock), catalogsql.New(s.db, s.catalog, s.clock))
 	s.mux.Handle(cartv1connect.NewCartServiceHandler(cartrpc.New(service), s.handlers...))
 	return nil
 }

@@ -15,16 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/cart"
-	"github.com/meridian-commerce/meridian/internal/cart/cartcache"
-	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogcache"
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/redis"
 	"github.com/meridian-commerce/meridian/internal/redis/redistest"
-	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 // BenchmarkRegion prints the tables of docs/performance.md; one run of it takes half a minute. It fails where a
@@ -34,7 +28,6 @@ func BenchmarkRegion(b *testing.B) {
 		benchStampedes(b, os.Stdout)
 		benchTroubles(b, os.Stdout)
 		benchChanges(b, os.Stdout)
-		benchCarts(b, os.Stdout)
 	}
 }
 
@@ -140,46 +133,4 @@ func benchChanges(b *testing.B, out io.Writer) {
 	row, done := table(out, "a change, from its commit in eu-west-1\tchanges\tp50\tslowest")
 	row("until no reader in ap-southeast-1 sees the old value\t%d\t%s\t%s", changes, millis(at(.5, took)), millis(slices.Max(took)))
 	done()
-}
-
-func benchCarts(b *testing.B, out io.Writer) {
-	const reads, home = 400, regions.Name("eu-west-1")
-	behind, s := cartsql.New(sqltest.Open(b, nil), clock.System()), redistest.Start(b)
-	c, err := cache.New(cache.Config{Redis: redis.Config{Address: s.Address}}, prometheus.NewRegistry())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = c.Close() })
-	cached := cartcache.New(behind, c, func(context.Context, cache.Status) {})
-	row, done := table(out, "a cart's read\titems\treads\tp50\tp99")
-	defer done()
-	for _, items := range []int{3, cart.MaxItems} {
-		user := fmt.Sprint("u", items)
-		if _, err := cached.Change(b.Context(), home, user, func(c cart.Cart) (cart.Cart, error) {
-			for i := range items {
-				if c, err = c.With(handle(i), 1); err != nil {
-					return c, err
-				}
-			}
-			return c, nil
-		}); err != nil {
-			b.Fatal(err)
-		}
-		took := map[string][]time.Duration{}
-		stores := map[string]interface {
-			Find(ctx context.Context, home regions.Name, userID string) (cart.Cart, error)
-		}{"from the database": behind, "validated": cached}
-		for range reads {
-			for name, store := range stores { // in turns, so that the machine's moods befall both
-				began := time.Now()
-				if c, err := store.Find(b.Context(), home, user); err != nil || len(c.Items) != items {
-					b.Fatal(err)
-				}
-				took[name] = append(took[name], time.Since(began))
-			}
-		}
-		for _, name := range []string{"from the database", "validated"} {
-			row("%s\t%d\t%d\t%s\t%s", name, items, reads, millis(at(.5, took[name])), millis(at(.99, took[name])))
-		}
-	}
 }

@@ -8,8 +8,8 @@
 //	                                                ├─────miss──▶ load ─▶ fill ─▶ value
 //	                                                └─(breaker open, time-out)─ limit ─▶ load ─▶ value
 //
-// FetchValidated and Write are for values that must never be out of date, Counts for counters on their way to
-// the database.
+// Write is for values that were just committed or read past the cache, Counts for counters on their way to the
+// database.
 //
 // Its guarantees:
 //   - Redis costs a caller at most Config.Timeout for a look and as much for a fill; once the breaker has

@@ -41,7 +41,6 @@ func TestStatusHeader(t *testing.T) {
 		`"Redis"; hit; ttl=0; collapsed`:           {Outcome: Hit, TTL: time.Millisecond, Collapsed: true},
 		`"Redis"; hit; ttl=-1; detail=stale`:       {Outcome: Stale, TTL: -time.Millisecond},
 		`"Redis"; hit; ttl=-412; detail=stale`:     {Outcome: Stale, TTL: -412 * time.Second},
-		`"Redis"; fwd=stale; fwd-status=304`:       {Outcome: Validated},
 		`"Redis"; fwd=uri-miss; stored`:            {Outcome: Miss, Stored: true},
 		`"Redis"; fwd=uri-miss`:                    {Outcome: Miss},
 		`"Redis"; fwd=request`:                     {Outcome: Refused},

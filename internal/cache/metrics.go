@@ -36,7 +36,7 @@ func newMetrics(registry prometheus.Registerer, state func() int) (*metrics, err
 		Name: "meridian_cache_breaker_state",
 		Help: "0 Redis is used, 1 it is probed, 2 it is bypassed.",
 	}, func() float64 { return float64(state()) })
-	for _, outcome := range []Outcome{Hit, Stale, Validated, Miss, Bypass} {
+	for _, outcome := range []Outcome{Hit, Stale, Miss, Bypass} {
 		m.fetches.WithLabelValues(string(outcome))
 	}
 	for _, outcome := range []string{"done", "failed"} {

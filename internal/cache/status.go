@@ -10,12 +10,11 @@ type Outcome string
 
 // The outcomes of a fetch.
 const (
-	Hit       Outcome = "hit"       // from Redis
-	Stale     Outcome = "stale"     // from Redis, past its freshness; it is being loaded anew
-	Validated Outcome = "validated" // from Redis, after the system of record confirmed it
-	Miss      Outcome = "miss"      // loaded, since Redis had no entry, or another version
-	Bypass    Outcome = "bypass"    // loaded, since Redis did not answer
-	Refused   Outcome = "refused"   // loaded, since the caller asked for something newer than Redis had
+	Hit     Outcome = "hit"     // from Redis
+	Stale   Outcome = "stale"   // from Redis, past its freshness; it is being loaded anew
+	Miss    Outcome = "miss"    // loaded, since Redis had no entry, or another version
+	Bypass  Outcome = "bypass"  // loaded, since Redis did not answer
+	Refused Outcome = "refused" // loaded, since the caller asked for something newer than Redis had
 )
 
 // Status describes one fetch.
@@ -39,8 +38,6 @@ func (s Status) Header(name string) string {
 		value += "; hit; ttl=" + s.seconds()
 	case Stale:
 		value += "; hit; ttl=" + s.seconds() + "; detail=stale"
-	case Validated:
-		value += "; fwd=stale; fwd-status=304"
 	case Miss:
 		value += "; fwd=uri-miss"
 	case Refused:

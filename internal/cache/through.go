@@ -201,3 +201,11 @@ func recovered[T any](ctx context.Context, load func(context.Context) (T, error)
 	}()
 	return load(ctx)
 }
+
+// Write puts a value that was just committed, or read past the cache, into Redis, unless a newer version is there,
+// and reports whether it did. Where Redis does not answer, nothing is written, and an older entry may stay for its
+// life.
+func Write[T any](ctx context.Context, c *Cache, key string, life Life, codec Codec[T], value T) bool {
+	// The value stands whether or not its caller still waits.
+	return keep(context.WithoutCancel(ctx), c, source[T]{key: key, life: life, codec: codec}, "", value, 0)
+}

@@ -330,3 +330,34 @@ func TestClosed(t *testing.T) {
 		t.Errorf("fetch = %+v %v, want a bypass", status, err)
 	}
 }
+
+// What was written past the cache replaces what is older there, and never what is newer.
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	s := startRedis(t)
+	c := s.cache(t)
+	write := func(version uint64) bool {
+		return Write(t.Context(), c, "product:a", Life{Fresh: time.Minute}, productCodec(), product{"a", version})
+	}
+	for _, step := range []struct {
+		version uint64
+		written bool
+		want    uint64
+	}{
+		{2, true, 2},
+		{3, true, 3},
+		{2, false, 3}, // a late write of an older version
+	} {
+		if written := write(step.version); written != step.written {
+			t.Errorf("version %d was written: %t", step.version, written)
+		}
+		p, status, err := fetchProduct(t.Context(), c, "a", 9)
+		if err != nil || p.Version != step.want || status.Outcome != Hit {
+			t.Errorf("after version %d: %+v %+v %v, want version %d by hit", step.version, p, status, err, step.want)
+		}
+	}
+	s.Kill()
+	if write(5) {
+		t.Error("without Redis a write went through")
+	}
+}

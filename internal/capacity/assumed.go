@@ -37,7 +37,7 @@ func (m *making) assumed() []Assumed {
 		{"database copies", fmt.Sprintf("%d of each row, two of them at home; work divided half and half between lease and copies", a.CopiesOfRow), "region survival; the division is assumed"},
 		{"database machines", fmt.Sprintf("at least %d in a region, at most %v GiB for each vCPU and %v for each node", a.FewestDatabase, a.GiBPerVCPU, a.GiBPerNode), "CockroachDB's production checklist"},
 		{"disks", fmt.Sprintf("%s full after %d months; neither compressed nor fragmented", percent(a.DiskFull), a.Months), "chosen"},
-		{"cache", fmt.Sprintf("%d products, carts for %v min, %s full; a primary and two replicas", a.Products, a.CartMinutes, percent(a.CacheFull)), "assumed; terraform/"},
+		{"cache", fmt.Sprintf("%d products, %s full; a primary and two replicas", a.Products, percent(a.CacheFull)), "assumed; terraform/"},
 		{"pods", fmt.Sprintf("%v vCPU and %v GiB each; at least %d of a deployment; %s of a node is the system's", a.PodVCPU, a.PodGiB, a.FewestPods, percent(a.NodeReserved)), "deploy/k8s; assumed"},
 		{"best seller", percent(a.HotShare) + " of the orders hold the same variant", "assumed"},
 		{"payment provider", fmt.Sprintf("answers within %v ms", a.ProviderMs), "assumed"},

@@ -55,7 +55,6 @@ type Assumptions struct {
 	Months         int     // of growth that disks have room for
 	StatementMs    float64 // that a transaction holds its connection for, besides waiting for its quorum
 	ProviderMs     float64 // that the payment provider takes for an answer
-	CartMinutes    float64 // that a cart stays in the cache
 	Products       int     // in the catalog
 	CopiesOfRow    int     // that the database keeps: 5 where it survives the loss of a region
 	RowsPerVCPU    float64 // written in a second by one vCPU of the database, with all reads that go with them
@@ -78,7 +77,7 @@ type Assumptions struct {
 func DefaultAssumptions() Assumptions {
 	return Assumptions{
 		Target: 0.6, Limit: 0.85, PeakToMean: 3, SignIns: 1, HotShare: 0.04, Months: 12, StatementMs: 10, ProviderMs: 100,
-		CartMinutes: 15, Products: 10_000, CopiesOfRow: 5, RowsPerVCPU: 370, ReadsPerVCPU: 2000, GiBPerVCPU: 320, GiBPerNode: 10 * 1024,
+		Products: 10_000, CopiesOfRow: 5, RowsPerVCPU: 370, ReadsPerVCPU: 2000, GiBPerVCPU: 320, GiBPerNode: 10 * 1024,
 		ConnsPerVCPU: 4, ConnsPerPod: 16, Payments: 32, PodVCPU: 1, PodGiB: 0.5, NodeReserved: 0.15, DiskFull: 0.7, CacheFull: 0.75,
 		FewestPods: 3, FewestDatabase: 3,
 	}

@@ -49,7 +49,7 @@ func (in Input) need(w world, name regions.Name, served map[regions.Name]load) n
 			return min(c.Writing, c.Transactions)*commit + max(0, c.Transactions-c.Writing)*a.StatementMs/1000
 		}),
 		database: in.database(w, name, served),
-		cache:    in.cached(l),
+		cache:    in.cached(),
 	}
 }
 
@@ -78,9 +78,7 @@ func (in Input) database(w world, name regions.Name, served map[regions.Name]loa
 	return vcpu
 }
 
-// cached returns the bytes that a region's cache holds: the whole catalog, and the carts of those who changed one
-// lately, each by somebody else.
-func (in Input) cached(l load) float64 {
-	carts := (l.requests[SetItem] + l.requests[GetCart]) * in.Assumptions.CartMinutes * 60
-	return float64(in.Assumptions.Products)*in.Profile.Cache["product"].BytesPerKey + carts*in.Profile.Cache["cart"].BytesPerKey
+// cached returns the bytes that a region's cache holds: the whole catalog.
+func (in Input) cached() float64 {
+	return float64(in.Assumptions.Products) * in.Profile.Cache["product"].BytesPerKey
 }

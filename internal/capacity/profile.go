@@ -166,7 +166,7 @@ func (p Profile) Validate() error {
 			return invalid("has a negative cost of %s", r)
 		}
 	}
-	if p.Order.Measured <= 0 || len(p.Order.Tables) == 0 || p.Cache["product"].Keys <= 0 || p.Cache["cart"].Keys <= 0 {
+	if p.Order.Measured <= 0 || len(p.Order.Tables) == 0 || p.Cache["product"].Keys <= 0 {
 		return invalid("does not say how large orders and cache entries are")
 	}
 	if p.Stack.MemoryBytes <= 0 || p.Edge.MemoryBytes <= 0 {

@@ -30,21 +30,6 @@ func (s *Store) Find(ctx context.Context, home regions.Name, userID string) (car
 	return c, sqldb.Fault(err)
 }
 
-// FindUnless is Find, except that it returns known itself, and does not read the items, where the cart is still at
-// known's version.
-func (s *Store) FindUnless(ctx context.Context, home regions.Name, userID string, known cart.Cart) (cart.Cart, error) {
-	var c cart.Cart
-	err := s.db.QueryRow(ctx, `SELECT CASE WHEN version <> $3 THEN items END, version FROM carts
-		WHERE home_region = $1 AND user_id = $2`, home, userID, known.Version).Scan(&c.Items, &c.Version)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return cart.Cart{}, nil
-	case err == nil && c.Version == known.Version:
-		return known, nil
-	}
-	return c, sqldb.Fault(err)
-}
-
 // Change implements cart.Store.
 func (s *Store) Change(ctx context.Context, home regions.Name, userID string, change func(cart.Cart) (cart.Cart, error)) (cart.Cart, error) {
 	var after cart.Cart

@@ -169,33 +169,3 @@ func TestOrderTakesTheCart(t *testing.T) {
 		t.Errorf("the next cart has version %d", got.Version)
 	}
 }
-
-func TestFindUnless(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	add := func(sku string) cart.Cart {
-		c, err := s.Change(t.Context(), home, "u", func(c cart.Cart) (cart.Cart, error) { return c.With(sku, 1) })
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	first := add("A")
-	second := add("B")
-	same := cart.Cart{Version: second.Version, Items: map[string]int64{"not": 9}} // tells that it was not read
-	for name, c := range map[string]struct {
-		user        string
-		known, want cart.Cart
-	}{
-		"the version that is known": {"u", same, same},
-		"an older one is known":     {"u", first, second},
-		"a newer one is known":      {"u", cart.Cart{Version: 7}, second},
-		"none is known":             {"u", cart.Cart{}, second},
-		"there is no cart":          {"v", first, cart.Cart{}},
-	} {
-		got, err := s.FindUnless(t.Context(), home, c.user, c.known)
-		if diff := cmp.Diff(c.want, got); err != nil || diff != "" {
-			t.Errorf("%s: %v\n%s", name, err, diff)
-		}
-	}
-}

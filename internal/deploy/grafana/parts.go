@@ -59,7 +59,7 @@ func database(c *regions.Catalog) *board {
 // cache shows the regional caches.
 func cache(c *regions.Catalog) *board {
 	b := newBoard(c, "cache", "Cache", "The regional caches: what they save, and what happens when Redis is away.", true)
-	const hits = `outcome=~"hit|stale|validated"`
+	const hits = `outcome=~"hit|stale"`
 	b.add(8, 8, graph("Hit ratio", "Part of the fetches that needed no load from the database.", "percentunit", &limits{.8, .5}),
 		q(`sum by (cloud_region) (rate(meridian_cache_fetches_total{`+one+`, `+hits+`}[$__rate_interval])) / sum by (cloud_region) (rate(meridian_cache_fetches_total{`+one+`}[$__rate_interval]))`, "{{cloud_region}}"))
 	b.add(8, 8, stacked("Fetches", "By where the value came from.", "ops"), q(`sum by (outcome) (rate(meridian_cache_fetches_total{`+one+`}[$__rate_interval]))`, "{{outcome}}"))
