@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 )
 
 // Limits of a cart.
@@ -35,6 +37,15 @@ func (c Cart) Sorted() []Item {
 		out = append(out, Item{sku, c.Items[sku]})
 	}
 	return out
+}
+
+// Checkout returns the cart as the checkout room prices it.
+func (c Cart) Checkout(currency money.Currency) checkout.Cart {
+	items := make(map[string]checkout.Item, len(c.Items))
+	for sku, quantity := range c.Items {
+		items[sku] = checkout.Item{Quantity: quantity}
+	}
+	return checkout.Cart{Currency: currency, Items: items}
 }
 
 // Etag names this state of the cart.

@@ -5,6 +5,7 @@ package catalog
 import (
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/money"
 )
 
@@ -45,4 +46,24 @@ func (v Variant) Price(c money.Currency) (money.Money, bool) {
 		}
 	}
 	return money.Money{}, false
+}
+
+// Offer returns what a SKU of the product is called and costs in a currency. It is false where the product is not
+// sold, or has no such SKU.
+func (p Product) Offer(sku string, c money.Currency) (checkout.Offer, bool) {
+	for _, v := range p.Variants {
+		if v.SKU == sku && p.Active {
+			price, _ := v.Price(c) // none is the zero Money, as an offer wants it
+			return checkout.Offer{Title: OfferTitle(p.Title, v.Title), Price: price}, true
+		}
+	}
+	return checkout.Offer{}, false
+}
+
+// OfferTitle is what a variant of a product is called where it stands alone, as in a cart.
+func OfferTitle(product, variant string) string {
+	if variant == "" {
+		return product
+	}
+	return product + " · " + variant
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/regions"
@@ -61,43 +62,27 @@ type Line struct {
 	UnitPrice money.Money
 }
 
-// Offer is what a SKU costs now. Minor is nil where it has no price in the currency.
-type Offer struct {
-	Title string
-	Minor *int64
-}
-
-// Price turns cart items into lines and a total. Errors: fault.FailedPrecondition (CART_EMPTY, SKU_NOT_SOLD,
-// PRICE_MISSING), fault.Invalid (TOTAL_TOO_LARGE).
-func Price(items map[string]int64, offers map[string]Offer, currency money.Currency) ([]Line, money.Money, error) {
-	if len(items) == 0 {
-		return nil, money.Money{}, fault.New(fault.FailedPrecondition, "CART_EMPTY", "the cart is empty; add an item first")
+// Compose makes the order that a quote of the cart turns into. Errors: fault.FailedPrecondition (CART_EMPTY,
+// SKU_NOT_SOLD, PRICE_MISSING), fault.Aborted (TOTAL_CHANGED).
+func Compose(p Placement, q checkout.Quote) (Order, error) {
+	if err := q.Orderable(); err != nil {
+		return Order{}, err
 	}
-	total := money.Money{Currency: currency}
-	lines := make([]Line, 0, len(items))
-	for sku, quantity := range items {
-		offer, sold := offers[sku]
-		switch {
-		case !sold:
-			return nil, total, fault.New(fault.FailedPrecondition, "SKU_NOT_SOLD", "SKU %s is not sold any more; remove it from the cart", sku).With("sku", sku)
-		case offer.Minor == nil:
-			return nil, total, fault.New(fault.FailedPrecondition, "PRICE_MISSING", "SKU %s has no price in %s", sku, currency).With("sku", sku)
-		}
-		line := Line{SKU: sku, Title: offer.Title, Quantity: quantity, UnitPrice: money.Money{Minor: *offer.Minor, Currency: currency}}
-		amount, err := line.UnitPrice.Times(quantity)
-		if err == nil {
-			total, err = total.Add(amount)
-		}
-		if err != nil {
-			return nil, total, fault.Wrap(err, fault.Invalid, "TOTAL_TOO_LARGE", "the total of the order is too large")
-		}
-		lines = append(lines, line)
+	if p.ExpectedTotal != (money.Money{}) && p.ExpectedTotal != q.Total {
+		return Order{}, fault.New(fault.Aborted, "TOTAL_CHANGED", "the total is %s now; read the cart and its prices again", q.Total)
 	}
-	slices.SortFunc(lines, func(a, b Line) int {
-		if a.SKU < b.SKU {
-			return -1
-		}
-		return 1
-	})
-	return lines, total, nil
+	o := Order{
+		ID:        p.ID,
+		Home:      p.Home,
+		UserID:    p.UserID,
+		State:     PendingPayment,
+		Total:     q.Total,
+		Version:   1,
+		CreatedAt: p.Now,
+		UpdatedAt: p.Now,
+	}
+	for _, l := range q.Lines {
+		o.Lines = append(o.Lines, Line{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
+	}
+	return o, nil
 }

@@ -1,16 +1,12 @@
 package order_test
 
 import (
-	"maps"
-	"math"
-	"math/big"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/order"
@@ -46,58 +42,37 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
-func TestPrice(t *testing.T) {
+func TestCompose(t *testing.T) {
 	t.Parallel()
-	offers := map[string]order.Offer{
-		"B": {Title: "Tea", Minor: new(int64(250))}, "A": {Title: "Pot", Minor: new(int64(1000))}, "free": {Title: "Sample", Minor: new(int64(0))}, "USD only": {Title: "Cup"},
+	eur := func(minor int64) money.Money { return money.Money{Minor: minor, Currency: "EUR"} }
+	quote := checkout.Quote{
+		Currency: "EUR", Subtotal: eur(1500), Total: eur(1500),
+		Lines: []checkout.Line{
+			{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000), Previous: eur(1200), Amount: eur(1000), Total: eur(1000)},
+			{SKU: "B", Title: "Tea", Quantity: 2, UnitPrice: eur(250), Amount: eur(500), Total: eur(500)},
+		},
 	}
-	lines, total, err := order.Price(map[string]int64{"B": 3, "A": 1, "free": 2}, offers, "EUR")
-	want := []order.Line{
-		{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: money.Money{Minor: 1000, Currency: "EUR"}},
-		{SKU: "B", Title: "Tea", Quantity: 3, UnitPrice: money.Money{Minor: 250, Currency: "EUR"}},
-		{SKU: "free", Title: "Sample", Quantity: 2, UnitPrice: money.Money{Currency: "EUR"}},
+	p := order.Placement{ID: "o", Home: "eu-west-1", UserID: "u", Currency: "EUR", Now: now, ExpectedTotal: eur(1500)}
+	want := order.Order{
+		ID: "o", Home: "eu-west-1", UserID: "u", State: order.PendingPayment, Total: eur(1500), Version: 1, CreatedAt: now, UpdatedAt: now,
+		Lines: []order.Line{{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000)}, {SKU: "B", Title: "Tea", Quantity: 2, UnitPrice: eur(250)}},
 	}
-	if diff := cmp.Diff(want, lines); err != nil || diff != "" || total != (money.Money{Minor: 1750, Currency: "EUR"}) {
-		t.Errorf("total %s, %v\n%s", total, err, diff)
+	got, err := order.Compose(p, quote)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
 	}
-	for reason, items := range map[string]map[string]int64{
-		"CART_EMPTY": {}, "SKU_NOT_SOLD": {"A": 1, "gone": 1}, "PRICE_MISSING": {"A": 1, "USD only": 1},
-	} {
-		if lines, _, err := order.Price(items, offers, "EUR"); fault.Reason(err) != reason || !fault.Is(err, fault.FailedPrecondition) || lines != nil {
-			t.Errorf("%s: %v, %v", reason, lines, err)
+	for _, expected := range []money.Money{eur(1499), {Minor: 1500, Currency: "USD"}} {
+		p.ExpectedTotal = expected
+		if _, err := order.Compose(p, quote); fault.Reason(err) != "TOTAL_CHANGED" || !fault.Is(err, fault.Aborted) || !strings.Contains(err.Error(), "15.00 EUR") {
+			t.Errorf("%s is expected: %v", expected, err)
 		}
 	}
-	if _, _, err := order.Price(nil, nil, "EUR"); fault.Reason(err) != "CART_EMPTY" {
-		t.Errorf("no items: %v", err)
+	p.ExpectedTotal = money.Money{}
+	if _, err := order.Compose(p, quote); err != nil {
+		t.Errorf("nothing is expected: %v", err)
 	}
-}
-
-// A total is the sum over its lines, or refused where that does not fit.
-func TestTotalIsTheSumOfTheLines(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		items := rapid.MapOfN(rapid.StringN(1, 4, -1), rapid.Int64Range(1, 99), 1, 20).Draw(t, "items")
-		price := rapid.OneOf(rapid.Int64Range(0, 100000), rapid.Int64Range(0, math.MaxInt64))
-		offers, sum := map[string]order.Offer{}, new(big.Int)
-		for _, sku := range slices.Sorted(maps.Keys(items)) {
-			n := price.Draw(t, "price of "+sku)
-			offers[sku] = order.Offer{Title: sku, Minor: &n}
-			sum.Add(sum, new(big.Int).Mul(big.NewInt(n), big.NewInt(items[sku])))
-		}
-		lines, total, err := order.Price(items, offers, "JPY")
-		if !sum.IsInt64() {
-			if fault.Reason(err) != "TOTAL_TOO_LARGE" || !fault.Is(err, fault.Invalid) {
-				t.Fatalf("%s does not fit, and the total is %s, %v", sum, total, err)
-			}
-			return
-		}
-		if err != nil || total != (money.Money{Minor: sum.Int64(), Currency: "JPY"}) || len(lines) != len(items) {
-			t.Fatalf("total %s of %d lines, %v; want %s of %d", total, len(lines), err, sum, len(items))
-		}
-		for i, l := range lines {
-			if l.Quantity != items[l.SKU] || l.UnitPrice.Minor != *offers[l.SKU].Minor || (i > 0 && lines[i-1].SKU >= l.SKU) {
-				t.Fatalf("line %d is %+v of %v", i, l, lines)
-			}
-		}
-	})
+	quote.Unavailable = []checkout.Unavailable{{SKU: "C", Quantity: 1, Reason: checkout.NotSold}}
+	if _, err := order.Compose(p, quote); fault.Reason(err) != "SKU_NOT_SOLD" || !fault.Is(err, fault.FailedPrecondition) {
+		t.Errorf("part of it is not sold: %v", err)
+	}
 }

@@ -15,14 +15,15 @@ import (
 // the list after it; in a row's own room, {domain} makes one row for each. Rows of one room add up. Tests may
 // import anything.
 //
-// What it protects: the words of the business depend on nothing; a domain's rules know neither SQL nor the
-// protocol nor another domain; one domain's SQL uses another's only where one transaction spans both; the
-// edge knows no domain; test support is for tests; the product knows nothing of the simulator.
+// What it protects: the words of the business depend on nothing, and pricing on words alone; a domain's rules know
+// neither SQL nor the protocol nor another domain; one domain's SQL uses another's only where one transaction spans
+// both; the edge knows no domain; test support is for tests; the product knows nothing of the simulator.
 const roomTable = `
 words      = regions internal/clock internal/fault internal/id internal/money internal/consistency
 {domain}   = account cart catalog order payment stock
 product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache internal/{domain}/{domain}metrics
+product    = product internal/checkout
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
 product    = product internal/order/orderredis internal/health internal/health/healthsql internal/rollout internal/capacity
@@ -43,11 +44,17 @@ internal/fault                     :
 internal/consistency               : internal/fault
 internal/id                        : regions
 
+internal/checkout                  : words
 internal/{domain}                  : words
 internal/{domain}/{domain}sql      : words internal/sqldb internal/{domain}
 internal/{domain}/{domain}rpc      : words internal/rpc api/gen internal/{domain}
 internal/{domain}/{domain}cache    : words internal/cache internal/{domain}
 internal/{domain}/{domain}metrics  : words internal/{domain}
+internal/cart                      : internal/checkout
+internal/catalog                   : internal/checkout
+internal/catalog/catalogsql        : internal/checkout
+internal/order                     : internal/checkout
+internal/order/ordersql            : internal/checkout
 internal/catalog/shopify           : words internal/catalog
 internal/account/password          : words
 internal/account/token             : words

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -132,20 +133,19 @@ func (s *Store) Sold(ctx context.Context, sku string) (sold bool, err error) {
 	return sold, fail(err)
 }
 
-// Offer is a SKU as an order line takes it.
-type Offer struct {
-	SKU, Title string
-	Minor      *int64 // nil: it has no price in the currency
-}
-
-// QueueOffers reads titles and prices of SKUs of active products into offers.
-func QueueOffers(batch *sqldb.Batch, skus []string, currency money.Currency, offers map[string]Offer) {
-	batch.Queue(`SELECT v.sku, CASE WHEN v.title = '' THEN p.title ELSE p.title || ' · ' || v.title END, c.minor
+// QueueOffers reads the offers of SKUs of active products in a currency into offers, inside the caller's transaction.
+func QueueOffers(batch *sqldb.Batch, skus []string, currency money.Currency, offers map[string]checkout.Offer) {
+	batch.Queue(`SELECT v.sku, p.title, v.title, c.minor
 		FROM variants v JOIN products p ON p.handle = v.handle LEFT JOIN prices c ON c.sku = v.sku AND c.currency = $2
 		WHERE v.sku = ANY ($1) AND p.active`, skus, currency).Query(func(rows pgx.Rows) error {
-		var o Offer
-		_, err := pgx.ForEachRow(rows, []any{&o.SKU, &o.Title, &o.Minor}, func() error {
-			offers[o.SKU] = o
+		var product, variant, sku string
+		var minor *int64
+		_, err := pgx.ForEachRow(rows, []any{&sku, &product, &variant, &minor}, func() error {
+			offer := checkout.Offer{Title: catalog.OfferTitle(product, variant)}
+			if minor != nil {
+				offer.Price = money.Money{Minor: *minor, Currency: currency}
+			}
+			offers[sku] = offer
 			return nil
 		})
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
@@ -262,25 +263,36 @@ func TestSold(t *testing.T) {
 	}
 }
 
+// An order is placed at what a transaction reads, and a cart shows what the product says: they say the same.
 func TestOffers(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	tea := simple("tea", "Food", true)
-	s.put(backpack(), simple("hidden", "", false), tea)
-	offers := map[string]catalogsql.Offer{}
+	s.put(backpack(), simple("hidden", "", false), simple("tea", "Food", true))
+	skus := []string{"bp-l", "bp-a", "sku-hidden", "sku-tea", "gone"}
+	offers := map[string]checkout.Offer{}
 	err := s.db.InTx(t.Context(), func(tx sqldb.Tx) error {
 		batch := &sqldb.Batch{}
-		catalogsql.QueueOffers(batch, []string{"bp-l", "bp-a", "sku-hidden", "sku-tea", "gone"}, "USD", offers)
+		catalogsql.QueueOffers(batch, skus, "USD", offers)
 		return tx.Send(t.Context(), batch)
 	})
-	price := int64(13999)
-	want := map[string]catalogsql.Offer{
-		"bp-l":    {SKU: "bp-l", Title: "Expedition Backpack · Large", Minor: &price},
-		"bp-a":    {SKU: "bp-a", Title: "Expedition Backpack · Small"},
-		"sku-tea": {SKU: "sku-tea", Title: "tea"},
+	want := map[string]checkout.Offer{
+		"bp-l":    {Title: "Expedition Backpack · Large", Price: money.Money{Minor: 13999, Currency: "USD"}},
+		"bp-a":    {Title: "Expedition Backpack · Small"},
+		"sku-tea": {Title: "tea"},
 	}
 	if diff := cmp.Diff(want, offers); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
+	}
+	byProduct := map[string]checkout.Offer{}
+	for _, handle := range []string{"backpack", "hidden", "tea"} {
+		for _, sku := range skus {
+			if offer, sold := s.find(handle).Offer(sku, "USD"); sold {
+				byProduct[sku] = offer
+			}
+		}
+	}
+	if diff := cmp.Diff(want, byProduct); diff != "" {
+		t.Errorf("the products say otherwise:\n%s", diff)
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
-	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock"
@@ -27,10 +27,11 @@ import (
 type Store struct {
 	db    *sqldb.DB
 	clock clock.Clock
+	rules checkout.Rules
 }
 
-// New returns a Store.
-func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
+// New returns a Store that prices what it places by these rules, in their order.
+func New(db *sqldb.DB, c clock.Clock, rules ...checkout.Rule) *Store { return &Store{db, c, rules} }
 
 // claim makes the key this order's own, together with the answer, unless a live one is there. It is the last
 // statement and not the first, so that the transaction never reads among the keys that others insert.
@@ -55,7 +56,7 @@ func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, erro
 		if err != nil {
 			return err
 		}
-		if o, err = compose(ctx, tx, p, c); err != nil {
+		if o, err = s.compose(ctx, tx, p, c); err != nil {
 			return err
 		}
 		return write(ctx, tx, p, o)
@@ -95,12 +96,13 @@ func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart,
 	return c, nil
 }
 
-// compose prices the cart and locks its stock in one round trip, and decides.
-func compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart) (order.Order, error) {
+// compose reads what the cart's items cost and locks their stock in one round trip. What they come to, and whether
+// that can be ordered, is the checkout and the order room's to say.
+func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart) (order.Order, error) {
 	if err := c.Matches(p.CartEtag); err != nil {
 		return order.Order{}, err
 	}
-	found := map[string]catalogsql.Offer{}
+	offers := map[string]checkout.Offer{}
 	if len(c.Items) > 0 {
 		batch := &sqldb.Batch{}
 		wanted := quantities(c.Items)
@@ -108,27 +110,17 @@ func compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart) (
 		for i, q := range wanted {
 			skus[i] = q.SKU
 		}
-		catalogsql.QueueOffers(batch, skus, p.Currency, found)
+		catalogsql.QueueOffers(batch, skus, p.Currency, offers)
 		stocksql.QueueLock(batch, p.Home, wanted)
 		if err := tx.Send(ctx, batch); err != nil {
 			return order.Order{}, err
 		}
 	}
-	offers := make(map[string]order.Offer, len(found))
-	for sku, o := range found {
-		offers[sku] = order.Offer{Title: o.Title, Minor: o.Minor}
-	}
-	lines, total, err := order.Price(c.Items, offers, p.Currency)
+	q, err := s.rules.Quote(c.Checkout(p.Currency), offers)
 	if err != nil {
 		return order.Order{}, err
 	}
-	if p.ExpectedTotal != (money.Money{}) && p.ExpectedTotal != total {
-		return order.Order{}, fault.New(fault.Aborted, "TOTAL_CHANGED", "the total is %s now; read the cart and its prices again", total)
-	}
-	return order.Order{
-		ID: p.ID, Home: p.Home, UserID: p.UserID, State: order.PendingPayment, Lines: lines, Total: total,
-		Version: 1, CreatedAt: p.Now, UpdatedAt: p.Now,
-	}, nil
+	return order.Compose(p, q)
 }
 
 // write stores the order and everything that goes with it in one round trip.
