@@ -9,7 +9,9 @@
 package cartv1
 
 import (
+	v1 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
 	_ "github.com/meridian-commerce/meridian/api/gen/meridian/locality/v1"
+	v11 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -24,11 +26,72 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Unavailable is why an item of a cart cannot be ordered. PlaceOrder refuses a cart that has one.
+type Unavailable int32
+
+const (
+	Unavailable_UNAVAILABLE_UNSPECIFIED Unavailable = 0
+	// The SKU is not sold any more.
+	Unavailable_UNAVAILABLE_NOT_SOLD Unavailable = 1
+	// The SKU has no price in the account's currency.
+	Unavailable_UNAVAILABLE_NO_PRICE Unavailable = 2
+)
+
+// Enum value maps for Unavailable.
+var (
+	Unavailable_name = map[int32]string{
+		0: "UNAVAILABLE_UNSPECIFIED",
+		1: "UNAVAILABLE_NOT_SOLD",
+		2: "UNAVAILABLE_NO_PRICE",
+	}
+	Unavailable_value = map[string]int32{
+		"UNAVAILABLE_UNSPECIFIED": 0,
+		"UNAVAILABLE_NOT_SOLD":    1,
+		"UNAVAILABLE_NO_PRICE":    2,
+	}
+)
+
+func (x Unavailable) Enum() *Unavailable {
+	p := new(Unavailable)
+	*p = x
+	return p
+}
+
+func (x Unavailable) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Unavailable) Descriptor() protoreflect.EnumDescriptor {
+	return file_meridian_cart_v1_cart_proto_enumTypes[0].Descriptor()
+}
+
+func (Unavailable) Type() protoreflect.EnumType {
+	return &file_meridian_cart_v1_cart_proto_enumTypes[0]
+}
+
+func (x Unavailable) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Unavailable.Descriptor instead.
+func (Unavailable) EnumDescriptor() ([]byte, []int) {
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{0}
+}
+
+// Cart is what the caller means to buy, and what it costs now in the account's currency. The server adds up: PlaceOrder
+// charges what the same computation says then, and expected_total holds it to what the caller saw.
 type Cart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Items []*Item                `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
 	// Changes whenever the cart does; send it back to be told of a lost race (ABORTED).
-	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// What rules of pricing added to or took off items and the whole, in the order in which they did.
+	Adjustments []*v1.Adjustment `protobuf:"bytes,3,rep,name=adjustments,proto3" json:"adjustments,omitempty"`
+	// The sum of the items' amounts.
+	Subtotal *v11.Money `protobuf:"bytes,4,opt,name=subtotal,proto3" json:"subtotal,omitempty"`
+	// The subtotal and all adjustments. Absent in the answer to a SetItem that is done, but whose prices could not be
+	// read: GetCart has them.
+	Total         *v11.Money `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,10 +140,42 @@ func (x *Cart) GetEtag() string {
 	return ""
 }
 
+func (x *Cart) GetAdjustments() []*v1.Adjustment {
+	if x != nil {
+		return x.Adjustments
+	}
+	return nil
+}
+
+func (x *Cart) GetSubtotal() *v11.Money {
+	if x != nil {
+		return x.Subtotal
+	}
+	return nil
+}
+
+func (x *Cart) GetTotal() *v11.Money {
+	if x != nil {
+		return x.Total
+	}
+	return nil
+}
+
+// Item is one SKU of a cart. One that is unavailable costs nothing and has no prices.
 type Item struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	Quantity      int32                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Sku       string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity  int32                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Title     string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	UnitPrice *v11.Money             `protobuf:"bytes,4,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
+	// What a unit cost when it was put into the cart, if that was another price.
+	PreviousUnitPrice *v11.Money `protobuf:"bytes,5,opt,name=previous_unit_price,json=previousUnitPrice,proto3" json:"previous_unit_price,omitempty"`
+	// The unit price times the quantity.
+	Amount *v11.Money `protobuf:"bytes,6,opt,name=amount,proto3" json:"amount,omitempty"`
+	// The amount and the adjustments of this item.
+	Total *v11.Money `protobuf:"bytes,7,opt,name=total,proto3" json:"total,omitempty"`
+	// Why the item cannot be ordered; unspecified: it can.
+	Unavailable   Unavailable `protobuf:"varint,8,opt,name=unavailable,proto3,enum=meridian.cart.v1.Unavailable" json:"unavailable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -127,6 +222,48 @@ func (x *Item) GetQuantity() int32 {
 		return x.Quantity
 	}
 	return 0
+}
+
+func (x *Item) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Item) GetUnitPrice() *v11.Money {
+	if x != nil {
+		return x.UnitPrice
+	}
+	return nil
+}
+
+func (x *Item) GetPreviousUnitPrice() *v11.Money {
+	if x != nil {
+		return x.PreviousUnitPrice
+	}
+	return nil
+}
+
+func (x *Item) GetAmount() *v11.Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *Item) GetTotal() *v11.Money {
+	if x != nil {
+		return x.Total
+	}
+	return nil
+}
+
+func (x *Item) GetUnavailable() Unavailable {
+	if x != nil {
+		return x.Unavailable
+	}
+	return Unavailable_UNAVAILABLE_UNSPECIFIED
 }
 
 type GetCartRequest struct {
@@ -319,13 +456,23 @@ var File_meridian_cart_v1_cart_proto protoreflect.FileDescriptor
 
 const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmeridian/cart/v1/cart.proto\x12\x10meridian.cart.v1\x1a#meridian/locality/v1/locality.proto\"H\n" +
+	"\x1bmeridian/cart/v1/cart.proto\x12\x10meridian.cart.v1\x1a#meridian/checkout/v1/checkout.proto\x1a#meridian/locality/v1/locality.proto\x1a\x1dmeridian/money/v1/money.proto\"\xf2\x01\n" +
 	"\x04Cart\x12,\n" +
 	"\x05items\x18\x01 \x03(\v2\x16.meridian.cart.v1.ItemR\x05items\x12\x12\n" +
-	"\x04etag\x18\x02 \x01(\tR\x04etag\"4\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\x12B\n" +
+	"\vadjustments\x18\x03 \x03(\v2 .meridian.checkout.v1.AdjustmentR\vadjustments\x124\n" +
+	"\bsubtotal\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\bsubtotal\x12.\n" +
+	"\x05total\x18\x05 \x01(\v2\x18.meridian.money.v1.MoneyR\x05total\"\xf0\x02\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x05R\bquantity\"\x10\n" +
+	"\bquantity\x18\x02 \x01(\x05R\bquantity\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x127\n" +
+	"\n" +
+	"unit_price\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\tunitPrice\x12H\n" +
+	"\x13previous_unit_price\x18\x05 \x01(\v2\x18.meridian.money.v1.MoneyR\x11previousUnitPrice\x120\n" +
+	"\x06amount\x18\x06 \x01(\v2\x18.meridian.money.v1.MoneyR\x06amount\x12.\n" +
+	"\x05total\x18\a \x01(\v2\x18.meridian.money.v1.MoneyR\x05total\x12?\n" +
+	"\vunavailable\x18\b \x01(\x0e2\x1d.meridian.cart.v1.UnavailableR\vunavailable\"\x10\n" +
 	"\x0eGetCartRequest\"=\n" +
 	"\x0fGetCartResponse\x12*\n" +
 	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart\"R\n" +
@@ -334,7 +481,11 @@ const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\bquantity\x18\x02 \x01(\x05R\bquantity\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\"=\n" +
 	"\x0fSetItemResponse\x12*\n" +
-	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart2\xc7\x01\n" +
+	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart*^\n" +
+	"\vUnavailable\x12\x1b\n" +
+	"\x17UNAVAILABLE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14UNAVAILABLE_NOT_SOLD\x10\x01\x12\x18\n" +
+	"\x14UNAVAILABLE_NO_PRICE\x10\x022\xc7\x01\n" +
 	"\vCartService\x12[\n" +
 	"\aGetCart\x12 .meridian.cart.v1.GetCartRequest\x1a!.meridian.cart.v1.GetCartResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x01\x12[\n" +
 	"\aSetItem\x12 .meridian.cart.v1.SetItemRequest\x1a!.meridian.cart.v1.SetItemResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x02B\xca\x01\n" +
@@ -352,28 +503,40 @@ func file_meridian_cart_v1_cart_proto_rawDescGZIP() []byte {
 	return file_meridian_cart_v1_cart_proto_rawDescData
 }
 
+var file_meridian_cart_v1_cart_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_meridian_cart_v1_cart_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_meridian_cart_v1_cart_proto_goTypes = []any{
-	(*Cart)(nil),            // 0: meridian.cart.v1.Cart
-	(*Item)(nil),            // 1: meridian.cart.v1.Item
-	(*GetCartRequest)(nil),  // 2: meridian.cart.v1.GetCartRequest
-	(*GetCartResponse)(nil), // 3: meridian.cart.v1.GetCartResponse
-	(*SetItemRequest)(nil),  // 4: meridian.cart.v1.SetItemRequest
-	(*SetItemResponse)(nil), // 5: meridian.cart.v1.SetItemResponse
+	(Unavailable)(0),        // 0: meridian.cart.v1.Unavailable
+	(*Cart)(nil),            // 1: meridian.cart.v1.Cart
+	(*Item)(nil),            // 2: meridian.cart.v1.Item
+	(*GetCartRequest)(nil),  // 3: meridian.cart.v1.GetCartRequest
+	(*GetCartResponse)(nil), // 4: meridian.cart.v1.GetCartResponse
+	(*SetItemRequest)(nil),  // 5: meridian.cart.v1.SetItemRequest
+	(*SetItemResponse)(nil), // 6: meridian.cart.v1.SetItemResponse
+	(*v1.Adjustment)(nil),   // 7: meridian.checkout.v1.Adjustment
+	(*v11.Money)(nil),       // 8: meridian.money.v1.Money
 }
 var file_meridian_cart_v1_cart_proto_depIdxs = []int32{
-	1, // 0: meridian.cart.v1.Cart.items:type_name -> meridian.cart.v1.Item
-	0, // 1: meridian.cart.v1.GetCartResponse.cart:type_name -> meridian.cart.v1.Cart
-	0, // 2: meridian.cart.v1.SetItemResponse.cart:type_name -> meridian.cart.v1.Cart
-	2, // 3: meridian.cart.v1.CartService.GetCart:input_type -> meridian.cart.v1.GetCartRequest
-	4, // 4: meridian.cart.v1.CartService.SetItem:input_type -> meridian.cart.v1.SetItemRequest
-	3, // 5: meridian.cart.v1.CartService.GetCart:output_type -> meridian.cart.v1.GetCartResponse
-	5, // 6: meridian.cart.v1.CartService.SetItem:output_type -> meridian.cart.v1.SetItemResponse
-	5, // [5:7] is the sub-list for method output_type
-	3, // [3:5] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2,  // 0: meridian.cart.v1.Cart.items:type_name -> meridian.cart.v1.Item
+	7,  // 1: meridian.cart.v1.Cart.adjustments:type_name -> meridian.checkout.v1.Adjustment
+	8,  // 2: meridian.cart.v1.Cart.subtotal:type_name -> meridian.money.v1.Money
+	8,  // 3: meridian.cart.v1.Cart.total:type_name -> meridian.money.v1.Money
+	8,  // 4: meridian.cart.v1.Item.unit_price:type_name -> meridian.money.v1.Money
+	8,  // 5: meridian.cart.v1.Item.previous_unit_price:type_name -> meridian.money.v1.Money
+	8,  // 6: meridian.cart.v1.Item.amount:type_name -> meridian.money.v1.Money
+	8,  // 7: meridian.cart.v1.Item.total:type_name -> meridian.money.v1.Money
+	0,  // 8: meridian.cart.v1.Item.unavailable:type_name -> meridian.cart.v1.Unavailable
+	1,  // 9: meridian.cart.v1.GetCartResponse.cart:type_name -> meridian.cart.v1.Cart
+	1,  // 10: meridian.cart.v1.SetItemResponse.cart:type_name -> meridian.cart.v1.Cart
+	3,  // 11: meridian.cart.v1.CartService.GetCart:input_type -> meridian.cart.v1.GetCartRequest
+	5,  // 12: meridian.cart.v1.CartService.SetItem:input_type -> meridian.cart.v1.SetItemRequest
+	4,  // 13: meridian.cart.v1.CartService.GetCart:output_type -> meridian.cart.v1.GetCartResponse
+	6,  // 14: meridian.cart.v1.CartService.SetItem:output_type -> meridian.cart.v1.SetItemResponse
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_meridian_cart_v1_cart_proto_init() }
@@ -386,13 +549,14 @@ func file_meridian_cart_v1_cart_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_cart_v1_cart_proto_rawDesc), len(file_meridian_cart_v1_cart_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_meridian_cart_v1_cart_proto_goTypes,
 		DependencyIndexes: file_meridian_cart_v1_cart_proto_depIdxs,
+		EnumInfos:         file_meridian_cart_v1_cart_proto_enumTypes,
 		MessageInfos:      file_meridian_cart_v1_cart_proto_msgTypes,
 	}.Build()
 	File_meridian_cart_v1_cart_proto = out.File

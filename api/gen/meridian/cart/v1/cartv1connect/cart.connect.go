@@ -42,7 +42,7 @@ const (
 
 // CartServiceClient is a client for the meridian.cart.v1.CartService service.
 type CartServiceClient interface {
-	// GetCart returns the caller's cart; an empty one if there is none.
+	// GetCart returns the caller's cart and what it costs now; an empty one if there is none.
 	GetCart(context.Context, *v1.GetCartRequest) (*v1.GetCartResponse, error)
 	// SetItem sets how many of a SKU are in the cart. Repeating it changes nothing.
 	SetItem(context.Context, *v1.SetItemRequest) (*v1.SetItemResponse, error)
@@ -102,7 +102,7 @@ func (c *cartServiceClient) SetItem(ctx context.Context, req *v1.SetItemRequest)
 
 // CartServiceHandler is an implementation of the meridian.cart.v1.CartService service.
 type CartServiceHandler interface {
-	// GetCart returns the caller's cart; an empty one if there is none.
+	// GetCart returns the caller's cart and what it costs now; an empty one if there is none.
 	GetCart(context.Context, *v1.GetCartRequest) (*v1.GetCartResponse, error)
 	// SetItem sets how many of a SKU are in the cart. Repeating it changes nothing.
 	SetItem(context.Context, *v1.SetItemRequest) (*v1.SetItemResponse, error)
