@@ -24,6 +24,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogrpc"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/catalog/views"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/order/ordermetrics"
 	"github.com/meridian-commerce/meridian/internal/order/orderrpc"
@@ -84,9 +85,22 @@ func catalogModule(_ context.Context, s *stack) error {
 }
 
 func cartModule(_ context.Context, s *stack) error {
-	service := cart.New(cartsql.New(s.db, s.clock), catalogsql.New(s.db, s.catalog, s.clock))
+	products := catalogsql.New(s.db, s.catalog, s.clock)
+	// A cart is priced by many products, so none of them sets the answer's Cache-Status, and none counts as viewed.
+	silent := func(context.Context, cache.Status) {}
+	offers, err := catalogcache.NewOffers(catalogcache.New(products, s.cache, silent), products)
+	if err != nil {
+		return err
+	}
+	service := cart.New(cartsql.New(s.db, s.clock), offers, pricing()...)
 	s.mux.Handle(cartv1connect.NewCartServiceHandler(cartrpc.New(service), s.handlers...))
 	return nil
+}
+
+// pricing is the rules that everything is priced by, in the order in which they apply. Carts show and orders take what
+// they come to, so that both rooms are given the same; a new rule is a line here.
+func pricing() checkout.Rules {
+	return checkout.Rules{}
 }
 
 // cacheStatus says on the answer where the regional cache had its value from (RFC 9211).
@@ -97,7 +111,7 @@ func (s *stack) cacheStatus(ctx context.Context, status cache.Status) {
 }
 
 func orderModule(_ context.Context, s *stack) error {
-	store, err := ordermetrics.New(ordersql.New(s.db, s.clock), s.telemetry.Metrics)
+	store, err := ordermetrics.New(ordersql.New(s.db, s.clock, pricing()...), s.telemetry.Metrics)
 	if err != nil {
 		return err
 	}

@@ -20,30 +20,19 @@ const (
 
 // Cart is a user's cart. The zero Cart is empty and was never written.
 type Cart struct {
-	Items   map[string]int64 // units by SKU
+	Items   map[string]int64       // units by SKU
+	Prices  map[string]money.Money // what a unit cost when it was put in, by SKU; missing where that is not known
 	Version int64
 }
 
-// Item is one SKU of a cart.
-type Item struct {
-	SKU      string
-	Quantity int64
-}
-
-// Sorted returns the items by SKU.
-func (c Cart) Sorted() []Item {
-	out := make([]Item, 0, len(c.Items))
-	for _, sku := range slices.Sorted(maps.Keys(c.Items)) {
-		out = append(out, Item{sku, c.Items[sku]})
-	}
-	return out
-}
+// SKUs returns what is in the cart, sorted.
+func (c Cart) SKUs() []string { return slices.Sorted(maps.Keys(c.Items)) }
 
 // Checkout returns the cart as the checkout room prices it.
 func (c Cart) Checkout(currency money.Currency) checkout.Cart {
 	items := make(map[string]checkout.Item, len(c.Items))
 	for sku, quantity := range c.Items {
-		items[sku] = checkout.Item{Quantity: quantity}
+		items[sku] = checkout.Item{Quantity: quantity, Seen: c.Prices[sku]}
 	}
 	return checkout.Cart{Currency: currency, Items: items}
 }
@@ -59,9 +48,9 @@ func (c Cart) Matches(etag string) error {
 	return nil
 }
 
-// With returns the cart with that many units of a SKU; 0 removes it. Setting what is already so returns the
-// same version. Errors are fault.Invalid.
-func (c Cart) With(sku string, quantity int64) (Cart, error) {
+// With returns the cart with that many units of a SKU, which costs price now (zero: not known); 0 units remove it.
+// Setting what is already so returns the same version, at the price of then. Errors are fault.Invalid.
+func (c Cart) With(sku string, quantity int64, price money.Money) (Cart, error) {
 	switch {
 	case quantity < 0 || quantity > MaxQuantity:
 		return c, fault.New(fault.Invalid, "QUANTITY_INVALID", "quantity is 0 to %d", MaxQuantity)
@@ -70,13 +59,22 @@ func (c Cart) With(sku string, quantity int64) (Cart, error) {
 	case c.Items[sku] == 0 && len(c.Items) >= MaxItems:
 		return c, fault.New(fault.Invalid, "CART_FULL", "a cart holds at most %d different items", MaxItems)
 	}
-	items := maps.Clone(c.Items)
-	if items == nil {
-		items = map[string]int64{}
+	next := Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Version: c.Version + 1}
+	for other, units := range c.Items {
+		if other != sku {
+			next.put(other, units, c.Prices[other])
+		}
 	}
-	items[sku] = quantity
-	if quantity == 0 {
-		delete(items, sku)
+	if quantity > 0 {
+		next.put(sku, quantity, price)
 	}
-	return Cart{Items: items, Version: c.Version + 1}, nil
+	return next, nil
+}
+
+// put is for a cart that nobody else has yet.
+func (c Cart) put(sku string, quantity int64, price money.Money) {
+	c.Items[sku] = quantity
+	if price != (money.Money{}) {
+		c.Prices[sku] = price
+	}
 }

@@ -9,7 +9,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 )
 
 // A cart is a pure map: it agrees with a model after any changes, no cart changes that was handed out, and its
@@ -21,13 +23,19 @@ func TestWithIsAPureMap(t *testing.T) {
 			cart cart.Cart
 			was  map[string]int64
 		}
-		model, c := map[string]int64{}, cart.Cart{}
+		model, prices := map[string]int64{}, map[string]money.Money{}
+		var c cart.Cart
 		var past []handedOut
 		for range rapid.IntRange(0, 30).Draw(t, "steps") {
 			sku := rapid.SampledFrom([]string{"A", "B", "C", "", "ü"}).Draw(t, "sku")
 			quantity := rapid.OneOf(rapid.Int64Range(-1, 3), rapid.Int64Range(98, 100), rapid.Int64()).Draw(t, "quantity")
 			past = append(past, handedOut{c, maps.Clone(model)})
-			next, err := c.With(sku, quantity)
+			// 0 is a price that is not known.
+			var price money.Money
+			if minor := rapid.Int64Range(0, 9).Draw(t, "price"); minor > 0 {
+				price = money.Money{Minor: minor, Currency: "EUR"}
+			}
+			next, err := c.With(sku, quantity, price)
 			changes := model[sku] != quantity
 			if quantity < 0 || quantity > cart.MaxQuantity {
 				if fault.Reason(err) != "QUANTITY_INVALID" || !fault.Is(err, fault.Invalid) {
@@ -41,9 +49,17 @@ func TestWithIsAPureMap(t *testing.T) {
 				t.Fatalf("With(%q, %d) of %v went from version %d to %d", sku, quantity, c.Items, c.Version, next.Version)
 			}
 			if changes {
-				if model[sku] = quantity; quantity == 0 {
+				model[sku] = quantity
+				prices[sku] = price
+				if quantity == 0 {
 					delete(model, sku)
 				}
+				if quantity == 0 || price == (money.Money{}) {
+					delete(prices, sku)
+				}
+			}
+			if len(next.Prices) != len(prices) || (len(prices) > 0 && !maps.Equal(next.Prices, prices)) {
+				t.Fatalf("after With(%q, %d, %s) the prices are %v, want %v", sku, quantity, price, next.Prices, prices)
 			}
 			c = next
 		}
@@ -61,34 +77,39 @@ func TestWithHoldsSoMany(t *testing.T) {
 	var c cart.Cart
 	var err error
 	for i := range cart.MaxItems {
-		if c, err = c.With(fmt.Sprint(i), 1); err != nil {
+		if c, err = c.With(fmt.Sprint(i), 1, money.Money{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if full, err := c.With("one more", 1); fault.Reason(err) != "CART_FULL" || full.Version != c.Version {
+	if full, err := c.With("one more", 1, money.Money{}); fault.Reason(err) != "CART_FULL" || full.Version != c.Version {
 		t.Errorf("item %d: %v", cart.MaxItems+1, err)
 	}
-	if _, err := c.With("not there", 0); err != nil {
+	if _, err := c.With("not there", 0, money.Money{}); err != nil {
 		t.Errorf("removing what is not there: %v", err)
 	}
-	if _, err := c.With("7", 9); err != nil {
+	if _, err := c.With("7", 9, money.Money{}); err != nil {
 		t.Errorf("more of what is there: %v", err)
 	}
-	if c, err = c.With("7", 0); err != nil || len(c.Items) != cart.MaxItems-1 {
+	if c, err = c.With("7", 0, money.Money{}); err != nil || len(c.Items) != cart.MaxItems-1 {
 		t.Errorf("%d items after one was removed (%v)", len(c.Items), err)
 	}
-	if _, err := c.With("one more", 1); err != nil {
+	if _, err := c.With("one more", 1, money.Money{}); err != nil {
 		t.Errorf("in its place: %v", err)
 	}
 }
 
-func TestSorted(t *testing.T) {
+func TestCheckout(t *testing.T) {
 	t.Parallel()
-	c := cart.Cart{Items: map[string]int64{"b": 2, "a": 1, "B": 3}}
-	if diff := cmp.Diff([]cart.Item{{"B", 3}, {"a", 1}, {"b", 2}}, c.Sorted()); diff != "" {
+	then := money.Money{Minor: 250, Currency: "EUR"}
+	c := cart.Cart{Items: map[string]int64{"b": 2, "a": 1, "B": 3}, Prices: map[string]money.Money{"a": then, "left over": then}}
+	want := checkout.Cart{Currency: "USD", Items: map[string]checkout.Item{"B": {Quantity: 3}, "a": {Quantity: 1, Seen: then}, "b": {Quantity: 2}}}
+	if diff := cmp.Diff(want, c.Checkout("USD")); diff != "" {
 		t.Error(diff)
 	}
-	if got := (cart.Cart{}).Sorted(); len(got) != 0 {
+	if diff := cmp.Diff([]string{"B", "a", "b"}, c.SKUs()); diff != "" {
+		t.Error(diff)
+	}
+	if got := (cart.Cart{}).Checkout("USD"); len(got.Items) != 0 || len((cart.Cart{}).SKUs()) != 0 {
 		t.Errorf("an empty cart has %v", got)
 	}
 }

@@ -3,7 +3,9 @@ package cart
 import (
 	"context"
 
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -16,39 +18,89 @@ type Store interface {
 	Change(ctx context.Context, home regions.Name, userID string, change func(Cart) (Cart, error)) (Cart, error)
 }
 
-// SKUs knows what can be bought. It reads GLOBAL data only.
-type SKUs interface {
-	Sold(ctx context.Context, sku string) (bool, error)
+// Offers knows what is sold. It reads GLOBAL data only, and is safe for concurrent use.
+type Offers interface {
+	// Offers returns what SKUs cost in a currency; those that nobody sells are not among them.
+	Offers(ctx context.Context, skus []string, currency money.Currency) (map[string]checkout.Offer, error)
+}
+
+// Owner is whose cart it is, and the currency she is quoted in.
+type Owner struct {
+	UserID   string
+	Home     regions.Name
+	Currency money.Currency
+}
+
+// Priced is a cart and what it costs now.
+type Priced struct {
+	Cart
+	Quote *checkout.Quote // nil: what it costs could not be found out, after the cart was changed
 }
 
 // Service is the cart room's behavior. It is safe for concurrent use.
 type Service struct {
-	store Store
-	skus  SKUs
+	store  Store
+	offers Offers
+	rules  checkout.Rules
 }
 
-// New returns a Service.
-func New(s Store, skus SKUs) *Service { return &Service{s, skus} }
+// New returns a Service that prices carts by these rules, in their order. For carts to show what orders cost, they
+// must be those of the order room.
+func New(s Store, o Offers, rules ...checkout.Rule) *Service { return &Service{s, o, rules} }
 
-// Cart returns a user's cart.
-func (s *Service) Cart(ctx context.Context, home regions.Name, userID string) (Cart, error) {
-	return s.store.Find(ctx, home, userID)
+// Cart returns a user's cart and its quote. Errors: fault.Unavailable, and those of checkout.Rules.Quote.
+func (s *Service) Cart(ctx context.Context, of Owner) (Priced, error) {
+	c, err := s.store.Find(ctx, of.Home, of.UserID)
+	if err != nil {
+		return Priced{}, err
+	}
+	q, err := s.quote(ctx, c, of.Currency)
+	if err != nil {
+		return Priced{}, err
+	}
+	return Priced{c, &q}, nil
 }
 
 // SetItem sets how many units of a SKU are in a user's cart, if the cart still has that etag (empty: whatever
 // it has). Errors: fault.Invalid, fault.NotFound (SKU_NOT_FOUND), fault.Aborted (CART_CHANGED).
-func (s *Service) SetItem(ctx context.Context, home regions.Name, userID, sku string, quantity int64, etag string) (Cart, error) {
+func (s *Service) SetItem(ctx context.Context, of Owner, sku string, quantity int64, etag string) (Priced, error) {
+	var offer checkout.Offer
+	// What is withdrawn can still be taken out.
 	if quantity > 0 {
-		if sold, err := s.skus.Sold(ctx, sku); err != nil {
-			return Cart{}, err
-		} else if !sold {
-			return Cart{}, fault.New(fault.NotFound, "SKU_NOT_FOUND", "there is no product with SKU %.80q", sku)
+		offers, err := s.offers.Offers(ctx, []string{sku}, of.Currency)
+		if err != nil {
+			return Priced{}, err
+		}
+		var sold bool
+		offer, sold = offers[sku]
+		if !sold {
+			return Priced{}, fault.New(fault.NotFound, "SKU_NOT_FOUND", "there is no product with SKU %.80q", sku)
 		}
 	}
-	return s.store.Change(ctx, home, userID, func(c Cart) (Cart, error) {
+	c, err := s.store.Change(ctx, of.Home, of.UserID, func(c Cart) (Cart, error) {
 		if err := c.Matches(etag); err != nil {
 			return c, err
 		}
-		return c.With(sku, quantity)
+		return c.With(sku, quantity, offer.Price)
 	})
+	if err != nil {
+		return Priced{}, err
+	}
+	priced := Priced{Cart: c}
+	// The change is committed. An error would say that nothing was done; the caller can read the cart instead.
+	if q, err := s.quote(ctx, c, of.Currency); err == nil {
+		priced.Quote = &q
+	}
+	return priced, nil
+}
+
+func (s *Service) quote(ctx context.Context, c Cart, currency money.Currency) (checkout.Quote, error) {
+	if len(c.Items) == 0 {
+		return s.rules.Quote(c.Checkout(currency), nil)
+	}
+	offers, err := s.offers.Offers(ctx, c.SKUs(), currency)
+	if err != nil {
+		return checkout.Quote{}, err
+	}
+	return s.rules.Quote(c.Checkout(currency), offers)
 }

@@ -8,7 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -35,21 +37,40 @@ func (s *store) Change(_ context.Context, home regions.Name, userID string, chan
 	return after, err
 }
 
-// skus is a cart.SKUs of what is sold.
-type skus struct {
-	sold  map[string]bool
-	asked int
-	down  error
+// offers is a cart.Offers of what is sold.
+type offers struct {
+	sold  map[string]checkout.Offer
+	asked [][]string
+	down  error // after so many more calls
+	after int
 }
 
-func (s *skus) Sold(_ context.Context, sku string) (bool, error) {
-	s.asked++
-	return s.sold[sku], s.down
+func (o *offers) Offers(_ context.Context, skus []string, _ money.Currency) (map[string]checkout.Offer, error) {
+	o.asked = append(o.asked, skus)
+	if o.down != nil {
+		if o.after == 0 {
+			return nil, o.down
+		}
+		o.after--
+	}
+	out := map[string]checkout.Offer{}
+	for _, sku := range skus {
+		if offer, ok := o.sold[sku]; ok {
+			out[sku] = offer
+		}
+	}
+	return out, nil
 }
 
-func open() (*cart.Service, *store, *skus) {
-	s, k := &store{carts: map[string]cart.Cart{}}, &skus{sold: map[string]bool{"A": true, "B": true}}
-	return cart.New(s, k), s, k
+func eur(minor int64) money.Money { return money.Money{Minor: minor, Currency: "EUR"} }
+
+var ada = cart.Owner{UserID: "u", Home: "eu-west-1", Currency: "EUR"}
+
+// open returns a service whose catalog sells A at 10.00 and B at 2.50.
+func open(rules ...checkout.Rule) (*cart.Service, *store, *offers) {
+	s := &store{carts: map[string]cart.Cart{}}
+	o := &offers{sold: map[string]checkout.Offer{"A": {Title: "Pot", Price: eur(1000)}, "B": {Title: "Tea", Price: eur(250)}}}
+	return cart.New(s, o, rules...), s, o
 }
 
 func TestSetItem(t *testing.T) {
@@ -74,11 +95,11 @@ func TestSetItem(t *testing.T) {
 		{"less than none", "A", -1, "", "QUANTITY_INVALID", fault.Invalid, map[string]int64{"A": 2, "B": 1}},
 		{"none", "A", 0, "", "", 0, map[string]int64{"B": 1}},
 	} {
-		c, err := s.SetItem(t.Context(), "eu-west-1", "u", step.sku, step.quantity, step.etag)
+		c, err := s.SetItem(t.Context(), ada, step.sku, step.quantity, step.etag)
 		if fault.Reason(err) != step.reason || (err != nil && !fault.Is(err, step.kind)) || (err != nil) != (step.reason != "") {
 			t.Errorf("%s: %v", step.name, err)
 		}
-		now, findErr := s.Cart(t.Context(), "eu-west-1", "u")
+		now, findErr := s.Cart(t.Context(), ada)
 		if diff := cmp.Diff(step.want, now.Items); findErr != nil || diff != "" {
 			t.Errorf("%s: %v\n%s", step.name, findErr, diff)
 		}
@@ -86,13 +107,13 @@ func TestSetItem(t *testing.T) {
 			t.Errorf("%s: answered %s, stored %s", step.name, c.Etag(), now.Etag())
 		}
 	}
-	asked := sold.asked
-	sold.sold["B"] = false // withdrawn, and yet it can be taken out of the cart
-	if c, err := s.SetItem(t.Context(), "eu-west-1", "u", "B", 0, ""); err != nil || len(c.Items) != 0 || sold.asked != asked {
+	asked := len(sold.asked)
+	delete(sold.sold, "B") // withdrawn, and yet it can be taken out of the cart
+	if c, err := s.SetItem(t.Context(), ada, "B", 0, ""); err != nil || len(c.Items) != 0 || len(sold.asked) != asked {
 		t.Errorf("got %v, %v", c.Items, err)
 	}
-	for _, other := range []regions.Name{"us-east-1", "eu-west-1"} {
-		if c, err := s.Cart(t.Context(), other, "v"); err != nil || c.Version != 0 {
+	for _, other := range []cart.Owner{{UserID: "u", Home: "us-east-1", Currency: "EUR"}, {UserID: "v", Home: "eu-west-1", Currency: "EUR"}} {
+		if c, err := s.Cart(t.Context(), other); err != nil || c.Version != 0 {
 			t.Errorf("another user's cart is %v, %v", c, err)
 		}
 	}
@@ -102,14 +123,72 @@ func TestFailuresPassThrough(t *testing.T) {
 	t.Parallel()
 	s, stored, sold := open()
 	sold.down = errDown
-	if _, err := s.SetItem(t.Context(), "eu-west-1", "u", "A", 1, ""); !errors.Is(err, errDown) || len(stored.carts) != 0 {
+	if _, err := s.SetItem(t.Context(), ada, "A", 1, ""); !errors.Is(err, errDown) || len(stored.carts) != 0 {
 		t.Errorf("without the catalog: %v, %v", err, stored.carts)
 	}
 	sold.down, stored.down = nil, errDown
-	if _, err := s.SetItem(t.Context(), "eu-west-1", "u", "A", 1, ""); !errors.Is(err, errDown) {
+	if _, err := s.SetItem(t.Context(), ada, "A", 1, ""); !errors.Is(err, errDown) {
 		t.Errorf("without the store: %v", err)
 	}
-	if _, err := s.Cart(t.Context(), "eu-west-1", "u"); !errors.Is(err, errDown) {
+	if _, err := s.Cart(t.Context(), ada); !errors.Is(err, errDown) {
 		t.Errorf("without the store: %v", err)
+	}
+}
+
+// A cart says what it costs, and what became of its items since they were put in.
+func TestCartIsQuoted(t *testing.T) {
+	t.Parallel()
+	s, _, sold := open()
+	for _, item := range []struct {
+		sku   string
+		units int64
+		total int64
+	}{{"A", 1, 1000}, {"B", 2, 1500}} {
+		c, err := s.SetItem(t.Context(), ada, item.sku, item.units, "")
+		if err != nil || c.Quote == nil || c.Quote.Total != eur(item.total) {
+			t.Fatalf("%s: %+v, %v", item.sku, c.Quote, err)
+		}
+	}
+	sold.sold["A"] = checkout.Offer{Title: "Pot", Price: eur(900)}
+	delete(sold.sold, "B")
+	c, err := s.Cart(t.Context(), ada)
+	want := &checkout.Quote{
+		Currency: "EUR", Subtotal: eur(900), Total: eur(900),
+		Lines:       []checkout.Line{{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(900), Previous: eur(1000), Amount: eur(900), Total: eur(900)}},
+		Unavailable: []checkout.Unavailable{{SKU: "B", Quantity: 2, Reason: checkout.NotSold}},
+	}
+	if diff := cmp.Diff(want, c.Quote); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	// Whoever sets another quantity has seen the new price.
+	c, err = s.SetItem(t.Context(), ada, "A", 3, "")
+	if err != nil || c.Quote.Lines[0].Previous != (money.Money{}) || c.Quote.Total != eur(2700) {
+		t.Errorf("%+v, %v", c.Quote, err)
+	}
+}
+
+// The rules of the shop are those of its carts.
+func TestCartIsQuotedByTheRules(t *testing.T) {
+	t.Parallel()
+	s, _, _ := open(func(q checkout.Quote) ([]checkout.Adjustment, error) {
+		return []checkout.Adjustment{{Source: "promotion/tenth", Kind: checkout.Discount, Amount: eur(-q.Subtotal.Minor / 10)}}, nil
+	})
+	c, err := s.SetItem(t.Context(), ada, "A", 2, "")
+	if err != nil || c.Quote.Total != eur(1800) || len(c.Quote.Adjustments) != 1 {
+		t.Errorf("%+v, %v", c.Quote, err)
+	}
+}
+
+// A change that is committed is not answered by an error, which would say that nothing was done.
+func TestChangeWhosePricesAreAway(t *testing.T) {
+	t.Parallel()
+	s, stored, sold := open()
+	sold.down, sold.after = errDown, 1
+	c, err := s.SetItem(t.Context(), ada, "A", 2, "")
+	if err != nil || c.Quote != nil || c.Items["A"] != 2 || len(stored.carts) != 1 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := s.Cart(t.Context(), ada); !errors.Is(err, errDown) {
+		t.Errorf("a read: %v", err)
 	}
 }

@@ -52,6 +52,8 @@ internal/{domain}/{domain}cache    : words internal/cache internal/{domain}
 internal/{domain}/{domain}metrics  : words internal/{domain}
 internal/cart                      : internal/checkout
 internal/catalog                   : internal/checkout
+internal/cart/cartrpc              : internal/checkout
+internal/catalog/catalogcache      : internal/checkout
 internal/catalog/catalogsql        : internal/checkout
 internal/order                     : internal/checkout
 internal/order/ordersql            : internal/checkout

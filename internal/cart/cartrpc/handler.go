@@ -1,11 +1,14 @@
-// Package cartrpc serves the cart over Connect.
+// Package cartrpc serves the cart room over Connect.
 package cartrpc
 
 import (
 	"context"
 
 	cartv1 "github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1"
+	checkoutv1 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
 	"github.com/meridian-commerce/meridian/internal/cart"
+	"github.com/meridian-commerce/meridian/internal/checkout"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 )
 
@@ -21,7 +24,7 @@ func (h *Handler) GetCart(ctx context.Context, _ *cartv1.GetCartRequest) (*cartv
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.service.Cart(ctx, caller.Home, caller.UserID)
+	c, err := h.service.Cart(ctx, cart.Owner(caller))
 	if err != nil {
 		return nil, err
 	}
@@ -34,17 +37,53 @@ func (h *Handler) SetItem(ctx context.Context, r *cartv1.SetItemRequest) (*cartv
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.service.SetItem(ctx, caller.Home, caller.UserID, r.GetSku(), int64(r.GetQuantity()), r.GetEtag())
+	c, err := h.service.SetItem(ctx, cart.Owner(caller), r.GetSku(), int64(r.GetQuantity()), r.GetEtag())
 	if err != nil {
 		return nil, err
 	}
 	return &cartv1.SetItemResponse{Cart: message(c)}, nil
 }
 
-func message(c cart.Cart) *cartv1.Cart {
+func message(c cart.Priced) *cartv1.Cart {
 	out := &cartv1.Cart{Etag: c.Etag()}
-	for _, item := range c.Sorted() {
-		out.Items = append(out.Items, &cartv1.Item{Sku: item.SKU, Quantity: int32(item.Quantity)})
+	// From the cart rather than from the quote, since a cart without a quote has its items all the same.
+	bySKU := make(map[string]*cartv1.Item, len(c.Items))
+	for _, sku := range c.SKUs() {
+		item := &cartv1.Item{Sku: sku, Quantity: int32(c.Items[sku])}
+		bySKU[sku] = item
+		out.Items = append(out.Items, item)
 	}
+	if c.Quote == nil {
+		return out
+	}
+	for _, l := range c.Quote.Lines {
+		describe(bySKU[l.SKU], l)
+	}
+	for _, u := range c.Quote.Unavailable {
+		bySKU[u.SKU].Unavailable = reasons[u.Reason]
+	}
+	for _, a := range c.Quote.Adjustments {
+		out.Adjustments = append(out.Adjustments, &checkoutv1.Adjustment{
+			Source: a.Source, Kind: string(a.Kind), Sku: a.SKU, Amount: rpc.Money(a.Amount),
+		})
+	}
+	out.Subtotal = rpc.Money(c.Quote.Subtotal)
+	out.Total = rpc.Money(c.Quote.Total)
 	return out
+}
+
+func describe(item *cartv1.Item, l checkout.Line) {
+	item.Title = l.Title
+	item.UnitPrice = rpc.Money(l.UnitPrice)
+	item.Amount = rpc.Money(l.Amount)
+	item.Total = rpc.Money(l.Total)
+	// Absent says that nothing changed, which a price of 0 would not.
+	if l.Previous != (money.Money{}) {
+		item.PreviousUnitPrice = rpc.Money(l.Previous)
+	}
+}
+
+var reasons = map[checkout.Reason]cartv1.Unavailable{
+	checkout.NotSold: cartv1.Unavailable_UNAVAILABLE_NOT_SOLD,
+	checkout.NoPrice: cartv1.Unavailable_UNAVAILABLE_NO_PRICE,
 }

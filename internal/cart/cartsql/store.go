@@ -22,7 +22,7 @@ type Store struct {
 // New returns a Store.
 func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
 
-const find = `SELECT items, version FROM carts WHERE home_region = $1 AND user_id = $2`
+const find = `SELECT items, prices, version FROM carts WHERE home_region = $1 AND user_id = $2`
 
 // Find implements cart.Store.
 func (s *Store) Find(ctx context.Context, home regions.Name, userID string) (cart.Cart, error) {
@@ -41,9 +41,9 @@ func (s *Store) Change(ctx context.Context, home regions.Name, userID string, ch
 		if after, err = change(before); err != nil || after.Version == before.Version {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO carts (home_region, user_id, version, items, updated_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (home_region, user_id) DO UPDATE SET version = excluded.version, items = excluded.items, updated_at = excluded.updated_at`,
-			home, userID, after.Version, after.Items, s.clock())
+		_, err = tx.Exec(ctx, `INSERT INTO carts (home_region, user_id, version, items, prices, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (home_region, user_id) DO UPDATE SET version = excluded.version, items = excluded.items, prices = excluded.prices,
+				updated_at = excluded.updated_at`, home, userID, after.Version, after.Items, after.Prices, s.clock())
 		return err
 	})
 	return after, err
@@ -59,11 +59,11 @@ func QueueLock(batch *sqldb.Batch, home regions.Name, userID string, c *cart.Car
 
 // QueueClear empties a cart that QueueLock locked.
 func QueueClear(batch *sqldb.Batch, home regions.Name, userID string) {
-	batch.Queue(`UPDATE carts SET version = version + 1, items = '{}' WHERE home_region = $1 AND user_id = $2`, home, userID)
+	batch.Queue(`UPDATE carts SET version = version + 1, items = '{}', prices = '{}' WHERE home_region = $1 AND user_id = $2`, home, userID)
 }
 
 func scan(row pgx.Row) (c cart.Cart, err error) {
-	err = row.Scan(&c.Items, &c.Version)
+	err = row.Scan(&c.Items, &c.Prices, &c.Version)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return cart.Cart{}, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
@@ -19,6 +20,18 @@ import (
 func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 const home regions.Name = "eu-west-1"
+
+// price is what every SKU costs here.
+var price = money.Money{Minor: 250, Currency: "EUR"}
+
+// holding is a cart of items that were all put in at price.
+func holding(version int64, items map[string]int64) cart.Cart {
+	c := cart.Cart{Items: items, Prices: map[string]money.Money{}, Version: version}
+	for sku := range items {
+		c.Prices[sku] = price
+	}
+	return c
+}
 
 // shop is a store on a database of its own.
 type shop struct {
@@ -35,7 +48,7 @@ func open(t testing.TB) shop {
 
 func (s shop) set(user, sku string, quantity int64) cart.Cart {
 	s.t.Helper()
-	c, err := s.Change(s.t.Context(), home, user, func(c cart.Cart) (cart.Cart, error) { return c.With(sku, quantity) })
+	c, err := s.Change(s.t.Context(), home, user, func(c cart.Cart) (cart.Cart, error) { return c.With(sku, quantity, price) })
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -58,11 +71,11 @@ func TestChange(t *testing.T) {
 		t.Errorf("version %d", got.Version)
 	}
 	s.set("u", "B", 99)
-	s.holds("u", cart.Cart{Items: map[string]int64{`A "ü" \`: 2, "B": 99}, Version: 2})
+	s.holds("u", holding(2, map[string]int64{`A "ü" \`: 2, "B": 99}))
 	s.set("u", "B", 99) // nothing new: the version stays
 	s.set("u", `A "ü" \`, 0)
 	s.set("u", "B", 0)
-	s.holds("u", cart.Cart{Items: map[string]int64{}, Version: 4})
+	s.holds("u", holding(4, map[string]int64{}))
 	s.holds("v", cart.Cart{})
 	if c, err := s.Find(t.Context(), "us-east-1", "u"); err != nil || c.Version != 0 {
 		t.Errorf("away from home the cart is %v, %v", c, err)
@@ -75,13 +88,13 @@ func TestChangeThatIsRefused(t *testing.T) {
 	want := s.set("u", "A", 1)
 	refused := errors.New("refused")
 	if _, err := s.Change(t.Context(), home, "u", func(c cart.Cart) (cart.Cart, error) {
-		c, _ = c.With("B", 1)
+		c, _ = c.With("B", 1, price)
 		return c, refused
 	}); !errors.Is(err, refused) {
 		t.Errorf("got %v", err)
 	}
 	s.holds("u", want)
-	unchanged, err := s.Change(t.Context(), home, "nobody", func(c cart.Cart) (cart.Cart, error) { return c.With("A", 0) })
+	unchanged, err := s.Change(t.Context(), home, "nobody", func(c cart.Cart) (cart.Cart, error) { return c.With("A", 0, price) })
 	var rows int
 	if scan := s.db.QueryRow(t.Context(), `SELECT count(*) FROM carts WHERE home_region = $1 AND user_id = 'nobody'`, home).Scan(&rows); scan != nil {
 		t.Fatal(scan)
@@ -96,21 +109,21 @@ func TestChangeConcurrently(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	const tabs = 4
-	want := cart.Cart{Items: map[string]int64{}, Version: 2 * tabs}
+	want := map[string]int64{}
 	var wg sync.WaitGroup
 	for tab := range tabs {
 		sku := fmt.Sprint("sku", tab)
-		want.Items[sku] = 2
+		want[sku] = 2
 		wg.Go(func() {
 			for quantity := int64(1); quantity <= 2; quantity++ {
-				if _, err := s.Change(t.Context(), home, "u", func(c cart.Cart) (cart.Cart, error) { return c.With(sku, quantity) }); err != nil {
+				if _, err := s.Change(t.Context(), home, "u", func(c cart.Cart) (cart.Cart, error) { return c.With(sku, quantity, price) }); err != nil {
 					t.Errorf("%s: %v", sku, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	s.holds("u", want)
+	s.holds("u", holding(2*tabs, want))
 }
 
 // Of two changes that name the same etag one wins, and the other is told.
@@ -126,7 +139,7 @@ func TestChangeWithOneEtagConcurrently(t *testing.T) {
 				if err := c.Matches(etag); err != nil {
 					return c, err
 				}
-				return c.With("A", int64(10+i))
+				return c.With("A", int64(10+i), price)
 			})
 		})
 	}
@@ -143,7 +156,7 @@ func TestChangeWithOneEtagConcurrently(t *testing.T) {
 	if won < 0 {
 		t.Fatal("no change won:", errs)
 	}
-	s.holds("u", cart.Cart{Items: map[string]int64{"A": int64(10 + won)}, Version: 2})
+	s.holds("u", holding(2, map[string]int64{"A": int64(10 + won)}))
 }
 
 func TestOrderTakesTheCart(t *testing.T) {
@@ -163,9 +176,26 @@ func TestOrderTakesTheCart(t *testing.T) {
 		}
 		want = cart.Cart{}
 	}
-	s.holds("u", cart.Cart{Items: map[string]int64{}, Version: 2}) // an etag of before does not match
+	s.holds("u", holding(2, map[string]int64{})) // an etag of before does not match
 	s.holds("never", cart.Cart{})
 	if got := s.set("u", "B", 1); got.Version != 3 {
 		t.Errorf("the next cart has version %d", got.Version)
 	}
+}
+
+// An instance of the version before writes items and no prices. Such a cart is read, and changed, as one whose prices
+// are not known.
+func TestCartsFromBeforePrices(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, err := s.db.Exec(t.Context(), `INSERT INTO carts (home_region, user_id, version, items, updated_at) VALUES ($1, 'u', 3, '{"A": 2}', now())`, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.holds("u", cart.Cart{Items: map[string]int64{"A": 2}, Prices: map[string]money.Money{}, Version: 3})
+	want := cart.Cart{Items: map[string]int64{"A": 2, "B": 1}, Prices: map[string]money.Money{"B": price}, Version: 4}
+	if diff := cmp.Diff(want, s.set("u", "B", 1)); diff != "" {
+		t.Error(diff)
+	}
+	s.holds("u", want)
 }

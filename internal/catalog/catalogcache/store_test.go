@@ -3,6 +3,7 @@ package catalogcache_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,12 +22,15 @@ import (
 // behind is a catalog.Store of one product that counts what it is asked.
 type behind struct {
 	catalog.Store
+	mu      sync.Mutex
 	product catalog.Product
 	finds   int
 	down    error
 }
 
 func (b *behind) Find(_ context.Context, handle string) (catalog.Product, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.finds++
 	switch {
 	case b.down != nil:
@@ -66,7 +70,11 @@ func open(t *testing.T, redisAddress string) (*catalogcache.Store, *behind, *[]c
 	t.Cleanup(func() { _ = c.Close() })
 	b := &behind{product: tea(1, 750)}
 	var told []cache.Outcome
-	return catalogcache.New(b, c, func(_ context.Context, s cache.Status) { told = append(told, s.Outcome) }), b, &told
+	return catalogcache.New(b, c, func(_ context.Context, s cache.Status) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		told = append(told, s.Outcome)
+	}), b, &told
 }
 
 func find(t *testing.T, s catalog.Store, want catalog.Product) {

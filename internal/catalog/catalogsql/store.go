@@ -126,11 +126,20 @@ func fail(err error) error {
 	return fmt.Errorf("catalog: %w", sqldb.Fault(err))
 }
 
-// Sold implements cart.SKUs: whether a SKU belongs to an active product.
-func (s *Store) Sold(ctx context.Context, sku string) (sold bool, err error) {
-	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM variants v JOIN products p ON p.handle = v.handle
-		WHERE v.sku = $1 AND p.active)`, sku).Scan(&sold)
-	return sold, fail(err)
+// Handles returns the handles of the products that SKUs belong to, active or not; a SKU that nobody has is not among
+// them. A SKU stays with its product for good: Put refuses to give it to another.
+func (s *Store) Handles(ctx context.Context, skus []string) (map[string]string, error) {
+	rows, err := s.db.Query(ctx, `SELECT sku, handle FROM variants WHERE sku = ANY ($1)`, skus)
+	if err != nil {
+		return nil, fail(err)
+	}
+	handles := make(map[string]string, len(skus))
+	var sku, handle string
+	_, err = pgx.ForEachRow(rows, []any{&sku, &handle}, func() error {
+		handles[sku] = handle
+		return nil
+	})
+	return handles, fail(err)
 }
 
 // QueueOffers reads the offers of SKUs of active products in a currency into offers, inside the caller's transaction.

@@ -252,14 +252,17 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-func TestSold(t *testing.T) {
+func TestHandles(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	s.put(backpack(), simple("hidden", "", false))
-	for sku, want := range map[string]bool{"bp-l": true, "bp-x": true, "sku-hidden": false, "gone": false, "": false, "BP-L": false} {
-		if got, err := s.Sold(t.Context(), sku); err != nil || got != want {
-			t.Errorf("Sold(%q) = %t, %v", sku, got, err)
-		}
+	got, err := s.Handles(t.Context(), []string{"bp-l", "bp-a", "bp-x", "sku-hidden", "gone", "", "BP-L"})
+	want := map[string]string{"bp-l": "backpack", "bp-a": "backpack", "bp-x": "backpack", "sku-hidden": "hidden"}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if got, err := s.Handles(t.Context(), nil); err != nil || len(got) != 0 {
+		t.Errorf("of no SKUs: %v, %v", got, err)
 	}
 }
 

@@ -88,7 +88,7 @@ func (noFeed) Follow(context.Context, func(), func(string)) error { return error
 // fill puts units of a SKU into ada's cart.
 func (s *shop) fill(sku string, units int64) {
 	s.t.Helper()
-	_, err := s.carts.Change(s.t.Context(), home, "usr_eu1_ada", func(c cart.Cart) (cart.Cart, error) { return c.With(sku, units) })
+	_, err := s.carts.Change(s.t.Context(), home, "usr_eu1_ada", func(c cart.Cart) (cart.Cart, error) { return c.With(sku, units, money.Money{}) })
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func open(t testing.TB) *shop {
 func (s *shop) fill(user string, items map[string]int64) {
 	s.t.Helper()
 	for sku, n := range items {
-		if _, err := s.carts.Change(s.t.Context(), home, user, func(c cart.Cart) (cart.Cart, error) { return c.With(sku, n) }); err != nil {
+		if _, err := s.carts.Change(s.t.Context(), home, user, func(c cart.Cart) (cart.Cart, error) { return c.With(sku, n, money.Money{}) }); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -267,3 +267,8 @@ CREATE TABLE product_views (
 -- +goose Up
 -- A region's products by popularity, read backwards.
 CREATE INDEX product_views_by_views ON product_views (home_region, views, handle);
+-- 00040_carts_prices.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- What a unit cost when it was put in, by SKU, so that a cart can say which prices changed since.
+ALTER TABLE carts ADD COLUMN prices JSONB NOT NULL DEFAULT '{}';
