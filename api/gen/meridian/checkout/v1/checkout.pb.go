@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: meridian/checkout/v1/checkout.proto
 
-// What a price is made of, as carts show it.
+// What a price is made of, as carts show and orders keep it.
 
 package checkoutv1
 

@@ -9,6 +9,7 @@
 package orderv1
 
 import (
+	v11 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
 	_ "github.com/meridian-commerce/meridian/api/gen/meridian/locality/v1"
 	v1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -97,7 +98,9 @@ type Order struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Why it was canceled, in UPPER_SNAKE; empty otherwise.
-	CancelReason  string `protobuf:"bytes,8,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
+	CancelReason string `protobuf:"bytes,8,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
+	// What rules of pricing added or took off. The lines and the adjustments sum to the total.
+	Adjustments   []*v11.Adjustment `protobuf:"bytes,9,rep,name=adjustments,proto3" json:"adjustments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -186,6 +189,13 @@ func (x *Order) GetCancelReason() string {
 		return x.CancelReason
 	}
 	return ""
+}
+
+func (x *Order) GetAdjustments() []*v11.Adjustment {
+	if x != nil {
+		return x.Adjustments
+	}
+	return nil
 }
 
 type OrderLine struct {
@@ -641,7 +651,7 @@ var File_meridian_order_v1_order_proto protoreflect.FileDescriptor
 
 const file_meridian_order_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dmeridian/order/v1/order.proto\x12\x11meridian.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#meridian/locality/v1/locality.proto\x1a\x1dmeridian/money/v1/money.proto\"\xe9\x02\n" +
+	"\x1dmeridian/order/v1/order.proto\x12\x11meridian.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#meridian/checkout/v1/checkout.proto\x1a#meridian/locality/v1/locality.proto\x1a\x1dmeridian/money/v1/money.proto\"\xad\x03\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.meridian.order.v1.OrderStateR\x05state\x122\n" +
@@ -652,7 +662,8 @@ const file_meridian_order_v1_order_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12#\n" +
-	"\rcancel_reason\x18\b \x01(\tR\fcancelReason\"\x88\x01\n" +
+	"\rcancel_reason\x18\b \x01(\tR\fcancelReason\x12B\n" +
+	"\vadjustments\x18\t \x03(\v2 .meridian.checkout.v1.AdjustmentR\vadjustments\"\x88\x01\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x1a\n" +
@@ -725,6 +736,7 @@ var file_meridian_order_v1_order_proto_goTypes = []any{
 	(*WatchOrderResponse)(nil),    // 10: meridian.order.v1.WatchOrderResponse
 	(*v1.Money)(nil),              // 11: meridian.money.v1.Money
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*v11.Adjustment)(nil),        // 13: meridian.checkout.v1.Adjustment
 }
 var file_meridian_order_v1_order_proto_depIdxs = []int32{
 	0,  // 0: meridian.order.v1.Order.state:type_name -> meridian.order.v1.OrderState
@@ -732,25 +744,26 @@ var file_meridian_order_v1_order_proto_depIdxs = []int32{
 	11, // 2: meridian.order.v1.Order.total:type_name -> meridian.money.v1.Money
 	12, // 3: meridian.order.v1.Order.create_time:type_name -> google.protobuf.Timestamp
 	12, // 4: meridian.order.v1.Order.update_time:type_name -> google.protobuf.Timestamp
-	11, // 5: meridian.order.v1.OrderLine.unit_price:type_name -> meridian.money.v1.Money
-	11, // 6: meridian.order.v1.PlaceOrderRequest.expected_total:type_name -> meridian.money.v1.Money
-	1,  // 7: meridian.order.v1.PlaceOrderResponse.order:type_name -> meridian.order.v1.Order
-	1,  // 8: meridian.order.v1.GetOrderResponse.order:type_name -> meridian.order.v1.Order
-	1,  // 9: meridian.order.v1.ListOrdersResponse.orders:type_name -> meridian.order.v1.Order
-	1,  // 10: meridian.order.v1.WatchOrderResponse.order:type_name -> meridian.order.v1.Order
-	3,  // 11: meridian.order.v1.OrderService.PlaceOrder:input_type -> meridian.order.v1.PlaceOrderRequest
-	5,  // 12: meridian.order.v1.OrderService.GetOrder:input_type -> meridian.order.v1.GetOrderRequest
-	7,  // 13: meridian.order.v1.OrderService.ListOrders:input_type -> meridian.order.v1.ListOrdersRequest
-	9,  // 14: meridian.order.v1.OrderService.WatchOrder:input_type -> meridian.order.v1.WatchOrderRequest
-	4,  // 15: meridian.order.v1.OrderService.PlaceOrder:output_type -> meridian.order.v1.PlaceOrderResponse
-	6,  // 16: meridian.order.v1.OrderService.GetOrder:output_type -> meridian.order.v1.GetOrderResponse
-	8,  // 17: meridian.order.v1.OrderService.ListOrders:output_type -> meridian.order.v1.ListOrdersResponse
-	10, // 18: meridian.order.v1.OrderService.WatchOrder:output_type -> meridian.order.v1.WatchOrderResponse
-	15, // [15:19] is the sub-list for method output_type
-	11, // [11:15] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	13, // 5: meridian.order.v1.Order.adjustments:type_name -> meridian.checkout.v1.Adjustment
+	11, // 6: meridian.order.v1.OrderLine.unit_price:type_name -> meridian.money.v1.Money
+	11, // 7: meridian.order.v1.PlaceOrderRequest.expected_total:type_name -> meridian.money.v1.Money
+	1,  // 8: meridian.order.v1.PlaceOrderResponse.order:type_name -> meridian.order.v1.Order
+	1,  // 9: meridian.order.v1.GetOrderResponse.order:type_name -> meridian.order.v1.Order
+	1,  // 10: meridian.order.v1.ListOrdersResponse.orders:type_name -> meridian.order.v1.Order
+	1,  // 11: meridian.order.v1.WatchOrderResponse.order:type_name -> meridian.order.v1.Order
+	3,  // 12: meridian.order.v1.OrderService.PlaceOrder:input_type -> meridian.order.v1.PlaceOrderRequest
+	5,  // 13: meridian.order.v1.OrderService.GetOrder:input_type -> meridian.order.v1.GetOrderRequest
+	7,  // 14: meridian.order.v1.OrderService.ListOrders:input_type -> meridian.order.v1.ListOrdersRequest
+	9,  // 15: meridian.order.v1.OrderService.WatchOrder:input_type -> meridian.order.v1.WatchOrderRequest
+	4,  // 16: meridian.order.v1.OrderService.PlaceOrder:output_type -> meridian.order.v1.PlaceOrderResponse
+	6,  // 17: meridian.order.v1.OrderService.GetOrder:output_type -> meridian.order.v1.GetOrderResponse
+	8,  // 18: meridian.order.v1.OrderService.ListOrders:output_type -> meridian.order.v1.ListOrdersResponse
+	10, // 19: meridian.order.v1.OrderService.WatchOrder:output_type -> meridian.order.v1.WatchOrderResponse
+	16, // [16:20] is the sub-list for method output_type
+	12, // [12:16] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_meridian_order_v1_order_proto_init() }
