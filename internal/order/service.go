@@ -92,10 +92,17 @@ func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 	}
 	code := s.catalog.Code(r.Home)
 	p := Placement{
-		ID: id.New(id.Order, code), EventID: id.New(id.Event, code), Home: r.Home, UserID: r.UserID, Currency: r.Currency,
-		Key: r.Key, CartEtag: r.CartEtag, ExpectedTotal: r.ExpectedTotal,
-		RequestHash: sha256.Sum256(fmt.Appendf(nil, "%q %d %q", r.CartEtag, r.ExpectedTotal.Minor, r.ExpectedTotal.Currency)),
-		Now:         s.clock().Truncate(time.Microsecond),
+		// Made here rather than in the transaction: when it is run again, it places the same order.
+		ID:            id.New(id.Order, code),
+		EventID:       id.New(id.Event, code),
+		Home:          r.Home,
+		UserID:        r.UserID,
+		Currency:      r.Currency,
+		Key:           r.Key,
+		CartEtag:      r.CartEtag,
+		ExpectedTotal: r.ExpectedTotal,
+		RequestHash:   sha256.Sum256(fmt.Appendf(nil, "%q %d %q", r.CartEtag, r.ExpectedTotal.Minor, r.ExpectedTotal.Currency)),
+		Now:           s.clock().Truncate(time.Microsecond), // as SQL keeps it, so that a repeated answer is equal to the first
 	}
 	o, err := s.store.Place(ctx, p)
 	if fault.Is(err, fault.Ambiguous) {
@@ -113,7 +120,7 @@ func (s *Service) resolve(ctx context.Context, p Placement, ambiguous error) (Or
 			return o, err
 		}
 		if err := wait(ctx, resolveEvery); err != nil {
-			break
+			break // the caller is gone, and what it was told last still holds: nobody knows
 		}
 	}
 	return Order{}, ambiguous
@@ -126,6 +133,7 @@ func checkKey(key string) error {
 	if len(key) > 255 {
 		return fault.New(fault.Invalid, "IDEMPOTENCY_KEY_INVALID", "Idempotency-Key has at most 255 characters")
 	}
+	// What every header, log and console shows as it is.
 	for _, c := range []byte(key) {
 		if c < '!' || c > '~' {
 			return fault.New(fault.Invalid, "IDEMPOTENCY_KEY_INVALID", "Idempotency-Key is visible ASCII")
@@ -140,6 +148,7 @@ func (s *Service) Order(ctx context.Context, home regions.Name, userID, orderID 
 		return Order{}, err
 	}
 	o, err := s.store.Find(ctx, home, orderID)
+	// One answer for both, so that nobody learns which ids there are.
 	if errors.Is(err, ErrNotFound) || (err == nil && o.UserID != userID) {
 		return Order{}, missing(orderID)
 	}
@@ -160,6 +169,7 @@ func missing(orderID string) error {
 
 // List returns one page of a user's orders, newest first, and where to continue (zero at the end).
 func (s *Service) List(ctx context.Context, home regions.Name, userID string, before Cursor, size int) ([]Order, Cursor, error) {
+	// One more than is shown tells whether there is another page.
 	page, err := s.store.Page(ctx, home, userID, before, size+1)
 	if err != nil || len(page) <= size {
 		return page, Cursor{}, err

@@ -31,10 +31,14 @@ func (s *Store) move(ctx context.Context, tx sqldb.Tx, home regions.Name, orderI
 	if err != nil {
 		return err
 	}
+	// The row is locked, so the state stays what it is until the commit.
 	if err := o.State.To(to); err != nil {
 		return err
 	}
-	o.State, o.CancelReason, o.Version, o.UpdatedAt = to, reason, o.Version+1, s.clock().Truncate(time.Microsecond)
+	o.State = to
+	o.CancelReason = reason
+	o.Version++
+	o.UpdatedAt = s.clock().Truncate(time.Microsecond) // as SQL keeps it, so that the event says what a reader sees
 	batch := &sqldb.Batch{}
 	batch.Queue(`UPDATE orders SET state = $3, cancel_reason = $4, version = $5, updated_at = $6 WHERE home_region = $1 AND id = $2`,
 		home, orderID, o.State, o.CancelReason, o.Version, o.UpdatedAt)
