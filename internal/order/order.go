@@ -23,7 +23,7 @@ const (
 	Canceled       State = "canceled"        // given up, stock released
 )
 
-// transitions is the whole life of an order.
+// transitions says which states may follow which. What is not in it does not happen.
 var transitions = map[State][]State{
 	PendingPayment: {Confirmed, Canceled},
 	Confirmed:      {Fulfilled, Canceled},
@@ -48,6 +48,7 @@ type Order struct {
 	State        State
 	CancelReason string // UPPER_SNAKE, empty unless canceled
 	Lines        []Line
+	Adjustments  []checkout.Adjustment `json:",omitempty"` // of the rules of pricing; they and the lines sum to the total
 	Total        money.Money
 	Version      int64 // counts changes from 1: the sequence of the order's events
 	CreatedAt    time.Time
@@ -72,14 +73,15 @@ func Compose(p Placement, q checkout.Quote) (Order, error) {
 		return Order{}, fault.New(fault.Aborted, "TOTAL_CHANGED", "the total is %s now; read the cart and its prices again", q.Total)
 	}
 	o := Order{
-		ID:        p.ID,
-		Home:      p.Home,
-		UserID:    p.UserID,
-		State:     PendingPayment,
-		Total:     q.Total,
-		Version:   1,
-		CreatedAt: p.Now,
-		UpdatedAt: p.Now,
+		ID:          p.ID,
+		Home:        p.Home,
+		UserID:      p.UserID,
+		State:       PendingPayment,
+		Adjustments: q.Adjustments,
+		Total:       q.Total,
+		Version:     1,
+		CreatedAt:   p.Now,
+		UpdatedAt:   p.Now,
 	}
 	for _, l := range q.Lines {
 		o.Lines = append(o.Lines, Line{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice})

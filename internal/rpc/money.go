@@ -1,7 +1,9 @@
 package rpc
 
 import (
+	checkoutv1 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
 	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/money"
 )
 
@@ -13,4 +15,13 @@ func Money(m money.Money) *moneyv1.Money {
 // ReadMoney reads an amount from its message; nil is the zero Money.
 func ReadMoney(m *moneyv1.Money) money.Money {
 	return money.Money{Minor: m.GetMinorUnits(), Currency: money.Currency(m.GetCurrency())}
+}
+
+// Adjustments writes what rules of pricing adjusted as its messages.
+func Adjustments(all []checkout.Adjustment) []*checkoutv1.Adjustment {
+	var out []*checkoutv1.Adjustment
+	for _, a := range all {
+		out = append(out, &checkoutv1.Adjustment{Source: a.Source, Kind: string(a.Kind), Sku: a.SKU, Amount: Money(a.Amount)})
+	}
+	return out
 }

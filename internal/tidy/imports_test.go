@@ -70,7 +70,7 @@ internal/payment/providerhttp      : words internal/payment
 internal/payment/paymentsql        : internal/order internal/order/ordersql internal/outbox internal/plant
 internal/payment/sandbox           : words
 
-internal/rpc                       : words api/gen
+internal/rpc                       : words api/gen internal/checkout
 internal/config                    : words
 internal/sqldb                     : words migrations
 internal/sqldb/sqltest             : words migrations internal/sqldb internal/sqldb/localitylint

@@ -5,7 +5,6 @@ import (
 	"context"
 
 	cartv1 "github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1"
-	checkoutv1 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/money"
@@ -62,11 +61,7 @@ func message(c cart.Priced) *cartv1.Cart {
 	for _, u := range c.Quote.Unavailable {
 		bySKU[u.SKU].Unavailable = reasons[u.Reason]
 	}
-	for _, a := range c.Quote.Adjustments {
-		out.Adjustments = append(out.Adjustments, &checkoutv1.Adjustment{
-			Source: a.Source, Kind: string(a.Kind), Sku: a.SKU, Amount: rpc.Money(a.Amount),
-		})
-	}
+	out.Adjustments = rpc.Adjustments(c.Quote.Adjustments)
 	out.Subtotal = rpc.Money(c.Quote.Subtotal)
 	out.Total = rpc.Money(c.Quote.Total)
 	return out

@@ -122,8 +122,14 @@ var states = map[order.State]orderv1.OrderState{
 
 func message(o order.Order) *orderv1.Order {
 	out := &orderv1.Order{
-		Id: o.ID, State: states[o.State], Total: rpc.Money(o.Total), Version: o.Version, CancelReason: o.CancelReason,
-		CreateTime: timestamppb.New(o.CreatedAt), UpdateTime: timestamppb.New(o.UpdatedAt),
+		Id:           o.ID,
+		State:        states[o.State],
+		Adjustments:  rpc.Adjustments(o.Adjustments),
+		Total:        rpc.Money(o.Total),
+		Version:      o.Version,
+		CancelReason: o.CancelReason,
+		CreateTime:   timestamppb.New(o.CreatedAt),
+		UpdateTime:   timestamppb.New(o.UpdatedAt),
 	}
 	for _, l := range o.Lines {
 		out.Lines = append(out.Lines, &orderv1.OrderLine{Sku: l.SKU, Title: l.Title, Quantity: int32(l.Quantity), UnitPrice: rpc.Money(l.UnitPrice)})

@@ -66,6 +66,7 @@ func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, erro
 	}
 	before, lookup := s.Placed(ctx, p)
 	if errors.Is(lookup, order.ErrNotFound) {
+		// The key placed nothing, so what stopped the transaction is the answer.
 		return order.Order{}, err
 	}
 	return before, lookup
@@ -87,6 +88,7 @@ func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart,
 	cartsql.QueueLock(batch, p.Home, p.UserID, &c)
 	if err := tx.Send(ctx, batch); err != nil {
 		var pg *pgconn.PgError
+		// lock_not_available: the wait is bounded, so that a stuck request does not hold up all that follow it.
 		if errors.As(err, &pg) && pg.Code == "55P03" {
 			return c, fault.Wrap(err, fault.Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT",
 				"a request with this Idempotency-Key, or another change of this cart, is still running; retry in a moment")
@@ -110,6 +112,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 		for i, q := range wanted {
 			skus[i] = q.SKU
 		}
+		// Read here and not out of a cache: an order is never placed at a price of yesterday.
 		catalogsql.QueueOffers(batch, skus, p.Currency, offers)
 		stocksql.QueueLock(batch, p.Home, wanted)
 		if err := tx.Send(ctx, batch); err != nil {
@@ -125,20 +128,24 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 
 // write stores the order and everything that goes with it in one round trip.
 func write(ctx context.Context, tx sqldb.Tx, p order.Placement, o order.Order) error {
+	// The answer is kept as it is given now: a repeated request gets it even after the order moved on.
 	response, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("order: encode response: %w", err)
 	}
 	batch := &sqldb.Batch{}
 	stocksql.QueueReserve(batch, o.Home, quantitiesOf(o.Lines))
-	batch.Queue(`INSERT INTO orders (home_region, id, user_id, idempotency_key, state, cancel_reason, currency, total_minor, version, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8, $9, $9)`,
-		o.Home, o.ID, o.UserID, p.Key, o.State, o.Total.Currency, o.Total.Minor, o.Version, o.CreatedAt)
+	batch.Queue(`INSERT INTO orders (home_region, id, user_id, idempotency_key, state, cancel_reason, currency, total_minor, adjustments, version,
+			created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, '', $6, $7, $8, $9, $10, $10)`,
+		o.Home, o.ID, o.UserID, p.Key, o.State, o.Total.Currency, o.Total.Minor, o.Adjustments, o.Version, o.CreatedAt)
 	queueLines(batch, o)
+	// Emptied in this transaction, so that no second order can be made of the same cart.
 	cartsql.QueueClear(batch, o.Home, o.UserID)
 	if err := queueEvent(ctx, batch, p.EventID, o, ""); err != nil {
 		return err
 	}
+	// Last, for the reason that claim gives. That it touches no row says that the key is another order's.
 	batch.Queue(claim, o.Home, o.UserID, p.Key, p.RequestHash[:], response, p.Now, p.Now.Add(order.KeyLifetime)).
 		Exec(func(tag pgconn.CommandTag) error {
 			if tag.RowsAffected() == 0 {
@@ -153,9 +160,12 @@ func queueLines(batch *sqldb.Batch, o order.Order) {
 	var skus, titles []string
 	var units, prices []int64
 	for _, l := range o.Lines {
-		skus, titles = append(skus, l.SKU), append(titles, l.Title)
-		units, prices = append(units, l.Quantity), append(prices, l.UnitPrice.Minor)
+		skus = append(skus, l.SKU)
+		titles = append(titles, l.Title)
+		units = append(units, l.Quantity)
+		prices = append(prices, l.UnitPrice.Minor)
 	}
+	// Arrays rather than a statement for each line: an order of a hundred lines is parsed and sent as one of a single line.
 	batch.Queue(`INSERT INTO order_lines (home_region, order_id, line, sku, title, quantity, unit_minor)
 		SELECT $1, $2, line, sku, title, quantity, minor
 		FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]) WITH ORDINALITY AS l (sku, title, quantity, minor, line)`,
@@ -167,6 +177,7 @@ func replay(row pgx.Row, p order.Placement) (o order.Order, err error) {
 	if err := row.Scan(&hash, &response); err != nil {
 		return o, err
 	}
+	// Another request under an old key is a client's mistake. The old answer would hide it.
 	if string(hash) != string(p.RequestHash[:]) {
 		return o, fault.New(fault.Mismatch, "IDEMPOTENCY_KEY_REUSED", "this Idempotency-Key was used with another request; use a fresh one")
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/id"
@@ -94,6 +95,38 @@ func (s *shop) stock(sku string) (u units) {
 func (s *shop) lint() {
 	s.t.Helper()
 	sqltest.Lint(s.t, s.db, s.record)
+}
+
+// A rule of pricing needs nothing of this room: the order costs what the quote says, keeps why, and is read back so.
+func TestPlaceByARule(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	discount := checkout.Adjustment{Source: "promotion/welcome", Kind: checkout.Discount, SKU: "A", Amount: money.Money{Minor: -500, Currency: "EUR"}}
+	fee := checkout.Adjustment{Source: "shipping/standard", Kind: checkout.Shipping, Amount: money.Money{Minor: 490, Currency: "EUR"}}
+	store := ordersql.New(s.db, s.clock, func(checkout.Quote) ([]checkout.Adjustment, error) { return []checkout.Adjustment{discount, fee}, nil })
+	s.fill("u", map[string]int64{"A": 1, "B": 2})
+	p := s.placement("u", "k1")
+	p.ExpectedTotal = money.Money{Minor: 1500, Currency: "EUR"}
+	if _, err := store.Place(t.Context(), p); fault.Reason(err) != "TOTAL_CHANGED" {
+		t.Errorf("at the total of the lines alone: %v", err)
+	}
+	p.ExpectedTotal.Minor = 1490
+	placed, err := store.Place(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]checkout.Adjustment{discount, fee}, placed.Adjustments); diff != "" || placed.Total != p.ExpectedTotal {
+		t.Errorf("total %s\n%s", placed.Total, diff)
+	}
+	read, err := s.store.Find(t.Context(), home, p.ID)
+	if diff := cmp.Diff(placed, read); err != nil || diff != "" {
+		t.Errorf("read back: %v\n%s", err, diff)
+	}
+	again, err := s.store.Place(t.Context(), p) // by an instance without the rule
+	if diff := cmp.Diff(placed, again); err != nil || diff != "" {
+		t.Errorf("repeated: %v\n%s", err, diff)
+	}
+	s.lint()
 }
 
 func TestPlace(t *testing.T) {

@@ -272,3 +272,9 @@ CREATE INDEX product_views_by_views ON product_views (home_region, views, handle
 -- +goose Up
 -- What a unit cost when it was put in, by SKU, so that a cart can say which prices changed since.
 ALTER TABLE carts ADD COLUMN prices JSONB NOT NULL DEFAULT '{}';
+-- 00041_orders_adjustments.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- What the rules of pricing added to an order or took off it, as they stated it. NULL: nothing. The lines and the
+-- adjustments sum to the total.
+ALTER TABLE orders ADD COLUMN adjustments JSONB;
