@@ -19,7 +19,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/credentials/acme"
 	"github.com/meridian-commerce/meridian/internal/edge"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
-	"github.com/meridian-commerce/meridian/internal/edge/lane"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
@@ -122,10 +121,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	if err != nil {
 		return err
 	}
-	api, err := bind(c.Listen, lane.New(gateway.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger)))
-	if err == nil {
-		api.listener = gateway.Patient(api.listener)
-	}
+	api, err := bind(c.Listen, gateway.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger))
 	if err := p.listen(c.Listen, api, err); err != nil {
 		return err
 	}

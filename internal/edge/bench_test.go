@@ -11,7 +11,6 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
-	"github.com/meridian-commerce/meridian/internal/edge/lane"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -78,7 +77,7 @@ func BenchmarkPort(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := lane.New(gateway.NewServer(handler, nil, slog.New(slog.DiscardHandler)))
+	server := gateway.NewServer(handler, nil, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(l) }()
 	defer func() { _ = server.Close() }()
 	c, err := net.Dial("tcp", l.Addr().String())

@@ -21,7 +21,6 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
-	"github.com/meridian-commerce/meridian/internal/edge/lane"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -153,7 +152,7 @@ func serveEdge(t testing.TB, h http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := lane.New(gateway.NewServer(h, nil, slog.New(slog.DiscardHandler)))
+	server := gateway.NewServer(h, nil, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return listener.Addr().String()

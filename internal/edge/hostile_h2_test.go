@@ -93,59 +93,57 @@ func writeRequest(t *testing.T, framer *http2.Framer, fields []field, body strin
 // line ends inside values and names, framing headers, headers of the connection.
 func TestDowngrade(t *testing.T) {
 	t.Parallel()
-	overBoth(t, func(t *testing.T, newPort opener) {
-		get := []field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}
-		post := []field{{":method", "POST"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}
-		for name, tc := range map[string]struct {
-			fields  []field
-			body    string
-			served  bool
-			reached string
-		}{
-			"a plain request":           {get, "", true, "GET /first "},
-			"a body":                    {append(post[:4:4], field{"content-length", "4"}), "body", true, "POST /first body"},
-			"a line end in a value":     {append(get[:4:4], field{"x", "a\r\nTransfer-Encoding: chunked"}), "", false, ""},
-			"a line feed in a value":    {append(get[:4:4], field{"x", "a\nHost: y"}), "", false, ""},
-			"a NUL in a value":          {append(get[:4:4], field{"x", "a\x00b"}), "", false, ""},
-			"a line end in a name":      {append(get[:4:4], field{"x: a\r\ny", "b"}), "", false, ""},
-			"a colon in a name":         {append(get[:4:4], field{"transfer-encoding: chunked\r\nx", "b"}), "", false, ""},
-			"upper case in a name":      {append(get[:4:4], field{"Transfer-Encoding", "chunked"}), "", false, ""},
-			"a transfer coding":         {append(post[:4:4], field{"transfer-encoding", "chunked"}), "0\r\n\r\n" + smuggled, false, ""},
-			"a connection header":       {append(get[:4:4], field{"connection", "x-forwarded-for"}), "", false, ""},
-			"an upgrade":                {append(get[:4:4], field{"upgrade", "h2c"}), "", false, ""},
-			"keep-alive":                {append(get[:4:4], field{"keep-alive", "timeout=5"}), "", false, ""},
-			"proxy-connection":          {append(get[:4:4], field{"proxy-connection", "close"}), "", false, ""},
-			"te that is not trailers":   {append(get[:4:4], field{"te", "gzip"}), "", false, ""},
-			"a length below the body":   {append(post[:4:4], field{"content-length", "0"}), smuggled, false, ""},
-			"a length above the body":   {append(post[:4:4], field{"content-length", "99"}), "body", false, ""},
-			"two lengths":               {append(post[:4:4], field{"content-length", "4"}, field{"content-length", "0"}), "body", false, ""},
-			"a signed length":           {append(post[:4:4], field{"content-length", "+4"}), "body", false, ""},
-			"a line end in the path":    {[]field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/ HTTP/1.1\r\nX: y"}}, "", false, ""},
-			"a space in the path":       {[]field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/a HTTP/1.1"}}, "", true, "GET /a%20HTTP/1.1 "},
-			"a line end in the method":  {[]field{{":method", "GET / HTTP/1.1\r\nX: y\r\n\r\n"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}, "", false, ""},
-			"a line end in the host":    {[]field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x\r\nX: y"}, {":path", "/first"}}, "", false, ""},
-			"no path":                   {get[:3:3], "", false, ""},
-			"an empty path":             {append(get[:3:3], field{":path", ""}), "", false, ""},
-			"two paths":                 {append(get[:4:4], field{":path", "/other"}), "", false, ""},
-			"a pseudo header afterward": {append(get[:3:3], field{"x", "y"}, field{":path", "/first"}), "", false, ""},
-			"an unknown pseudo header":  {append(get[:4:4], field{":x", "y"}), "", false, ""},
-			"too many header lines":     {append(get[:4:4], many(101)...), "", false, ""},
-			"headers too long":          {append(get[:4:4], field{"x", strings.Repeat("y", 40<<10)}), "", false, ""},
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				p := newPort(t, nil)
-				v := p.h2(t, tc.fields, tc.body)
-				refused := v.status == "" && (v.code != http2.ErrCodeNo || v.ended) || strings.HasPrefix(v.status, "4") || v.status == "501"
-				if tc.served != (v.status == "200") || tc.served == refused {
-					t.Errorf("ended as %+v", v)
-				}
-				if got := strings.Join(p.reached(), "|"); got != tc.reached {
-					t.Errorf("the stack saw %q, want %q", got, tc.reached)
-				}
-			})
-		}
-	})
+	get := []field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}
+	post := []field{{":method", "POST"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}
+	for name, tc := range map[string]struct {
+		fields  []field
+		body    string
+		served  bool
+		reached string
+	}{
+		"a plain request":           {get, "", true, "GET /first "},
+		"a body":                    {append(post[:4:4], field{"content-length", "4"}), "body", true, "POST /first body"},
+		"a line end in a value":     {append(get[:4:4], field{"x", "a\r\nTransfer-Encoding: chunked"}), "", false, ""},
+		"a line feed in a value":    {append(get[:4:4], field{"x", "a\nHost: y"}), "", false, ""},
+		"a NUL in a value":          {append(get[:4:4], field{"x", "a\x00b"}), "", false, ""},
+		"a line end in a name":      {append(get[:4:4], field{"x: a\r\ny", "b"}), "", false, ""},
+		"a colon in a name":         {append(get[:4:4], field{"transfer-encoding: chunked\r\nx", "b"}), "", false, ""},
+		"upper case in a name":      {append(get[:4:4], field{"Transfer-Encoding", "chunked"}), "", false, ""},
+		"a transfer coding":         {append(post[:4:4], field{"transfer-encoding", "chunked"}), "0\r\n\r\n" + smuggled, false, ""},
+		"a connection header":       {append(get[:4:4], field{"connection", "x-forwarded-for"}), "", false, ""},
+		"an upgrade":                {append(get[:4:4], field{"upgrade", "h2c"}), "", false, ""},
+		"keep-alive":                {append(get[:4:4], field{"keep-alive", "timeout=5"}), "", false, ""},
+		"proxy-connection":          {append(get[:4:4], field{"proxy-connection", "close"}), "", false, ""},
+		"te that is not trailers":   {append(get[:4:4], field{"te", "gzip"}), "", false, ""},
+		"a length below the body":   {append(post[:4:4], field{"content-length", "0"}), smuggled, false, ""},
+		"a length above the body":   {append(post[:4:4], field{"content-length", "99"}), "body", false, ""},
+		"two lengths":               {append(post[:4:4], field{"content-length", "4"}, field{"content-length", "0"}), "body", false, ""},
+		"a signed length":           {append(post[:4:4], field{"content-length", "+4"}), "body", false, ""},
+		"a line end in the path":    {[]field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/ HTTP/1.1\r\nX: y"}}, "", false, ""},
+		"a space in the path":       {[]field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/a HTTP/1.1"}}, "", true, "GET /a%20HTTP/1.1 "},
+		"a line end in the method":  {[]field{{":method", "GET / HTTP/1.1\r\nX: y\r\n\r\n"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}, "", false, ""},
+		"a line end in the host":    {[]field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x\r\nX: y"}, {":path", "/first"}}, "", false, ""},
+		"no path":                   {get[:3:3], "", false, ""},
+		"an empty path":             {append(get[:3:3], field{":path", ""}), "", false, ""},
+		"two paths":                 {append(get[:4:4], field{":path", "/other"}), "", false, ""},
+		"a pseudo header afterward": {append(get[:3:3], field{"x", "y"}, field{":path", "/first"}), "", false, ""},
+		"an unknown pseudo header":  {append(get[:4:4], field{":x", "y"}), "", false, ""},
+		"too many header lines":     {append(get[:4:4], many(101)...), "", false, ""},
+		"headers too long":          {append(get[:4:4], field{"x", strings.Repeat("y", 40<<10)}), "", false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPort(t, nil)
+			v := p.h2(t, tc.fields, tc.body)
+			refused := v.status == "" && (v.code != http2.ErrCodeNo || v.ended) || strings.HasPrefix(v.status, "4") || v.status == "501"
+			if tc.served != (v.status == "200") || tc.served == refused {
+				t.Errorf("ended as %+v", v)
+			}
+			if got := strings.Join(p.reached(), "|"); got != tc.reached {
+				t.Errorf("the stack saw %q, want %q", got, tc.reached)
+			}
+		})
+	}
 }
 
 func many(n int) (out []field) {

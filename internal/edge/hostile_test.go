@@ -14,7 +14,6 @@ import (
 
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
-	"github.com/meridian-commerce/meridian/internal/edge/lane"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -23,35 +22,13 @@ type port struct {
 	*site
 	addr string
 	mu   sync.Mutex
-	seen []string // "METHOD path body" of what reached the stack
+	seen []string      // "METHOD path body" of what reached the stack
+	slow time.Duration // that the stack takes for /slow
 }
 
-// opener makes a port; change may change its site and its server's settings.
-type opener func(t testing.TB, change func(*site, *http.Server)) *port
-
-// overBoth tests a port as it is, and one that net/http serves alone.
-func overBoth(t *testing.T, test func(t *testing.T, newPort opener)) {
-	t.Helper()
-	for name, serve := range map[string]func(*http.Server, net.Listener) io.Closer{
-		"lane": func(s *http.Server, l net.Listener) io.Closer {
-			fast := lane.New(s)
-			go func() { _ = fast.Serve(l) }()
-			return fast
-		},
-		"net/http": func(s *http.Server, l net.Listener) io.Closer {
-			go func() { _ = s.Serve(l) }()
-			return s
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, func(t testing.TB, change func(*site, *http.Server)) *port { return newPort(t, change, serve) })
-		})
-	}
-}
-
+// newPort makes a port; change may change its site and its server's settings.
 // Its servers are at another loopback address than those that tests kill, so that none takes a killed one's port.
-func newPort(t testing.TB, change func(*site, *http.Server), serve func(*http.Server, net.Listener) io.Closer) *port {
+func newPort(t testing.TB, change func(*site, *http.Server)) *port {
 	t.Helper()
 	const loopback = "127.0.0.2:0"
 	p := &port{site: &site{fleet: &fleet{}}}
@@ -63,6 +40,9 @@ func newPort(t testing.TB, change func(*site, *http.Server), serve func(*http.Se
 	}
 	p.addOn(t, loopback, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		if r.URL.Path == "/slow" {
+			time.Sleep(p.slow)
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.seen = append(p.seen, r.Method+" "+r.URL.RequestURI()+" "+string(body))
@@ -74,14 +54,14 @@ func newPort(t testing.TB, change func(*site, *http.Server), serve func(*http.Se
 	}
 	server := gateway.NewServer(handler, nil, slog.New(slog.DiscardHandler))
 	if change != nil {
-		change(p.site, server)
+		change(p.site, server.Server)
 	}
 	listener, err := net.Listen("tcp", loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
-	running := serve(server, listener)
-	t.Cleanup(func() { _ = running.Close() })
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
 	p.addr = listener.Addr().String()
 	return p
 }
@@ -128,192 +108,182 @@ const smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 // as the standard says with nothing after it on the connection read.
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
-	overBoth(t, func(t *testing.T, newPort opener) {
-		const post = "POST /first HTTP/1.1\r\nHost: x\r\n"
-		chunk := fmt.Sprintf("%x\r\n%s\r\n", len(smuggled), smuggled)
-		for name, tc := range map[string]struct {
-			request string
-			status  int
-			reached string // what may reach the stack, "" for nothing
-		}{
-			"CL.TE":                       {post + "Content-Length: 48\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled, 200, "POST /first "},
-			"TE.CL":                       {post + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n" + chunk + "0\r\n\r\n" + smuggled, 200, "POST /first " + smuggled},
-			"TE.TE, an unknown coding":    {post + "Transfer-Encoding: xchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
-			"TE.TE, two codings":          {post + "Transfer-Encoding: chunked, identity\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
-			"TE.TE, two headers":          {post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
-			"TE.TE, a space in front":     {post + "X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 0\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + smuggled, 400, ""},
-			"TE.TE, before the colon":     {post + "Transfer-Encoding : chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 400, ""},
-			"TE.TE, a vertical tab":       {post + "Transfer-Encoding:\x0bchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 400, ""},
-			"TE.TE, quoted":               {post + "Transfer-Encoding: \"chunked\"\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
-			"TE in HTTP/1.0":              {"POST /first HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled, 200, "POST /first 0\r\n\r\n"},
-			"two lengths":                 {post + "Content-Length: 0\r\nContent-Length: 38\r\n\r\n" + smuggled, 400, ""},
-			"two lengths in one":          {post + "Content-Length: 0, 38\r\n\r\n" + smuggled, 400, ""},
-			"a signed length":             {post + "Content-Length: +0\r\n\r\n" + smuggled, 400, ""},
-			"a negative length":           {post + "Content-Length: -1\r\n\r\n" + smuggled, 400, ""},
-			"a length in hexadecimal":     {post + "Content-Length: 0x26\r\n\r\n" + smuggled, 400, ""},
-			"a length with a space":       {post + "Content-Length: 3 8\r\n\r\n" + smuggled, 400, ""},
-			"a bad chunk size":            {post + "Transfer-Encoding: chunked\r\n\r\n-1\r\n" + smuggled, 400, ""},
-			"a chunk longer than said":    {post + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n" + smuggled, 400, ""},
-			"a chunk size too long":       {post + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("f", 17) + "\r\n" + smuggled, 400, ""},
-			"no host":                     {"GET /first HTTP/1.1\r\n\r\n", 400, ""},
-			"two hosts":                   {"GET /first HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, ""},
-			"a NUL in a header":           {"GET /first HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n", 400, ""},
-			"a carriage return inside":    {"GET /first HTTP/1.1\r\nHost: x\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n", 400, ""},
-			"no colon":                    {"GET /first HTTP/1.1\r\nHost: x\r\nX\r\n\r\n", 400, ""},
-			"CONNECT":                     {"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n", 400, ""},
-			"TRACE":                       {"TRACE /first HTTP/1.1\r\nHost: x\r\n\r\n", 400, ""},
-			"an upgrade that is not made": {"GET /first HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", 200, "GET /first "},
-			"an expectation of nothing":   {"POST /first HTTP/1.1\r\nHost: x\r\nExpect: 200-maybe\r\nContent-Length: 0\r\n\r\n", 417, ""},
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				p := newPort(t, nil)
-				request := tc.request
-				if !strings.HasSuffix(request, smuggled) {
-					request = strings.TrimSuffix(request, "\r\n") + "Connection: close\r\n\r\n" // else the connection stays open
-				}
-				statuses := p.raw(t, request)
-				if len(statuses) != 1 || statuses[0] != tc.status {
-					t.Errorf("answered %v, want %d and the end of the connection", statuses, tc.status)
-				}
-				if got := strings.Join(p.reached(), "|"); got != tc.reached {
-					t.Errorf("the stack saw %q, want %q", got, tc.reached)
-				}
-			})
-		}
-	})
+	const post = "POST /first HTTP/1.1\r\nHost: x\r\n"
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(smuggled), smuggled)
+	for name, tc := range map[string]struct {
+		request string
+		status  int
+		reached string // what may reach the stack, "" for nothing
+	}{
+		"CL.TE":                       {post + "Content-Length: 48\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled, 200, "POST /first "},
+		"TE.CL":                       {post + "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n" + chunk + "0\r\n\r\n" + smuggled, 200, "POST /first " + smuggled},
+		"TE.TE, an unknown coding":    {post + "Transfer-Encoding: xchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
+		"TE.TE, two codings":          {post + "Transfer-Encoding: chunked, identity\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
+		"TE.TE, two headers":          {post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
+		"TE.TE, a space in front":     {post + "X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 0\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + smuggled, 400, ""},
+		"TE.TE, before the colon":     {post + "Transfer-Encoding : chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 400, ""},
+		"TE.TE, a vertical tab":       {post + "Transfer-Encoding:\x0bchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 400, ""},
+		"TE.TE, quoted":               {post + "Transfer-Encoding: \"chunked\"\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" + smuggled, 501, ""},
+		"TE in HTTP/1.0":              {"POST /first HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled, 200, "POST /first 0\r\n\r\n"},
+		"two lengths":                 {post + "Content-Length: 0\r\nContent-Length: 38\r\n\r\n" + smuggled, 400, ""},
+		"two lengths in one":          {post + "Content-Length: 0, 38\r\n\r\n" + smuggled, 400, ""},
+		"a signed length":             {post + "Content-Length: +0\r\n\r\n" + smuggled, 400, ""},
+		"a negative length":           {post + "Content-Length: -1\r\n\r\n" + smuggled, 400, ""},
+		"a length in hexadecimal":     {post + "Content-Length: 0x26\r\n\r\n" + smuggled, 400, ""},
+		"a length with a space":       {post + "Content-Length: 3 8\r\n\r\n" + smuggled, 400, ""},
+		"a bad chunk size":            {post + "Transfer-Encoding: chunked\r\n\r\n-1\r\n" + smuggled, 400, ""},
+		"a chunk longer than said":    {post + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n" + smuggled, 400, ""},
+		"a chunk size too long":       {post + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("f", 17) + "\r\n" + smuggled, 400, ""},
+		"no host":                     {"GET /first HTTP/1.1\r\n\r\n", 400, ""},
+		"two hosts":                   {"GET /first HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, ""},
+		"a NUL in a header":           {"GET /first HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n", 400, ""},
+		"a carriage return inside":    {"GET /first HTTP/1.1\r\nHost: x\r\nX: a\rTransfer-Encoding: chunked\r\n\r\n", 400, ""},
+		"no colon":                    {"GET /first HTTP/1.1\r\nHost: x\r\nX\r\n\r\n", 400, ""},
+		"CONNECT":                     {"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n", 400, ""},
+		"TRACE":                       {"TRACE /first HTTP/1.1\r\nHost: x\r\n\r\n", 400, ""},
+		"an upgrade that is not made": {"GET /first HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", 200, "GET /first "},
+		"an expectation of nothing":   {"POST /first HTTP/1.1\r\nHost: x\r\nExpect: 200-maybe\r\nContent-Length: 0\r\n\r\n", 417, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPort(t, nil)
+			request := tc.request
+			if !strings.HasSuffix(request, smuggled) {
+				request = strings.TrimSuffix(request, "\r\n") + "Connection: close\r\n\r\n" // else the connection stays open
+			}
+			statuses := p.raw(t, request)
+			if len(statuses) != 1 || statuses[0] != tc.status {
+				t.Errorf("answered %v, want %d and the end of the connection", statuses, tc.status)
+			}
+			if got := strings.Join(p.reached(), "|"); got != tc.reached {
+				t.Errorf("the stack saw %q, want %q", got, tc.reached)
+			}
+		})
+	}
 }
 
 func TestHeaderBounds(t *testing.T) {
 	t.Parallel()
-	overBoth(t, func(t *testing.T, newPort opener) {
-		const get = "GET /first HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-		for name, tc := range map[string]struct {
-			request string
-			status  int
-		}{
-			"many header lines":     {get + strings.Repeat("X: y\r\n", 90) + "\r\n", 200},
-			"too many header lines": {get + strings.Repeat("X: y\r\n", 101) + "\r\n", 431},
-			"a long header":         {get + "X: " + strings.Repeat("y", 16<<10) + "\r\n\r\n", 200},
-			"a header too long":     {get + "X: " + strings.Repeat("y", 40<<10) + "\r\n\r\n", 431},
-			"headers too long":      {get + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 40) + "\r\n", 431},
-			"a path too long":       {"GET /" + strings.Repeat("y", 40<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n", 431},
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				p := newPort(t, nil)
-				if got := p.raw(t, tc.request); len(got) != 1 || got[0] != tc.status {
-					t.Errorf("answered %v, want %d", got, tc.status)
-				}
-				if reached := len(p.reached()); (reached == 1) != (tc.status == http.StatusOK) {
-					t.Errorf("%d requests reached the stack", reached)
-				}
-			})
-		}
-	})
+	const get = "GET /first HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+	for name, tc := range map[string]struct {
+		request string
+		status  int
+	}{
+		"many header lines":     {get + strings.Repeat("X: y\r\n", 90) + "\r\n", 200},
+		"too many header lines": {get + strings.Repeat("X: y\r\n", 101) + "\r\n", 431},
+		"a long header":         {get + "X: " + strings.Repeat("y", 16<<10) + "\r\n\r\n", 200},
+		"a header too long":     {get + "X: " + strings.Repeat("y", 40<<10) + "\r\n\r\n", 431},
+		"headers too long":      {get + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 40) + "\r\n", 431},
+		"a path too long":       {"GET /" + strings.Repeat("y", 40<<10) + " HTTP/1.1\r\nHost: x\r\n\r\n", 431},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPort(t, nil)
+			if got := p.raw(t, tc.request); len(got) != 1 || got[0] != tc.status {
+				t.Errorf("answered %v, want %d", got, tc.status)
+			}
+			if reached := len(p.reached()); (reached == 1) != (tc.status == http.StatusOK) {
+				t.Errorf("%d requests reached the stack", reached)
+			}
+		})
+	}
 }
 
 // TestSlowRequests: who drips a header is cut off, and who drips a body is told so and cut off, while others
 // are served.
 func TestSlowRequests(t *testing.T) {
 	t.Parallel()
-	overBoth(t, func(t *testing.T, newPort opener) {
-		if s := gateway.NewServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler)); s.ReadHeaderTimeout <= 0 || s.ReadHeaderTimeout > 10*time.Second || s.IdleTimeout <= 0 {
-			t.Errorf("the time-outs are %v and %v", s.ReadHeaderTimeout, s.IdleTimeout)
-		}
-		p := newPort(t, func(s *site, server *http.Server) {
-			server.ReadHeaderTimeout, s.edge.patience = 2*time.Second, 2*time.Second // enough for others on a busy machine
-		})
-		for name, tc := range map[string]struct {
-			begin  string
-			status []int
-		}{
-			"a header": {"GET / HTTP/1.1\r\nHost: x\r\n", nil},
-			"a body":   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", []int{408}},
-			"chunks":   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", []int{408}},
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				if got := p.raw(t, tc.begin); len(got) != len(tc.status) || len(got) == 1 && got[0] != tc.status[0] {
-					t.Errorf("answered %v, want %v", got, tc.status)
-				}
-				if got := p.raw(t, "GET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); len(got) != 1 || got[0] != http.StatusOK {
-					t.Errorf("another caller got %v", got)
-				}
-			})
-		}
+	if s := gateway.NewServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler)); s.ReadHeaderTimeout <= 0 || s.ReadHeaderTimeout > 10*time.Second || s.IdleTimeout <= 0 {
+		t.Errorf("the time-outs are %v and %v", s.ReadHeaderTimeout, s.IdleTimeout)
+	}
+	p := newPort(t, func(s *site, server *http.Server) {
+		server.ReadHeaderTimeout, s.edge.patience = 2*time.Second, 2*time.Second // enough for others on a busy machine
 	})
+	for name, tc := range map[string]struct {
+		begin  string
+		status []int
+	}{
+		"a header": {"GET / HTTP/1.1\r\nHost: x\r\n", nil},
+		"a body":   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", []int{408}},
+		"chunks":   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", []int{408}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := p.raw(t, tc.begin); len(got) != len(tc.status) || len(got) == 1 && got[0] != tc.status[0] {
+				t.Errorf("answered %v, want %v", got, tc.status)
+			}
+			if got := p.raw(t, "GET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); len(got) != 1 || got[0] != http.StatusOK {
+				t.Errorf("another caller got %v", got)
+			}
+		})
+	}
 }
 
 // TestBodyBound sends bodies at and over the bound, with and without a length.
 func TestBodyBound(t *testing.T) {
 	t.Parallel()
-	overBoth(t, func(t *testing.T, newPort opener) {
-		for name, tc := range map[string]struct {
-			size    int
-			chunked bool
-			status  int
-		}{
-			"at the bound":           {maxReplay, false, 200},
-			"at the bound, chunked":  {maxReplay, true, 200},
-			"over the bound":         {maxReplay + 1, false, 413},
-			"over the bound, chunks": {maxReplay + 1, true, 413},
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				p := newPort(t, nil)
-				var body io.Reader = strings.NewReader(strings.Repeat("x", tc.size))
-				if tc.chunked {
-					body = io.MultiReader(body)
-				}
-				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.addr+"/", body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				res, err := http.DefaultClient.Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = res.Body.Close() }()
-				text, _ := io.ReadAll(res.Body)
-				if res.StatusCode != tc.status || tc.status == http.StatusRequestEntityTooLarge && !strings.Contains(string(text), "BODY_TOO_LARGE") {
-					t.Errorf("got %d %s", res.StatusCode, text)
-				}
-			})
-		}
-	})
+	for name, tc := range map[string]struct {
+		size    int
+		chunked bool
+		status  int
+	}{
+		"at the bound":           {maxReplay, false, 200},
+		"at the bound, chunked":  {maxReplay, true, 200},
+		"over the bound":         {maxReplay + 1, false, 413},
+		"over the bound, chunks": {maxReplay + 1, true, 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPort(t, nil)
+			var body io.Reader = strings.NewReader(strings.Repeat("x", tc.size))
+			if tc.chunked {
+				body = io.MultiReader(body)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+p.addr+"/", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = res.Body.Close() }()
+			text, _ := io.ReadAll(res.Body)
+			if res.StatusCode != tc.status || tc.status == http.StatusRequestEntityTooLarge && !strings.Contains(string(text), "BODY_TOO_LARGE") {
+				t.Errorf("got %d %s", res.StatusCode, text)
+			}
+		})
+	}
 }
 
 // TestForgedHeaders: a caller that comes from no trusted proxy cannot say who or where it is, nor speak as an
 // edge, however it writes the names.
 func TestForgedHeaders(t *testing.T) {
 	t.Parallel()
-	overBoth(t, func(t *testing.T, newPort opener) {
-		seen := make(chan http.Header, 1)
-		p := newPort(t, func(s *site, _ *http.Server) {
-			locator, err := geo.NewLocator(s.edge.catalog, eu, geo.Proxies{}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.edge.locator = locator
-		})
-		p.addOn(t, "127.0.0.2:0", us, "us/0", func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header })
-		p.lose("eu/0")
-		got := p.raw(t, "GET /first HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.5\r\nForwarded: for=203.0.113.5\r\nX-Real-Ip: 203.0.113.5\r\n"+
-			"CF-IPCountry: JP\r\nCloudFront-Viewer-Country: JP\r\nFly-Client-IP: 203.0.113.5\r\nTrue-Client-Ip: 203.0.113.5\r\n"+
-			"Meridian-Caller-Ip: 203.0.113.5\r\nMERIDIAN-CALLER-COUNTRY: JP\r\nmeridian-caller-region: ap-southeast-1\r\nMeridian-Edge-Region: us-east-1\r\n"+
-			"Meridian-Admin: yes\r\nConnection: close, Meridian-Caller-Ip, Meridian-Edge-Region, Authorization\r\n\r\n")
-		if len(got) != 1 || got[0] != http.StatusOK {
-			t.Fatalf("answered %v", got)
+	seen := make(chan http.Header, 1)
+	p := newPort(t, func(s *site, _ *http.Server) {
+		locator, err := geo.NewLocator(s.edge.catalog, eu, geo.Proxies{}, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		h := <-seen
-		for name, want := range map[string]string{
-			"Meridian-Caller-Ip": "127.0.0.1", "Meridian-Caller-Country": "", "Meridian-Caller-Region": "eu-west-1",
-			"Meridian-Edge-Region": "eu-west-1", "Meridian-Admin": "", "X-Forwarded-For": "", "Forwarded": "",
-		} {
-			if value := strings.Join(h.Values(name), "|"); value != want {
-				t.Errorf("the stack sees %s: %q, want %q", name, value, want)
-			}
-		}
+		s.edge.locator = locator
 	})
+	p.addOn(t, "127.0.0.2:0", us, "us/0", func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header })
+	p.lose("eu/0")
+	got := p.raw(t, "GET /first HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.5\r\nForwarded: for=203.0.113.5\r\nX-Real-Ip: 203.0.113.5\r\n"+
+		"CF-IPCountry: JP\r\nCloudFront-Viewer-Country: JP\r\nFly-Client-IP: 203.0.113.5\r\nTrue-Client-Ip: 203.0.113.5\r\n"+
+		"Meridian-Caller-Ip: 203.0.113.5\r\nMERIDIAN-CALLER-COUNTRY: JP\r\nmeridian-caller-region: ap-southeast-1\r\nMeridian-Edge-Region: us-east-1\r\n"+
+		"Meridian-Admin: yes\r\nConnection: close, Meridian-Caller-Ip, Meridian-Edge-Region, Authorization\r\n\r\n")
+	if len(got) != 1 || got[0] != http.StatusOK {
+		t.Fatalf("answered %v", got)
+	}
+	h := <-seen
+	for name, want := range map[string]string{
+		"Meridian-Caller-Ip": "127.0.0.1", "Meridian-Caller-Country": "", "Meridian-Caller-Region": "eu-west-1",
+		"Meridian-Edge-Region": "eu-west-1", "Meridian-Admin": "", "X-Forwarded-For": "", "Forwarded": "",
+	} {
+		if value := strings.Join(h.Values(name), "|"); value != want {
+			t.Errorf("the stack sees %s: %q, want %q", name, value, want)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 )
@@ -18,20 +19,37 @@ const (
 	stuckAfter  = 30 * time.Second // an HTTP/2 connection that takes no byte is closed
 )
 
-// NewServer returns a server with the bounds of a port that the Internet reaches: HTTP/1.1 and HTTP/2, over TLS
-// (by ALPN) when secure is given and in clear text when it is nil. What net/http itself has to say goes to log
-// at debug.
-func NewServer(h http.Handler, secure *tls.Config, log *slog.Logger) *http.Server {
+// Server is an http.Server of a port that the Internet reaches.
+type Server struct{ *http.Server }
+
+// NewServer returns a server with the bounds of such a port: HTTP/1.1 and HTTP/2, over TLS (by ALPN) when secure is
+// given and in clear text when it is nil. What net/http itself has to say goes to log at debug.
+func NewServer(h http.Handler, secure *tls.Config, log *slog.Logger) *Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(secure != nil)
 	protocols.SetUnencryptedHTTP2(secure == nil)
-	return &http.Server{
+	if secure != nil {
+		secure = secure.Clone()
+		// Answers are short: growing the records of a connection step by step only makes several of one answer.
+		secure.DynamicRecordSizingDisabled = true
+	}
+	return &Server{&http.Server{
 		Handler: h, TLSConfig: secure, Protocols: protocols,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: stuckAfter,
 		},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}
+}
+
+// Serve serves the connections of l until Shutdown or Close, as http.Server's does. Those that take nothing for
+// half a minute end.
+func (s *Server) Serve(l net.Listener) error {
+	l = Patient(l)
+	if s.TLSConfig != nil {
+		return s.ServeTLS(l, "", "") //nolint:wrapcheck // as http.Server's
 	}
+	return s.Server.Serve(l) //nolint:wrapcheck // as http.Server's
 }

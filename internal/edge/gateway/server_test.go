@@ -1,4 +1,4 @@
-package lane
+package gateway
 
 import (
 	"crypto/ecdsa"
@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -40,42 +41,38 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
 }
 
-// TestTLS: the protocol is chosen in the handshake, and handlers see the connection's state however it is served.
-func TestTLS(t *testing.T) {
+// TestServerOverTLS: the protocol is chosen in the handshake, and clear text on the port is told what is wrong.
+func TestServerOverTLS(t *testing.T) {
 	t.Parallel()
 	pair, roots := certificate(t)
-	p := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%s %v", r.Proto, r.TLS != nil && r.TLS.HandshakeComplete)
-	}), func(s *http.Server) {
-		s.TLSConfig, s.Protocols = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, new(http.Protocols)
-		s.Protocols.SetHTTP1(true)
-		s.Protocols.SetHTTP2(true)
-	})
-	for _, tc := range []struct {
-		name   string
-		h2     bool
-		body   io.Reader
-		want   string
-		handed int32
-	}{
-		{"HTTP/1.1", false, nil, "HTTP/1.1 true", 0},
-		{"HTTP/1.1, handed over", false, io.MultiReader(strings.NewReader("x")), "HTTP/1.1 true", 1},
-		{"HTTP/2", true, nil, "HTTP/2.0 true", 2},
-	} {
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: tc.h2}}
-		res, err := client.Post("https://"+p.addr, "text/plain", tc.body)
+	}), &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, slog.New(slog.DiscardHandler))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	for h2, want := range map[bool]string{false: "HTTP/1.1 true", true: "HTTP/2.0 true"} {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: h2}}
+		res, err := client.Get("https://" + l.Addr().String())
 		if err != nil {
-			t.Fatalf("%s: %v", tc.name, err)
+			t.Fatal(err)
 		}
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
-		if err != nil || string(body) != tc.want || p.handed.Load() != tc.handed {
-			t.Errorf("%s: got %q, %v; %d connections handed over", tc.name, body, err, p.handed.Load())
+		if err != nil || string(body) != want {
+			t.Errorf("got %q, %v; want %q", body, err, want)
 		}
 		client.CloseIdleConnections()
 	}
-	c := dial(t, p.addr)
-	say(t, c, get)
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if text, _ := io.ReadAll(c); !strings.Contains(string(text), "400 Bad Request") {
 		t.Errorf("clear text on a TLS port: %q", text)
 	}
