@@ -29,7 +29,7 @@ http {
   default_type application/json;
   server {
     listen {upstream};
-    listen {direct} ssl;
+    listen {direct} ssl http2;
     ssl_certificate {dir}/cert.pem;
     ssl_certificate_key {dir}/key.pem;
     location / { return 200 '{body}'; }
@@ -46,7 +46,7 @@ http {
   keepalive_requests 1000000000;
   upstream stack { server {upstream}; keepalive 128; keepalive_requests 1000000000; }
   server {
-    listen {nginx} ssl;
+    listen {nginx} ssl http2;
     ssl_certificate {dir}/cert.pem;
     ssl_certificate_key {dir}/key.pem;
     location / {

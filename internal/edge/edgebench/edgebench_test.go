@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,17 +23,36 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestReadLog(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&log, "%d 200 %d\n", i, 1000-i)
+	}
+	got, err := readLog(strings.NewReader(log.String()+"1000 503 1\n"), time.Second)
+	want := sample{requests: 1001, errors: 1, took: time.Second, p50: 500 * time.Microsecond, p99: 990 * time.Microsecond, p999: 999 * time.Microsecond}
+	if err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, text := range []string{"", "1 200", "1 200 x"} {
+		if _, err := readLog(strings.NewReader(text), time.Second); err == nil {
+			t.Errorf("%q: no error", text)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	t.Parallel()
 	at := func(rate int, p50 time.Duration) sample {
 		return sample{requests: rate, took: time.Second, p50: p50, p99: 2 * p50, p999: 3 * p50, cpu: 7 * time.Microsecond}
 	}
-	table := render([]result{
+	table := render([]section{{"HTTP/9", []result{
 		{name: "direct", quiet: []sample{at(1, 100*time.Microsecond)}, loaded: []sample{at(9, time.Millisecond)}, memory: 1 << 20},
 		{name: "edge", quiet: []sample{at(1, time.Second), at(1, 220*time.Microsecond), at(1, 210*time.Microsecond)},
 			loaded: []sample{at(5, 2*time.Millisecond), at(7, time.Millisecond), at(6, time.Millisecond)}, memory: 3 << 20},
-	}, "a machine")
+	}}}, "a machine")
 	for _, want := range []string{
+		"| HTTP/9 | requests/s |",
 		"| direct | 9 | 1.00 ms | 2.00 ms | 3.00 ms | 100 µs | – | 7 µs | 1 MiB |\n",
 		"| edge | 6 | 1.00 ms | 2.00 ms | 3.00 ms | 220 µs | 120 µs | 7 µs | 3 MiB |\n",
 	} {

@@ -41,7 +41,7 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&o.document, "document", "", "file whose table between markers is replaced")
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each server")
 	flag.IntVar(&o.connections, "connections", 64, "of the loaded measurement")
-	flag.DurationVar(&o.length, "length", 5*time.Second, "of each measurement")
+	flag.DurationVar(&o.length, "length", 4*time.Second, "of each measurement")
 	flag.DurationVar(&o.pause, "pause", 300*time.Millisecond, "before each measurement")
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "edgebench")
@@ -57,11 +57,11 @@ func run(ctx context.Context) (err error) {
 	if err := bench.start(ctx); err != nil {
 		return err
 	}
-	results, err := measure(ctx, bench, o)
+	sections, err := compare(ctx, bench, o)
 	if err != nil {
 		return err
 	}
-	table := render(results, describe(o))
+	table := render(sections, describe(o))
 	if _, err := os.Stdout.WriteString(table); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
@@ -71,25 +71,28 @@ func run(ctx context.Context) (err error) {
 	return replaceTable(o.document, table)
 }
 
-// measure runs every subject in turns.
-func measure(ctx context.Context, b *bench, o options) ([]result, error) {
-	results := make([]result, len(b.subjects))
+// compare measures every subject over both protocols, in turns.
+func compare(ctx context.Context, b *bench, o options) ([]section, error) {
+	sections := []section{{"HTTP/1.1", make([]result, len(b.subjects))}, {"HTTP/2", make([]result, len(b.subjects))}}
 	for round := range o.rounds {
 		for i, s := range b.subjects {
-			results[i].name = s.name
-			quiet, err := b.wrk(ctx, s, 1, o.length/2, o.pause)
-			if err != nil {
-				return nil, err
+			for j, load := range []tool{b.wrk, b.h2load} {
+				r := &sections[j].results[i]
+				r.name = s.name
+				quiet, err := measure(ctx, load, s, 1, o.length/2, o.pause)
+				if err != nil {
+					return nil, err
+				}
+				loaded, err := measure(ctx, load, s, o.connections, o.length, o.pause)
+				if err != nil {
+					return nil, err
+				}
+				r.quiet = append(r.quiet, quiet)
+				r.loaded = append(r.loaded, loaded)
+				r.memory = max(r.memory, memory(s.process.Process.Pid))
+				fmt.Fprintf(os.Stderr, "round %d of %d: %-24s %-9s %8.0f requests/s\n", round+1, o.rounds, s.name, sections[j].protocol, loaded.rate())
 			}
-			loaded, err := b.wrk(ctx, s, o.connections, o.length, o.pause)
-			if err != nil {
-				return nil, err
-			}
-			results[i].quiet = append(results[i].quiet, quiet)
-			results[i].loaded = append(results[i].loaded, loaded)
-			results[i].memory = max(results[i].memory, memory(s.process.Process.Pid))
-			fmt.Fprintf(os.Stderr, "round %d of %d: %-24s %8.0f requests/s\n", round+1, o.rounds, s.name, loaded.rate())
 		}
 	}
-	return results, nil
+	return sections, nil
 }

@@ -20,6 +20,12 @@ type result struct {
 	memory        int64 // bytes, at most
 }
 
+// section is the results over one protocol.
+type section struct {
+	protocol string
+	results  []result
+}
+
 // median returns the middle of what f finds in the samples.
 func median[T cmp.Ordered](samples []sample, f func(sample) T) T {
 	values := make([]T, len(samples))
@@ -35,24 +41,31 @@ const (
 	endMark   = "<!-- edgebench: end -->"
 )
 
-// render returns the table. The first subject is the upstream without a proxy.
-func render(results []result, machine string) string {
+// render returns the tables. The first subject of each is the upstream without a proxy.
+func render(sections []section, machine string) string {
 	var out strings.Builder
-	out.WriteString(beginMark + "\n" + machine + "\n\n")
-	out.WriteString("| | requests/s | p50 | p99 | p99.9 | p50, one connection | added to direct | processor time per request | memory |\n|---|---|---|---|---|---|---|---|---|\n")
-	p50 := func(s sample) time.Duration { return s.p50 }
-	for i, r := range results {
-		one, added := median(r.quiet, p50), "–"
-		if i > 0 {
-			added = fmt.Sprintf("%d µs", (one - median(results[0].quiet, p50)).Microseconds())
+	out.WriteString(beginMark + "\n" + machine + "\n")
+	for _, s := range sections {
+		out.WriteString("\n| " + s.protocol + " | requests/s | p50 | p99 | p99.9 | p50, one connection | added to direct | processor time per request | memory |\n|---|---|---|---|---|---|---|---|---|\n")
+		for i, r := range s.results {
+			out.WriteString(row(r, s.results[0], i > 0))
 		}
-		fmt.Fprintf(&out, "| %s | %.0f | %s | %s | %s | %d µs | %s | %d µs | %.0f MiB |\n", r.name, median(r.loaded, sample.rate),
-			ms(median(r.loaded, p50)), ms(median(r.loaded, func(s sample) time.Duration { return s.p99 })),
-			ms(median(r.loaded, func(s sample) time.Duration { return s.p999 })), one.Microseconds(), added,
-			median(r.loaded, func(s sample) time.Duration { return s.cpu }).Microseconds(), float64(r.memory)/(1<<20))
 	}
 	out.WriteString(endMark + "\n")
 	return out.String()
+}
+
+func row(r, direct result, proxy bool) string {
+	p50 := func(s sample) time.Duration { return s.p50 }
+	one := median(r.quiet, p50)
+	added := "–"
+	if proxy {
+		added = fmt.Sprintf("%d µs", (one - median(direct.quiet, p50)).Microseconds())
+	}
+	return fmt.Sprintf("| %s | %.0f | %s | %s | %s | %d µs | %s | %d µs | %.0f MiB |\n", r.name, median(r.loaded, sample.rate),
+		ms(median(r.loaded, p50)), ms(median(r.loaded, func(s sample) time.Duration { return s.p99 })),
+		ms(median(r.loaded, func(s sample) time.Duration { return s.p999 })), one.Microseconds(), added,
+		median(r.loaded, func(s sample) time.Duration { return s.cpu }).Microseconds(), float64(r.memory)/(1<<20))
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond)) }
@@ -70,9 +83,9 @@ func describe(o options) string {
 	load, _ := os.ReadFile("/proc/loadavg")
 	before, _, _ := strings.Cut(string(load), " ")
 	return fmt.Sprintf("%s, %d processors, load %s after the run; %s, %s, %s, %s. %d rounds of %v and of %v with one connection; "+
-		"%d connections, 2 threads of wrk. Medians.", model, runtime.NumCPU(), before,
+		"%d connections of wrk with 2 threads, as many streams of h2load on %d connections. Medians.", model, runtime.NumCPU(), before,
 		version("nginx", "-v"), version("haproxy", "-v"), version("caddy", "version"), runtime.Version(),
-		o.rounds, o.length, o.length/2, o.connections)
+		o.rounds, o.length, o.length/2, o.connections, max(1, o.connections/streams))
 }
 
 // version returns the first word with a digit of what a program says of itself, after its name.

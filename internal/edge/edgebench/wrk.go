@@ -12,16 +12,6 @@ import (
 	"time"
 )
 
-// sample is one measurement.
-type sample struct {
-	requests, errors int
-	took             time.Duration
-	p50, p99, p999   time.Duration
-	cpu              time.Duration // of the server for one request
-}
-
-func (s sample) rate() float64 { return float64(s.requests) / s.took.Seconds() }
-
 // script has wrk send the token and print what the table needs on one line.
 const script = `
 local token = os.getenv("EDGEBENCH_TOKEN")
@@ -33,34 +23,20 @@ function done(summary, latency, requests)
 end
 `
 
-// wrk puts load on a subject: each connection sends its next request when the last is answered.
-func (b *bench) wrk(ctx context.Context, s subject, connections int, length, pause time.Duration) (sample, error) {
+// wrk puts load on a subject over HTTP/1.1: each connection sends its next request when the last is answered.
+func (b *bench) wrk(ctx context.Context, s subject, connections int, length time.Duration) (sample, error) {
 	file := filepath.Join(b.dir, "wrk.lua")
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return sample{}, fmt.Errorf("write wrk's script: %w", err)
 	}
-	time.Sleep(pause)
-	seconds := max(1, int(length.Round(time.Second)/time.Second))
 	c := exec.CommandContext(ctx, "wrk", "-t", strconv.Itoa(min(2, connections)), "-c", strconv.Itoa(connections),
-		"-d", strconv.Itoa(seconds)+"s", "-s", file, "https://"+s.addr+path)
+		"-d", strconv.Itoa(seconds(length))+"s", "-s", file, "https://"+s.addr+path)
 	c.Env = append(os.Environ(), "EDGEBENCH_TOKEN="+s.token)
-	before := processorTime(s.process.Process.Pid)
 	out, err := c.CombinedOutput()
 	if err != nil {
-		return sample{}, fmt.Errorf("wrk on %s: %w: %s", s.name, err, out)
+		return sample{}, fmt.Errorf("%w: %s", err, out)
 	}
-	used := processorTime(s.process.Process.Pid) - before
-	got, err := parse(string(out))
-	if err == nil {
-		got.cpu = used / time.Duration(got.requests)
-	}
-	if err == nil && got.errors > 0 {
-		err = fmt.Errorf("%d of %d requests failed", got.errors, got.requests)
-	}
-	if err != nil {
-		return sample{}, fmt.Errorf("wrk on %s: %w", s.name, err)
-	}
-	return got, nil
+	return parse(string(out))
 }
 
 // parse reads the script's line.
@@ -81,61 +57,4 @@ func parse(out string) (sample, error) {
 		return sample{requests: n[0], took: us(1), errors: n[2], p50: us(3), p99: us(4), p999: us(5)}, nil
 	}
 	return sample{}, fmt.Errorf("no result in %q", out)
-}
-
-// tick is the unit of processor time in /proc on Linux.
-const tick = time.Second / 100
-
-// processorTime returns what a process and its children that still run have used; 0 if it is gone.
-func processorTime(pid int) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, after, _ := strings.Cut(string(text), ") ") // behind the name
-	fields := strings.Fields(after)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	total := time.Duration(user+system) * tick
-	for _, child := range children(pid) {
-		total += processorTime(child)
-	}
-	return total
-}
-
-func children(pid int) (out []int) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // none if it is gone
-	for child := range strings.FieldsSeq(string(text)) {
-		if n, err := strconv.Atoi(child); err == nil {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// memory returns the bytes that a process and its children hold, shared pages in parts; 0 if it is gone.
-func memory(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0
-	}
-	total := pss(string(text))
-	for _, child := range children(pid) {
-		total += memory(child)
-	}
-	return total
-}
-
-func pss(rollup string) int64 {
-	for line := range strings.Lines(rollup) {
-		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == "Pss:" {
-			kib, _ := strconv.ParseInt(fields[1], 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
 }
