@@ -15,6 +15,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/meridian-commerce/meridian/internal/edge/decide"
 	"github.com/meridian-commerce/meridian/internal/edge/wire"
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
@@ -44,29 +45,29 @@ func (e *Edge) fail(w http.ResponseWriter, x *exchange, err error) {
 	if x.ctx.Err() != nil {
 		return // the caller left, or has waited long enough
 	}
-	e.log.LogAttrs(x.logged(), slog.LevelDebug, "request failed", slog.Any("error", err), slog.String("request_id", x.requestID))
-	e.answer(w, x, x.problemOf(err))
+	e.log.LogAttrs(x.logged(), slog.LevelDebug, "request failed", slog.Any("error", err), slog.String("request_id", x.id))
+	e.answer(w, x, problemOf(err, &x.class.Request, &x.course.decision))
 }
 
 // problemOf says what the failure of the last attempt means to the caller.
-func (x *exchange) problemOf(err error) *problem {
+func problemOf(err error, r *decide.Request, d *decide.Decision) *problem {
 	advice := "Repeat it with the same Idempotency-Key to learn the outcome."
-	if x.request.Method.Idempotent {
+	if r.Method.Idempotent {
 		advice = "It may be repeated."
 	}
 	switch {
 	case errors.Is(err, errUnsure):
 		return unknown(http.StatusBadGateway, connect.CodeUnknown, fault.New(fault.Ambiguous, "OUTCOME_UNKNOWN",
 			"The request was tried twice, and it is not known whether it was done. %s", advice))
-	case errors.Is(err, errNoTarget) && x.decision.Forbidden:
+	case errors.Is(err, errNoTarget) && d.Forbidden:
 		return &problem{http.StatusUnavailableForLegalReasons, connect.CodeFailedPrecondition, fault.New(fault.FailedPrecondition, "RESIDENCY_FORBIDS",
 			"The user's data may not leave its residency group, and no region of the group can take the request now. Nothing was done.").After(time.Second)}
-	case errors.Is(err, errNoTarget) && x.decision.Drained:
+	case errors.Is(err, errNoTarget) && d.Drained:
 		return notDone(fault.New(fault.Unavailable, "PINNED_REGION_DRAINED",
-			"Region %s, which %s asks for, was taken out of service. Nothing was done.", x.request.Require, headerRegion))
-	case errors.Is(err, errNoTarget) && x.request.Require != "":
+			"Region %s, which %s asks for, was taken out of service. Nothing was done.", r.Require, headerRegion))
+	case errors.Is(err, errNoTarget) && r.Require != "":
 		return notDone(fault.New(fault.Unavailable, "PINNED_REGION_UNHEALTHY",
-			"Region %s, which %s asks for, has no healthy instance. Nothing was done.", x.request.Require, headerRegion))
+			"Region %s, which %s asks for, has no healthy instance. Nothing was done.", r.Require, headerRegion))
 	case errors.Is(err, errNoTarget):
 		return notDone(fault.New(fault.Unavailable, "NO_HEALTHY_REGION",
 			"No region can take the request now. Nothing was done; try again in a while."))
@@ -84,7 +85,7 @@ func (x *exchange) problemOf(err error) *problem {
 func (e *Edge) answer(w http.ResponseWriter, x *exchange, p *problem) {
 	x.status = p.status
 	h := w.Header()
-	e.stamp(h, x)
+	x.stamp(h, e.regionValue)
 	h.Set("Cache-Control", "no-store")
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))

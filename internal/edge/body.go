@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -76,48 +75,32 @@ func readPayload(w http.ResponseWriter, r *http.Request, limit int64, patience t
 	return payload{head: head}, nil
 }
 
+// whole reports whether all of the body is at hand.
+func (p *payload) whole() bool { return p.rest == nil }
+
 // replayable reports whether the whole body can be sent (again).
 func (p *payload) replayable() bool { return p.rest == nil || !p.read }
 
-// attach gives the body to a request. The HTTP client repeats what it takes for repeatable by itself when a
-// kept-alive connection breaks, any number of times and past the budget; so what is repeatable gets a body
-// that only the edge can rewind. What is not gets one that the client rewinds when it has written nothing yet.
-func (p *payload) attach(out *http.Request, repeatable bool) {
-	out.GetBody = nil
-	head := p.head // the client may ask for it when p is used for another request
+// attach gives the body to a request of which the length is set. Nothing that sends it repeats what may have been done:
+// wire never, HTTP/2 only what the other side says it did not look at, and other connections are used once.
+func (p *payload) attach(out *http.Request) {
+	head := p.head // it may be asked for again when p is used for another request
 	switch {
 	case p.rest != nil:
-		out.Body = io.NopCloser(io.MultiReader(bytes.NewReader(p.head), (*restReader)(p)))
-	case repeatable:
-		out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(p.head)), int64(len(p.head))
-	case len(p.head) == 0:
-		out.Body, out.ContentLength = http.NoBody, 0
+		out.Body = io.NopCloser(io.MultiReader(bytes.NewReader(head), (*restReader)(p)))
+	case len(head) == 0 && len(out.Trailer) == 0:
+		out.Body = http.NoBody
 	default:
+		out.Body = io.NopCloser(bytes.NewReader(head))
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(head)), nil }
-		out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(p.head)), int64(len(p.head))
 	}
 }
 
 // restReader reads rest and notes it.
 type restReader payload
 
+// Read implements io.Reader.
 func (r *restReader) Read(b []byte) (int, error) {
 	r.read = true
 	return r.rest.Read(b)
 }
-
-// bufferPool keeps the buffers that answers are copied through.
-type bufferPool struct{ pool sync.Pool }
-
-func newBufferPool() *bufferPool {
-	return &bufferPool{sync.Pool{New: func() any { return new([32 << 10]byte) }}}
-}
-
-// Get implements httputil.BufferPool.
-func (p *bufferPool) Get() []byte {
-	b, _ := p.pool.Get().(*[32 << 10]byte)
-	return b[:]
-}
-
-// Put implements httputil.BufferPool.
-func (p *bufferPool) Put(b []byte) { p.pool.Put((*[32 << 10]byte)(b)) }

@@ -1,12 +1,11 @@
 package edge
 
 import (
+	"context"
 	"math/rand/v2"
-	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
 )
 
@@ -46,30 +45,30 @@ func (b *budget) take() bool {
 
 func (b *budget) give() { b.retries.Add(-1) }
 
-// rampSteps is in how many steps an instance that became healthy gets its full share.
-const rampSteps = 10
+const (
+	budgetPause   = 5 * time.Millisecond // between two looks at the budget
+	maxBudgetWait = time.Second
+)
 
-// pick returns the member with the fewest requests under way that was not tried yet and is fit (nil: all are);
-// ties are broken at random. One that became healthy lately counts for a part of an instance, which grows.
-func pick(members []discovery.Member, tried []*discovery.Endpoint, fit func(discovery.Member) bool) (best discovery.Member, ok bool) {
-	if len(members) == 1 { // there is nothing to compare
-		best = members[0]
-		return best, !slices.Contains(tried, best.Endpoint) && (fit == nil || fit(best))
-	}
-	var least int64
-	ties, now := 0, time.Now()
-	for _, m := range members {
-		if slices.Contains(tried, m.Endpoint) || fit != nil && !fit(m) {
-			continue
+// claim takes a retry out of the budget. When an instance or a region goes down, all that was under way there
+// breaks at once, more than the budget allows at a time: those wait for their turn. What was answered does
+// not, since that may be overload.
+func (c *course) claim(ctx context.Context, result outcome) bool {
+	deadline := time.Now().Add(maxBudgetWait)
+	for !c.budget.take() {
+		if result == outcomeRefused || result == outcomeStatus || ctx.Err() != nil || time.Now().After(deadline) {
+			return false
 		}
-		switch load := (m.InFlight() + 1) * rampSteps / int64(m.Ramp(now, rampSteps)); {
-		case ties == 0 || load < least:
-			best, least, ties = m, load, 1
-		case load == least:
-			if ties++; rand.IntN(ties) == 0 {
-				best = m
-			}
-		}
+		pause(ctx, budgetPause/2+rand.N(budgetPause/2))
 	}
-	return best, ties > 0
+	c.claimed = true
+	return true
+}
+
+// unclaim gives a claimed retry back to the budget.
+func (c *course) unclaim() {
+	if c.claimed {
+		c.budget.give()
+		c.claimed = false
+	}
 }

@@ -1,9 +1,3 @@
-// Package edge is the front door of a region: it locates the caller, decides which region serves the request,
-// and proxies it there, trying again elsewhere where that is safe.
-//
-// What it promises: no header that a caller writes is taken for an edge's word; a request is repeated at most
-// once after it may have reached a stack, and only if repeating it is harmless; an answer that means "not
-// done" is only given when nothing was done; and it keeps serving when Consul or a region is lost.
 package edge
 
 import (

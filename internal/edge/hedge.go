@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"math"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
-	"github.com/meridian-commerce/meridian/internal/edge/wire"
 )
 
 // Hedging sends a second request where the first one takes longer than nearly all do, and takes the answer that
@@ -19,10 +17,11 @@ import (
 // that a request may have; and a budget bounds it, so that a region where everything is slow is not asked twice.
 // See "The Tail at Scale" (Dean and Barroso, 2013).
 const (
-	mostHedged    = 20   // percent of reads under way
-	hedgeKnown    = 100  // answers of a route that must have been seen before one of its requests is hedged
-	hedgeQuantile = 0.95 // of a route's answers are waited for without a hedge
-	paceGain      = 0.02 // of the estimate is what one answer moves it by, at most
+	mostHedged    = 20                   // percent of reads under way
+	hedgeLeast    = 5 * time.Millisecond // is waited for at least: quicker answers gain nothing from a second request
+	hedgeKnown    = 100                  // answers of a route that must have been seen before one of its requests is hedged
+	hedgeQuantile = 0.95                 // of a route's answers are waited for without a hedge
+	paceGain      = 0.02                 // of the estimate is what one answer moves it by, at most
 )
 
 // pace is how long a route takes to begin its answers: an estimate of the quantile that each answer moves a little,
@@ -48,13 +47,12 @@ func (p *pace) observe(took time.Duration) {
 	p.level.CompareAndSwap(before, math.Float64bits(max(level, float64(time.Microsecond)))) // one of two at once is enough
 }
 
-// usual returns what nearly all answers take at most, at least as long as a request is only waited for, and false
-// while too few were seen.
+// usual returns what nearly all answers take at most, and at least hedgeLeast; false while too few were seen.
 func (p *pace) usual() (time.Duration, bool) {
 	if p.seen.Load() < hedgeKnown {
 		return 0, false
 	}
-	return max(lateAfter, time.Duration(math.Float64frombits(p.level.Load()))), true
+	return max(hedgeLeast, time.Duration(math.Float64frombits(p.level.Load()))), true
 }
 
 // hedges bounds the second requests under way by a share of the GLOBAL reads under way, and knows each route's pace.
@@ -66,9 +64,9 @@ type hedges struct {
 }
 
 // paceOf returns the pace of a request's route, nil for one that is never hedged.
-func (h *hedges) paceOf(x *exchange) *pace {
-	m := &x.request.Method
-	if h.percent == 0 || m.Locality != decide.Global || !m.ReadOnly || x.stream || x.shared || x.body.rest != nil {
+func (h *hedges) paceOf(cl *class, o *outgoing) *pace {
+	m := &cl.Method
+	if h.percent == 0 || m.Locality != decide.Global || !m.ReadOnly || cl.stream || cl.shared || !o.body.whole() {
 		return nil
 	}
 	h.mu.RLock()
@@ -79,7 +77,7 @@ func (h *hedges) paceOf(x *exchange) *pace {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.paces[m.Name] == nil {
+	if h.paces[m.Name] == nil { // another request may have made it meanwhile
 		h.paces[m.Name] = new(pace)
 	}
 	return h.paces[m.Name]
@@ -97,119 +95,74 @@ func (h *hedges) take(live int64) bool {
 func (h *hedges) give() { h.under.Add(-1) }
 
 // hedgeAfter returns for how long a request is waited for before it is hedged, and false for one that is not.
-func (x *exchange) hedgeAfter(usual *pace) (time.Duration, bool) {
-	if usual == nil || x.retried || x.trial != nil {
+func (c *course) hedgeAfter(usual *pace) (time.Duration, bool) {
+	if usual == nil || c.retried || c.trial != nil {
 		return 0, false
 	}
 	return usual.usual()
 }
 
-// hedge returns where to send a second request, now that the first has taken longer than usual, and false when
-// there is nowhere or the budget is used up.
-func (e *Edge) hedge(x *exchange) (target, bool) {
-	t, ok := e.next(x, "")
+// hedge launches a second attempt, now that the first has taken longer than usual; nil when there is nowhere to send it
+// or the budget is used up.
+func (e *Edge) hedge(ctx context.Context, cl *class, o *outgoing, c *course) *flight {
+	t, ok := e.next(cl, c, "")
 	if !ok {
-		return target{}, false
+		return nil
 	}
 	if !e.hedges.take(e.reads.live.Load()) {
 		e.metrics.hedges.WithLabelValues("over_budget").Inc()
-		return target{}, false
+		return nil
 	}
-	x.retried = true
-	x.tried = append(x.tried, t.Endpoint)
-	t.Acquire()
-	return t, true
+	o.hints.stop() // two would speak at once
+	c.retried = true
+	return e.launch(ctx, c, t)
 }
 
-// runner is one of two attempts at once.
-type runner struct {
-	target
-	flight *wire.Exchange // nil: nothing was sent
-	stop   func()         // ends it, and its watches
-	res    *http.Response
-	err    error
-}
-
-// drop ends an attempt that is not wanted any more.
-func (r *runner) drop() {
-	discard(r.res)
-	r.stop()
-	r.Release()
-}
-
-// race has a second attempt run beside the first. The first good answer wins; if neither is, the first to come. The
-// loser is canceled, which says nothing of its instance.
-func (e *Edge) race(x *exchange, first runner, second target, by time.Time) *runner {
+// race makes an attempt, and a second one beside it if no answer has begun after so long. The first good answer wins,
+// and the other attempt is canceled, which says nothing of its instance. If neither is good, any answer is better than
+// none. When it returns, the attempt that did not win is over.
+func (e *Edge) race(ctx context.Context, cl *class, o *outgoing, c *course, first *flight, w watch, delay time.Duration) *flight {
+	var won atomic.Pointer[flight] // set once, by whoever is answered well first
+	var second *flight
+	begun := make(chan struct{})
+	over := make(chan struct{})
+	// Until the timer fires, a race costs no more than the timer: the first attempt is made here.
+	timer := time.AfterFunc(delay, func() {
+		second = e.hedge(ctx, cl, o, c)
+		close(begun)
+		if second == nil {
+			return
+		}
+		defer close(over)
+		e.fly(second, o, watch{limit: max(1, w.limit-delay)}, false)
+		if judge(ctx, second.res, second.err) == outcomeDone && won.CompareAndSwap(nil, second) {
+			first.cancel(errLost)
+		}
+	})
+	e.fly(first, o, w, false)
+	if timer.Stop() {
+		return first
+	}
+	if <-begun; second == nil {
+		return first
+	}
 	defer e.hedges.give()
-	finished, over := make(chan *runner), make(chan struct{})
-	defer close(over)
-	hand := func(r *runner) {
-		select {
-		case finished <- r:
-		case <-over:
-			r.drop()
-		}
+	if result := judge(ctx, first.res, first.err); (result == outcomeDone || result == outcomeCanceled) && won.CompareAndSwap(nil, first) {
+		second.cancel(errLost)
 	}
-	go func() {
-		r := first
-		r.res, r.err = receive(r.flight, by) //nolint:bodyclose // the winner's is passed on, the loser's dropped
-		hand(&r)
-	}()
-	ctx, cancel := context.WithCancel(x.ctx)
-	attempt, out := e.tracing.attempt(x, second.Addr), x.out
-	out.Host, out.Header, out.Interim = second.Addr, attempt.header, nil
-	go func() {
-		r := runner{target: second, stop: cancel}
-		if r.flight, r.err = e.upstreams[second.Region].unary.Send(ctx, second.Addr, &out); r.err == nil {
-			context.AfterFunc(ctx, r.flight.Cancel)
-			r.res, r.err = receive(r.flight, by) //nolint:bodyclose // as above
-		}
-		attempt.end(r.res, r.err)
-		hand(&r)
-	}()
-	winner := <-finished
-	if judge(x.ctx, winner.res, winner.err) == outcomeDone || x.ctx.Err() != nil {
-		if winner.Endpoint == second.Endpoint {
-			first.stop()
-		} else {
-			cancel()
-		}
-		return winner
+	<-over
+	winner, other := first, second
+	if w := won.Load(); w == second || w == nil && first.res == nil && second.res != nil {
+		winner, other = second, first
 	}
-	other := <-finished
-	if judge(x.ctx, other.res, other.err) == outcomeDone || winner.res == nil && other.res != nil {
-		winner, other = other, winner
+	if result := judge(ctx, other.res, other.err); result != outcomeDone && !errors.Is(other.err, errLost) {
+		e.report(other.target, result, o)
 	}
-	e.report(x, other.target, judge(x.ctx, other.res, other.err))
-	if dial, ok := errors.AsType[*wire.DialError](other.err); ok && x.ctx.Err() == nil {
-		e.view.ReportFailure(other.Endpoint, dial.Err)
+	other.end()
+	if winner == second {
+		e.metrics.hedges.WithLabelValues("won").Inc()
+	} else {
+		e.metrics.hedges.WithLabelValues("lost").Inc()
 	}
-	other.drop()
 	return winner
-}
-
-// settle makes the winner of a race the attempt that the exchange goes on with.
-func (e *Edge) settle(x *exchange, winner *runner) (target, *http.Response, error) {
-	result := "lost"
-	if winner.Endpoint != x.held {
-		result = "won"
-		x.unwatch()
-		x.unwatch = func() bool { winner.stop(); return true }
-		x.flight = winner.flight
-		e.hold(x, winner.target)
-	}
-	e.metrics.hedges.WithLabelValues(result).Inc()
-	return winner.target, winner.res, winner.err
-}
-
-// receive waits for an answer and its head.
-func receive(flight *wire.Exchange, by time.Time) (*http.Response, error) {
-	began, err := flight.Await(by)
-	if err == nil && !began {
-		err = errTimeout
-	}
-	if err != nil {
-		return nil, err //nolint:wrapcheck // for judge to tell apart
-	}
-	return headOf(flight, by)
 }

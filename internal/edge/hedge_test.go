@@ -186,7 +186,7 @@ func TestNotHedged(t *testing.T) {
 			if tc.change != nil {
 				tc.change(s)
 			}
-			s.add(t, eu, "slow", func(http.ResponseWriter, *http.Request) { time.Sleep(4 * lateAfter) })
+			s.add(t, eu, "slow", func(http.ResponseWriter, *http.Request) { time.Sleep(4 * hedgeLeast) })
 			other := s.add(t, us, "other", echo)
 			if got := s.send(t, http.MethodPost, tc.path, "{}", tc.headers...); got.Get("Stack") != "slow" || other.calls.Load() != 0 {
 				t.Errorf("answered by %q, the other was asked %d times", got.Get("Stack"), other.calls.Load())
@@ -265,7 +265,7 @@ func TestPace(t *testing.T) {
 		}
 		quick.observe(time.Microsecond)
 	}
-	if level, known := quick.usual(); !known || level != lateAfter {
+	if level, known := quick.usual(); !known || level != hedgeLeast {
 		t.Errorf("quick answers: %v, %v", level, known)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 // metrics is what the edge counts.
@@ -30,8 +29,7 @@ type metrics struct {
 
 // answerKind is what requests are counted by.
 type answerKind struct {
-	route  decide.Route
-	region regions.Name
+	served
 	status int
 	ending ending
 }
@@ -91,16 +89,17 @@ func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// observe counts a finished exchange. The trace of one that is recorded becomes an exemplar.
-func (m *metrics) observe(x *exchange, e ending, took time.Duration) {
-	counter, duration := m.find(answerKind{x.route, x.region, x.status, e})
+// observe counts a finished exchange; how long a stream took says nothing. The trace of one that is recorded becomes
+// an exemplar.
+func (m *metrics) observe(k answerKind, took time.Duration, stream bool, t *traced) {
+	counter, duration := m.find(k)
 	counter.Inc()
-	if x.stream {
+	if stream {
 		return
 	}
-	if x.span != nil && x.span.IsRecording() && x.trace.IsSampled() {
+	if t.span != nil && t.span.IsRecording() && t.context.IsSampled() {
 		if exemplars, ok := duration.(prometheus.ExemplarObserver); ok {
-			exemplars.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": x.trace.TraceID().String()})
+			exemplars.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": t.context.TraceID().String()})
 			return
 		}
 	}

@@ -3,11 +3,11 @@ package edge
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
-	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -15,37 +15,47 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
-const (
-	slow           = time.Second // from when on an answer is worth a line in the log
-	longestTimeout = 24 * time.Hour
-)
+const longestTimeout = 24 * time.Hour
+
+// exchange is one request, from its arrival to its last byte: what each step found out that later steps and the record
+// of it need. Only the goroutine that serves it touches it.
+type exchange struct {
+	in     *http.Request
+	start  time.Time
+	id     string // X-Request-Id
+	traced traced
+	class  class
+	out    outgoing
+	course course
+	ctx    context.Context // ends when the caller leaves, or has waited for as long as it said it would
+
+	status   int  // as answered; 0 before
+	finished bool // answered to the last byte
+}
 
 // serve takes one request from its arrival to its last byte.
 func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
-	method := e.methods.Lookup(r.Method, r.URL.Path)
-	x := e.exchange()
-	x.in, x.start, x.requestID, x.budget = r, time.Now(), requestID(r.Header), e.budgetOf(method)
-	e.tracing.start(x, method.Name)
-	if x.trace.IsValid() {
-		x.parent = []string{traceparent(x.trace)}
-	}
+	x := e.newExchange(r)
+	found := e.examine(inquiryOf(r))
+	x.class = classify(r, found.request)
+	x.ctx, x.traced = e.tracing.start(r, found.request.Method.Name)
 	if limit, ok := timeoutOf(r.Header); ok && limit < longestTimeout {
-		limited := &deadlineContext{Context: x.ctx, until: x.start.Add(limit)}
-		defer limited.end()
+		limited, cancel := context.WithDeadline(x.ctx, x.start.Add(limit))
+		defer cancel()
 		x.ctx = limited
 	}
-	x.budget.enter()
-	defer func() {
-		e.release(x)
-		x.unclaim()
-		x.budget.leave()
+	x.course.budget = e.budgetOf(found.request.Method)
+	x.course.budget.enter()
+	defer func() { // also where the answer breaks off, which is a panic
+		x.course.budget.leave()
 		e.record(x)
-		if x.span != nil {
-			x.span.End()
-		}
 		e.forget(x)
 	}()
-	if refusal := e.open(w, x); refusal != nil {
+	refusal := found.refusal
+	if refusal == nil {
+		refusal = e.open(w, x)
+	}
+	if refusal != nil {
 		e.answer(w, x, refusal)
 		x.finished = true
 		return
@@ -58,55 +68,52 @@ func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
 	x.finished = true
 }
 
-// exchange returns an empty exchange. It is large, so that those that are over are used again.
-func (e *Edge) exchange() *exchange {
-	if x, ok := e.exchanges.Get().(*exchange); ok {
-		return x
+// newExchange returns the exchange of a request. It is large, so that those that are over are used again.
+func (e *Edge) newExchange(r *http.Request) *exchange {
+	x, ok := e.exchanges.Get().(*exchange)
+	if !ok {
+		x = new(exchange)
 	}
-	return new(exchange)
+	x.in = r
+	x.start = time.Now()
+	x.id = requestID(r.Header)
+	return x
 }
 
-// forget ends the use of an exchange, unless what is left of its body may still be read for an attempt.
+// forget ends the use of an exchange.
 func (e *Edge) forget(x *exchange) {
-	if x.body.rest != nil {
-		return
+	if x.out.body.rest != nil {
+		return // an attempt may still be reading what is left of the body
 	}
-	tried, header := x.tried[:0], x.header
-	if x.retried || x.shared {
+	tried := x.course.tried[:0]
+	header := x.out.header
+	if x.class.shared || x.course.retried {
 		header = nil // an attempt that was given up may still be reading it
 	}
 	clear(header)
-	*x = exchange{tried: tried, header: header}
+	*x = exchange{}
+	x.course.tried = tried
+	x.out.header = header
 	e.exchanges.Put(x)
 }
 
 // open fills in the exchange: the decision, the body, and what goes to a stack.
 func (e *Edge) open(w http.ResponseWriter, x *exchange) *problem {
-	r := x.in
-	found := e.examine(inquiryOf(r))
-	x.request = found.request
-	switch {
-	case found.refusal != nil:
-		return found.refusal
-	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
-		return invalid(fault.New(fault.Invalid, "METHOD_NOT_ALLOWED", "%s is not served here.", r.Method))
-	case len(r.Header["Content-Length"]) > 1: // only HTTP/2 comes this far with two
-		return invalid(fault.New(fault.Invalid, "LENGTH_TWICE", "A request has one Content-Length."))
-	case tooMany(r.Header):
-		return &problem{http.StatusRequestHeaderFieldsTooLarge, connect.CodeInvalidArgument,
-			fault.New(fault.Invalid, "HEADERS_TOO_MANY", "A request has at most %d header lines.", maxHeaders)}
+	if p := unfit(x.in); p != nil {
+		return p
 	}
-	x.decision = e.decide(&x.request, x.start)
-	x.upgrade = upgradeOf(r)
-	x.stream = x.upgrade != "" || x.request.Method.Stream || strings.Contains(first(r.Header, "Accept"), "text/event-stream")
-	x.shared = x.upgrade == "" && (x.stream || strings.HasPrefix(first(r.Header, "Content-Type"), "application/grpc"))
-	if x.request.Method.ClientSends {
-		x.body = payload{rest: r.Body}
+	x.course.decision = e.decide(&x.class.Request, x.start)
+	if x.class.Method.ClientSends {
+		x.out.body = payload{rest: x.in.Body}
 	} else {
-		body, err := readPayload(w, r, e.maxBody, e.patience)
-		x.body = body
+		body, err := readPayload(w, x.in, e.maxBody, e.patience)
+		x.out.body = body
 		if err != nil {
 			return e.unreadable(err)
+		}
+		// Only now is the trailer there.
+		if p := unfitHead(x.in.Trailer, 0); p != nil {
+			return p
 		}
 	}
 	e.prepare(x)
@@ -117,8 +124,6 @@ func (e *Edge) open(w http.ResponseWriter, x *exchange) *problem {
 func (e *Edge) unreadable(err error) *problem {
 	var long *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &long):
 		return &problem{http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted,
 			fault.Wrap(err, fault.Invalid, "BODY_TOO_LARGE", "A request's body has at most %d bytes.", long.Limit)}
@@ -129,33 +134,15 @@ func (e *Edge) unreadable(err error) *problem {
 	return invalid(fault.Wrap(err, fault.Invalid, "BODY_UNREADABLE", "The request's body ended before it was complete."))
 }
 
-// record writes the metrics, the span and the log line of a finished exchange.
-func (e *Edge) record(x *exchange) {
-	took := time.Since(x.start)
-	ended := asAnswered
-	left := x.ctx.Err() != nil
-	switch {
-	case left && (!x.finished || x.status == 0):
-		ended = asCanceled
-	case !x.finished:
-		ended = asAborted
+// requestID returns the caller's id of the request if it is fit to be logged, else a fresh one.
+func requestID(h http.Header) string {
+	if given := first(h, headerRequestID); visible(given, 128) {
+		return given
 	}
-	e.metrics.observe(x, ended, took)
-	describe(x.span, x)
-	level := slog.LevelDebug
-	if x.status >= http.StatusInternalServerError || !x.finished && !left || took > slow && !x.stream || e.sampled(x) {
-		level = slog.LevelInfo
-	}
-	if e.log.Enabled(x.ctx, level) {
-		e.log.LogAttrs(x.logged(), level, "request", slog.String("method", x.in.Method), slog.String("name", x.request.Method.Name),
-			slog.String("code", codeOf(x.status, ended)), slog.Duration("took", took), slog.String("route", string(x.route)),
-			slog.String("region", string(x.region)), slog.Int("attempts", len(x.tried)), slog.String("request_id", x.requestID))
-	}
-}
-
-// sampled reports whether a request that went well has a line in the access log. The trace's id decides, so that all
-// edges that a trace passes agree.
-func (e *Edge) sampled(x *exchange) bool {
-	id := x.trace.TraceID()
-	return binary.BigEndian.Uint64(id[8:])%100 < e.logPercent
+	var b [16]byte // nothing rests on nobody guessing it
+	binary.NativeEndian.PutUint64(b[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(b[8:], rand.Uint64())
+	var text [32]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }

@@ -55,39 +55,31 @@ func (e *Edge) measured(found map[discovery.Pair]time.Duration) {
 
 // trial returns an instance of the ejected region where the request belongs, when a few may find out whether it
 // works again and repeating this one is harmless.
-func (e *Edge) trial(x *exchange) (target, bool) {
-	c, ok := x.decision.Trial()
-	if !ok || !x.repeatable || x.body.rest != nil {
+func (e *Edge) trial(cl *class, o *outgoing, c *course) (target, bool) {
+	candidate, ok := c.decision.Trial()
+	if !ok || !cl.repeatable || !o.body.whole() {
 		return target{}, false
 	}
-	m, ok := pick(e.view.Snapshot().For(x.request.Method.Module).Region(c.Region).Healthy, x.tried, discovery.Member.Fresh)
+	m, ok := pick(e.view.Snapshot().For(cl.Method.Module).Region(candidate.Region).Healthy, c.tried, discovery.Member.Fresh)
 	if !ok {
 		return target{}, false
 	}
-	under := e.trials[c.Region]
+	under := e.trials[candidate.Region]
 	if under.Add(1) > maxTrials {
 		under.Add(-1)
 		return target{}, false
 	}
-	x.trial = under
-	e.metrics.trials.WithLabelValues(string(c.Region)).Inc()
-	return target{m, c.Route}, true
+	c.trial = under
+	e.metrics.trials.WithLabelValues(string(candidate.Region)).Inc()
+	return target{m, candidate.Route}, true
 }
 
 // endTrial gives the place among the trials back.
-func (x *exchange) endTrial() {
-	if x.trial != nil {
-		x.trial.Add(-1)
-		x.trial = nil
+func (c *course) endTrial() {
+	if c.trial != nil {
+		c.trial.Add(-1)
+		c.trial = nil
 	}
-}
-
-// limit returns how long an attempt may take to begin its answer.
-func (x *exchange) limit(usual time.Duration) time.Duration {
-	if x.trial != nil {
-		return min(usual, trialTimeout)
-	}
-	return usual
 }
 
 // callerHash is the same for the same user, or else address, at every edge.

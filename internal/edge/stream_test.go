@@ -85,7 +85,7 @@ func (o orders) WatchOrder(ctx context.Context, _ *orderv1.WatchOrderRequest, st
 
 func TestRPCStreams(t *testing.T) {
 	t.Parallel()
-	h2 := &http.Client{Transport: &http.Transport{Protocols: protocols((*http.Protocols).SetUnencryptedHTTP2)}}
+	h2 := &http.Client{Transport: &http.Transport{Protocols: clearH2()}}
 	for name, tc := range map[string]struct {
 		client *http.Client
 		option connect.ClientOption
@@ -131,7 +131,7 @@ func TestRPCStreams(t *testing.T) {
 func TestProblemsInEveryProtocol(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	h2 := &http.Client{Transport: &http.Transport{Protocols: protocols((*http.Protocols).SetUnencryptedHTTP2)}}
+	h2 := &http.Client{Transport: &http.Transport{Protocols: clearH2()}}
 	for name, option := range map[string]connect.ClientOption{
 		"Connect": connect.WithProtoJSON(), "Connect GET": connect.WithHTTPGet(), "gRPC": connect.WithGRPC(), "gRPC-Web": connect.WithGRPCWeb(),
 	} {
@@ -303,4 +303,11 @@ func FuzzServe(f *testing.F) {
 			t.Errorf("answered %d", w.Code)
 		}
 	})
+}
+
+// clearH2 is HTTP/2 in clear text.
+func clearH2() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }

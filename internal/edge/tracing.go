@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -28,18 +29,34 @@ func newTracing(deps Deps) tracing {
 	return t
 }
 
-// start begins the span of an exchange, as the child of what its request's headers name.
-func (t tracing) start(x *exchange, name string) {
-	ctx, h := x.in.Context(), x.in.Header
-	if len(h["Traceparent"]) > 0 {
-		ctx = t.propagator.Extract(ctx, propagation.HeaderCarrier(h))
+// traced is the edge's span of one request.
+type traced struct {
+	span    trace.Span // nil: it is not recorded
+	context trace.SpanContext
+	parent  []string // the span as a Traceparent header's value; nil: there is none
+}
+
+// start begins the span of a request, as the child of what its headers name.
+func (t tracing) start(r *http.Request, name string) (context.Context, traced) {
+	ctx := r.Context()
+	if len(r.Header["Traceparent"]) > 0 {
+		ctx = t.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	}
+	var out traced
 	if t.tracer != nil {
-		x.ctx, x.span = t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer)) //nolint:spancheck // serve ends it
-		x.trace = x.span.SpanContext()
-		return
+		ctx, out.span = t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindServer)) //nolint:spancheck // traced.end does
+		out.context = out.span.SpanContext()
+	} else {
+		out.context = unrecorded(trace.SpanContextFromContext(ctx))
 	}
-	parent := trace.SpanContextFromContext(ctx)
+	if out.context.IsValid() {
+		out.parent = []string{traceparent(out.context)}
+	}
+	return ctx, out //nolint:spancheck // as above
+}
+
+// unrecorded makes the edge's link of a trace that nobody records here.
+func unrecorded(parent trace.SpanContext) trace.SpanContext {
 	cfg := trace.SpanContextConfig{TraceID: parent.TraceID(), TraceFlags: parent.TraceFlags(), TraceState: parent.TraceState()}
 	if !parent.IsValid() {
 		binary.NativeEndian.PutUint64(cfg.TraceID[:8], rand.Uint64())
@@ -47,15 +64,7 @@ func (t tracing) start(x *exchange, name string) {
 		cfg.TraceFlags = trace.FlagsSampled                             // for a stack to record
 	}
 	binary.NativeEndian.PutUint64(cfg.SpanID[:], rand.Uint64()|1)
-	x.ctx, x.trace = ctx, trace.NewSpanContext(cfg)
-}
-
-// logged returns the context by which a log knows the exchange's trace.
-func (x *exchange) logged() context.Context {
-	if x.span != nil {
-		return x.ctx
-	}
-	return trace.ContextWithSpanContext(x.ctx, x.trace)
+	return trace.NewSpanContext(cfg)
 }
 
 // attempt is one attempt's span, from its start to the headers of its answer.
@@ -64,16 +73,16 @@ type attempt struct {
 	span   trace.Span  // nil: none
 }
 
-// attempt begins the span of sending x to an address.
-func (t tracing) attempt(x *exchange, address string) attempt {
+// attempt begins the span of sending a request to an address.
+func (t tracing) attempt(ctx context.Context, req *http.Request, address string) attempt {
 	if t.tracer == nil {
-		return attempt{header: x.out.Header}
+		return attempt{header: req.Header}
 	}
-	ctx, span := t.tracer.Start(x.ctx, "attempt", trace.WithSpanKind(trace.SpanKindClient))
-	header := maps.Clone(x.out.Header)
+	ctx, span := t.tracer.Start(ctx, "attempt", trace.WithSpanKind(trace.SpanKindClient))
+	header := maps.Clone(req.Header)
 	t.propagator.Inject(ctx, propagation.HeaderCarrier(header))
 	if span.IsRecording() {
-		span.SetAttributes(attribute.String("http.request.method", x.out.Method), attribute.String("server.address", address))
+		span.SetAttributes(attribute.String("http.request.method", req.Method), attribute.String("server.address", address))
 	}
 	return attempt{header, span}
 }
@@ -91,19 +100,36 @@ func (a attempt) end(res *http.Response, err error) {
 	a.span.End()
 }
 
-// describe says on a recorded span what was asked and what came of it.
-func describe(span trace.Span, x *exchange) {
-	if span == nil || !span.IsRecording() {
+// end says on a recorded span what was asked and what came of it, and ends it.
+func (t *traced) end(x *exchange) {
+	if t.span == nil {
+		return
+	}
+	defer t.span.End()
+	if !t.span.IsRecording() {
 		return
 	}
 	r := x.in
-	span.SetAttributes(
+	t.span.SetAttributes(
 		attribute.String("http.request.method", r.Method), attribute.String("url.path", r.URL.Path),
 		attribute.String("user_agent.original", r.UserAgent()), attribute.Int("http.response.status_code", x.status),
-		attribute.String("meridian.route", string(x.route)), attribute.String("meridian.served_region", string(x.region)),
-		attribute.String("meridian.request_id", x.requestID), attribute.Int("meridian.attempts", len(x.tried)),
+		attribute.String("meridian.route", string(x.course.served.route)), attribute.String("meridian.served_region", string(x.course.served.region)),
+		attribute.String("meridian.request_id", x.id), attribute.Int("meridian.attempts", len(x.course.tried)),
 	)
 	if x.status >= http.StatusInternalServerError {
-		span.SetStatus(codes.Error, http.StatusText(x.status))
+		t.span.SetStatus(codes.Error, http.StatusText(x.status))
 	}
+}
+
+// traceparent renders a span as W3C Trace Context does.
+func traceparent(span trace.SpanContext) string {
+	traceID, spanID, flags := span.TraceID(), span.SpanID(), [1]byte{byte(span.TraceFlags())}
+	var text [55]byte
+	copy(text[:], "00-")
+	hex.Encode(text[3:], traceID[:])
+	text[35] = '-'
+	hex.Encode(text[36:], spanID[:])
+	text[52] = '-'
+	hex.Encode(text[53:], flags[:])
+	return string(text[:])
 }

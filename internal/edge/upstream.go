@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -21,55 +20,59 @@ const (
 //
 // Unary requests each have a kept-alive HTTP/1.1 connection to themselves while they are under way, so that
 // one that is stuck holds up nobody else. Streams and gRPC, which are many and long, share HTTP/2 connections,
-// which are pinged when quiet.
-//
-// Repeated unary requests get a new connection: if what broke the first attempt also took this instance, that
+// which are pinged when quiet. What switches protocols, has a trailer or is too long to be kept has a connection that
+// is used once. So have repetitions of unary requests: if what broke the first attempt also took this instance, that
 // shows as a refused connection, after which nothing was sent.
 type upstream struct {
-	unary  *wire.Pool
+	unary  *wire.Transport
 	shared *http.Transport
-	scheme string // of shared
+	once   *http.Transport
+	scheme string
+}
+
+// transport returns what sends a request.
+func (u *upstream) transport(o *outgoing, fresh bool) http.RoundTripper {
+	switch {
+	case o.shared:
+		return u.shared
+	case o.alone || fresh:
+		return u.once
+	}
+	return u.unary
 }
 
 // newUpstream returns the connections to a region that is a round trip away, secured as the settings say, or in
 // clear text where they are nil.
 func newUpstream(rtt time.Duration, secure *tls.Config) (*upstream, error) {
-	dialer := &net.Dialer{Timeout: dialTimeout + rtt}
-	unary, err := wire.NewPool(wire.Config{
-		Dial: dialer.DialContext, TLS: secure, HandshakeTimeout: dialTimeout + 2*rtt, MaxIdle: 512, IdleTimeout: idleTimeout,
-	})
+	d := wire.Dialer{Dial: (&net.Dialer{Timeout: dialTimeout + rtt}).DialContext, TLS: secure, Handshake: dialTimeout + 2*rtt}
+	unary, err := wire.New(wire.Config{Dialer: d.Speaking("http/1.1"), MaxIdle: 512, IdleTimeout: idleTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
 	}
-	shared := &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, &wire.DialError{Err: err}
-			}
-			return conn, nil
-		},
-		IdleConnTimeout:    idleTimeout,
-		DisableCompression: true,
-		Protocols:          protocols((*http.Protocols).SetUnencryptedHTTP2),
-		HTTP2:              &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second},
-	}
-	u := &upstream{unary: unary, shared: shared, scheme: "http"}
-	if secure != nil {
-		shared.TLSClientConfig, shared.TLSHandshakeTimeout = secure.Clone(), dialTimeout+2*rtt
-		shared.Protocols = protocols((*http.Protocols).SetHTTP2)
+	u := &upstream{unary: unary, shared: standard(d.Speaking("h2")), once: standard(d.Speaking("http/1.1")), scheme: "http"}
+	u.once.Protocols.SetHTTP1(true)
+	u.once.DisableKeepAlives = true
+	if secure == nil {
+		u.shared.Protocols.SetUnencryptedHTTP2(true)
+	} else {
+		u.shared.Protocols.SetHTTP2(true)
 		u.scheme = "https"
 	}
 	return u, nil
 }
 
-func (u *upstream) closeIdle() {
-	u.unary.CloseIdle()
-	u.shared.CloseIdleConnections()
+// standard returns a transport of net/http's, for no protocol yet.
+func standard(d wire.Dialer) *http.Transport {
+	return &http.Transport{
+		DialContext: d.Connect, DialTLSContext: d.Connect,
+		IdleConnTimeout:    idleTimeout,
+		DisableCompression: true,
+		Protocols:          new(http.Protocols),
+		HTTP2:              &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 3 * time.Second},
+	}
 }
 
-func protocols(set func(*http.Protocols, bool)) *http.Protocols {
-	p := new(http.Protocols)
-	set(p, true)
-	return p
+func (u *upstream) closeIdle() {
+	u.unary.CloseIdleConnections()
+	u.shared.CloseIdleConnections()
 }

@@ -2,12 +2,13 @@ package wire
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,48 +41,48 @@ func serve(t testing.TB, h http.HandlerFunc, begin func(*httptest.Server)) *stac
 
 func start(s *httptest.Server) { s.Start() }
 
-func newPool(t testing.TB, change func(*Config)) *Pool {
+func newTransport(t testing.TB, change func(*Config)) *Transport {
 	t.Helper()
-	cfg := Config{Dial: new(net.Dialer).DialContext, MaxIdle: 4, IdleTimeout: time.Minute, HandshakeTimeout: 10 * time.Second}
+	cfg := Config{Dialer: Dialer{Dial: new(net.Dialer).DialContext, Handshake: 10 * time.Second}, MaxIdle: 4, IdleTimeout: time.Minute}
 	if change != nil {
 		change(&cfg)
 	}
-	p, err := NewPool(cfg)
+	p, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.CloseIdle)
+	t.Cleanup(p.CloseIdleConnections)
 	return p
 }
 
 // idle returns how many connections are kept for an address.
-func (p *Pool) idleOf(addr string) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.idle[addr])
+func (t *Transport) idleOf(addr string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.idle[addr])
 }
 
-// age makes the kept connections old enough to be looked at before they are used.
-func (p *Pool) age(d time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, list := range p.idle {
-		for _, c := range list {
-			c.since = c.since.Add(-d)
-		}
+// request is one to a stack; change may change it.
+func request(t testing.TB, addr string, change func(*http.Request)) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/a?b=c", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func request(change func(*Request)) *Request {
-	r := &Request{Method: http.MethodGet, Target: "/a?b=c", Host: "stack:80", Header: http.Header{"X": {"1", "2"}}}
+	r.Host = "stack:80"
+	r.Header = http.Header{"X": {"1", "2"}}
 	if change != nil {
 		change(r)
 	}
 	return r
 }
 
-func withBody(body string) func(*Request) {
-	return func(r *Request) { r.Method, r.Body, r.Length = http.MethodPost, []byte(body), int64(len(body)) }
+func withBody(body string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.Method = http.MethodPost
+		r.Body = io.NopCloser(strings.NewReader(body))
+		r.ContentLength = int64(len(body))
+	}
 }
 
 // reply is an answer that was read to its end.
@@ -91,32 +92,11 @@ type reply struct {
 	body    string
 }
 
-// do sends a request and reads its answer to the end.
-func do(t testing.TB, p *Pool, addr string, r *Request) reply {
-	t.Helper()
-	got, err := try(t, p, addr, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
-
-func try(t testing.TB, p *Pool, addr string, r *Request) (reply, error) {
-	t.Helper()
-	x, err := p.Send(t.Context(), addr, r)
+func send(tr *Transport, r *http.Request) (reply, error) {
+	res, err := tr.RoundTrip(r)
 	if err != nil {
 		return reply{}, err
 	}
-	by := time.Now().Add(30 * time.Second)
-	if began, err := x.Await(by); err != nil || !began {
-		return reply{}, errors.Join(err, errors.New("no answer"))
-	}
-	res, err := x.Answer(by)
-	if err != nil {
-		return reply{}, err
-	}
-	x.Whole(res) // may be asked at any time, as Arrived
-	x.Arrived()
 	body, err := io.ReadAll(res.Body)
 	_ = res.Body.Close()
 	return reply{res.StatusCode, res.Trailer, string(body)}, err
@@ -132,40 +112,26 @@ func TestRequests(t *testing.T) {
 	}, start)
 	long := strings.Repeat("long ", 50_000)
 	for name, tc := range map[string]struct {
-		change func(*Request)
+		change func(*http.Request)
 		want   string
 	}{
-		"GET":             {nil, "GET /a?b=c stack:80 map[X:[1 2]] 0 [] false 0 map[] <nil>"},
-		"an empty POST":   {withBody(""), "POST /a?b=c stack:80 map[Content-Length:[0] X:[1 2]] 0 [] false 0 map[] <nil>"},
-		"a short body":    {withBody("body"), "POST /a?b=c stack:80 map[Content-Length:[4] X:[1 2]] 4 [] false 4 map[] <nil>"},
-		"a long body":     {withBody(long), "POST /a?b=c stack:80 map[Content-Length:[250000] X:[1 2]] 250000 [] false 250000 map[] <nil>"},
-		"a stream":        {func(r *Request) { r.Rest, r.Length = strings.NewReader(long), -1 }, "GET /a?b=c stack:80 map[X:[1 2]] -1 [chunked] false 250000 map[] <nil>"},
-		"an empty stream": {func(r *Request) { r.Rest, r.Length = strings.NewReader(""), -1 }, "GET /a?b=c stack:80 map[X:[1 2]] -1 [chunked] false 0 map[] <nil>"},
-		"a stream with a length": {func(r *Request) {
-			r.Body, r.Rest, r.Length = []byte("be"), strings.NewReader("gin"), 5
-		}, "GET /a?b=c stack:80 map[Content-Length:[5] X:[1 2]] 5 [] false 5 map[] <nil>"},
-		"a trailer": {func(r *Request) {
-			withBody("body")(r)
-			r.Trailer = http.Header{"X-End": {"1"}}
-		}, "POST /a?b=c stack:80 map[X:[1 2]] -1 [chunked] false 4 map[X-End:[1]] <nil>"},
-		"its own connection": {func(r *Request) { r.Fresh = true }, "GET /a?b=c stack:80 map[Connection:[close] X:[1 2]] 0 [] true 0 map[] <nil>"},
-		"what is not its to say": {func(r *Request) {
+		"GET":           {nil, "GET /a?b=c stack:80 map[X:[1 2]] 0 [] false 0 map[] <nil>"},
+		"an empty POST": {withBody(""), "POST /a?b=c stack:80 map[Content-Length:[0] X:[1 2]] 0 [] false 0 map[] <nil>"},
+		"a short body":  {withBody("body"), "POST /a?b=c stack:80 map[Content-Length:[4] X:[1 2]] 4 [] false 4 map[] <nil>"},
+		"a long body":   {withBody(long), "POST /a?b=c stack:80 map[Content-Length:[250000] X:[1 2]] 250000 [] false 250000 map[] <nil>"},
+		"what is not its to say": {func(r *http.Request) {
 			r.Header = http.Header{"Content-Length": {"9"}, "Transfer-Encoding": {"x"}, "Host": {"y"}, "Trailer": {"z"}, "Connection": {"close"}, "Upgrade": {"u"}}
 		}, "GET /a?b=c stack:80 map[] 0 [] false 0 map[] <nil>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPool(t, nil)
+			p := newTransport(t, nil)
 			for range 2 {
-				if got := do(t, p, s.host(), request(tc.change)).body; got != tc.want {
-					t.Errorf("the stack saw %s\nwant %s", got, tc.want)
+				if got, err := send(p, request(t, s.host(), tc.change)); err != nil || got.body != tc.want {
+					t.Errorf("the stack saw %s, %v\nwant %s", got.body, err, tc.want)
 				}
 			}
-			want := 1
-			if strings.Contains(tc.want, "close") {
-				want = 0
-			}
-			if n := p.idleOf(s.host()); n != want {
+			if n := p.idleOf(s.host()); n != 1 {
 				t.Errorf("%d connections are kept", n)
 			}
 		})
@@ -245,12 +211,14 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr, asked := raw(t, tc.answer, !tc.keeps)
-			p := newPool(t, nil)
+			p := newTransport(t, nil)
 			var hints []string
-			got, err := try(t, p, addr, request(func(r *Request) {
-				r.Method = tc.method
-				r.Interim = func(status int, h http.Header) { hints = append(hints, fmt.Sprint(status, h)) }
-			}))
+			hear := &httptrace.ClientTrace{Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
+				hints = append(hints, fmt.Sprint(status, h))
+				return nil
+			}}
+			r := request(t, addr, func(r *http.Request) { r.Method = tc.method })
+			got, err := send(p, r.WithContext(httptrace.WithClientTrace(r.Context(), hear)))
 			if got.body != tc.body || (err != nil) != tc.fails {
 				t.Errorf("got %q, %v", got.body, err)
 			}
@@ -275,24 +243,22 @@ func TestAnswers(t *testing.T) {
 func TestStaleConnections(t *testing.T) {
 	t.Parallel()
 	addr, asked := raw(t, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", true)
-	p := newPool(t, nil)
+	p := newTransport(t, nil)
 	for i := range int32(3) {
-		if got, err := try(t, p, addr, request(withBody("{}"))); err != nil || got.body != "body" {
+		if got, err := send(p, request(t, addr, withBody("{}"))); err != nil || got.body != "body" {
 			t.Fatalf("request %d: %q, %v", i, got.body, err)
 		}
 		eventually(t, "the stack closes", func() bool {
-			p.age(time.Second)
 			c := p.pop(addr)
 			defer p.put(c)
-			return !c.alive(false)
+			return !c.quiet()
 		})
-		p.age(time.Second)
 		if asked.Load() != i+1 {
 			t.Errorf("%d requests were sent, of %d", asked.Load(), i+1)
 		}
 	}
 	broken, asked := raw(t, "", true)
-	if _, err := try(t, p, broken, request(nil)); err == nil || asked.Load() != 1 {
+	if _, err := send(p, request(t, broken, nil)); err == nil || asked.Load() != 1 {
 		t.Errorf("a connection that breaks: %v after %d requests", err, asked.Load())
 	}
 }
@@ -313,15 +279,16 @@ func TestConnectionsAreNotMixed(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		_, _ = fmt.Fprintf(w, "%s %s", r.RequestURI, body)
 	}, start)
-	p := newPool(t, nil)
+	p := newTransport(t, nil)
 	var wait sync.WaitGroup
 	for caller := range 8 {
 		wait.Go(func() {
 			for i := range 50 {
 				target, text := fmt.Sprintf("/%d/%d", caller, i), strings.Repeat("x", i*200)
-				r := request(withBody(text))
-				r.Target = target
-				if got, err := try(t, p, s.host(), r); err != nil || got.body != target+" "+text {
+				r := request(t, s.host(), withBody(text))
+				r.URL.Path = target
+				r.URL.RawQuery = ""
+				if got, err := send(p, r); err != nil || got.body != target+" "+text {
 					t.Errorf("%s was answered %.40q, %v", target, got.body, err)
 				}
 			}
