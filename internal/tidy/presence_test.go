@@ -16,7 +16,9 @@ func untested() map[string]string {
 		"internal/credentials/credentialstest": "servers and certificates for tests: every test of how a process gets into a server runs on it",
 		"internal/redis/redistest":             "servers for tests: the tests of every cache run on it",
 		"internal/deploy/deploytest":           "support for tests: the tests of every deployment room run on it",
+		"internal/sim":                         "one page of documentation; its rooms have the code and the tests",
 		"internal/sim/load/shoptest":           "a fake shop: the tests of internal/sim/load run on it, its bugs included",
+		"internal/sim/scenario/scenariotest":   "a fake simulation: the tests of internal/sim/scenario and of every scenario run on it",
 		"internal/sqldb/sqltest":               "databases for tests: every store's tests run on it",
 		"migrations":                           "embedded files: internal/sqldb renders them to golden files and applies them",
 	}

@@ -27,6 +27,14 @@ const (
 	OrderLinearizable = "order-status-linearizable"
 )
 
+// Invariants lists them.
+func Invariants() []string {
+	return []string{
+		AcknowledgedOnce, UnknownAtMostOnce, FailedAbsent, NoPhantom, ReplayIdentical, CaptureOnce, CaptureHasOrder,
+		FulfilledPaid, OrderSettles, CartLinearizable, OrderLinearizable, Settles,
+	}
+}
+
 // Run checks every invariant of a finished and settled run.
 func Run(ops []history.Op, f Facts) []Violation {
 	placings := Placings(ops)

@@ -6,17 +6,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meridian-commerce/meridian/internal/sim/bench"
-	"github.com/meridian-commerce/meridian/internal/sim/drill"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
 	"github.com/meridian-commerce/meridian/internal/sim/matrix"
 	"github.com/meridian-commerce/meridian/internal/sim/overload"
-	"github.com/meridian-commerce/meridian/internal/sim/restore"
-	"github.com/meridian-commerce/meridian/internal/sim/upgrade"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios"
 )
 
 // All returns a fresh command each.
 func All() []*cobra.Command {
-	drills := drill.Command()
-	drills.AddCommand(matrix.Command(), overload.Command(), restore.Command(), upgrade.Command())
-	return []*cobra.Command{load.Command(), bench.Command(), drills}
+	played := scenario.Commands(scenario.Simulate, scenarios.All()...)
+	played[0].AddCommand(matrix.Command(), overload.Command())
+	return append(played, load.Command(), bench.Command())
 }

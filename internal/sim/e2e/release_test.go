@@ -2,71 +2,55 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
-	"time"
 
 	"github.com/meridian-commerce/meridian/internal/nettest"
-	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
-	"github.com/meridian-commerce/meridian/internal/sim/restore"
-	"github.com/meridian-commerce/meridian/internal/sim/topology"
-	"github.com/meridian-commerce/meridian/internal/sim/upgrade"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/backuprestore"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/rollingupgrade"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
-// drill runs a drill on a network of its own, and fails the test for each violation that it returns.
-func drill(t *testing.T, run func(cluster.Options, *bytes.Buffer) ([]check.Violation, error)) {
+// drill plays a scenario by its command on a network of its own, and fails the test if the command does.
+func drill(t *testing.T, s scenario.Scenario, flags ...string) {
 	t.Helper()
 	folder, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := topology.New(regions.Default(), nettest.Network(t), 2)
-	if err != nil {
-		t.Fatal(err)
+	start := func(ctx context.Context, r *scenario.Run) (scenario.World, error) {
+		r.Options.Simulator = filepath.Join(folder, "meridian-sim") // this program is a test
+		return scenario.Simulate(ctx, r)
 	}
 	var progress bytes.Buffer
-	found, err := run(cluster.Options{
-		Plan: plan, Seed: 1, Meridian: filepath.Join(folder, "meridian"), Simulator: filepath.Join(folder, "meridian-sim"),
-	}, &progress)
+	c := scenario.Commands(start, s)[0]
+	c.SilenceUsage = true
+	c.SilenceErrors = true
+	c.SetOut(&progress)
+	c.SetArgs(append([]string{s.Name, "--net", strconv.Itoa(nettest.Network(t)), "--bin", folder, "--out", t.TempDir()}, flags...))
+	err = c.ExecuteContext(t.Context())
 	if errors.Is(err, cluster.ErrMissing) && os.Getenv(sqltest.RequireServers) == "" {
 		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, progress.String())
 	}
-	for _, v := range found {
-		t.Errorf("%s: %s", v.Invariant, v.Detail)
-	}
-	if t.Failed() {
-		t.Log(progress.String())
-	}
 }
 
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
-	drill(t, func(o cluster.Options, out *bytes.Buffer) ([]check.Violation, error) {
-		r, err := restore.Drill(t.Context(), restore.Config{
-			Seed: 1, Losses: []cluster.DatabaseLoss{cluster.DropDatabase, cluster.LoseDisk},
-			Calm: 4 * time.Second, Archive: 2 * time.Second, Rate: 10, Shoppers: 16,
-		}, o, out)
-		return r.Violations, err
-	})
+	drill(t, backuprestore.Scenario(), "--calm=4s", "--archive=2s", "--rate=10", "--shoppers=16")
 }
 
 func TestRollingUpgrade(t *testing.T) {
 	t.Parallel()
-	former := formerRelease(t)
-	drill(t, func(o cluster.Options, out *bytes.Buffer) ([]check.Violation, error) {
-		r, err := upgrade.Drill(t.Context(), upgrade.Config{
-			Seed: 1, From: former, To: o.Meridian, Calm: 3 * time.Second, Check: 300 * time.Millisecond, Rollback: 1, Rate: 6, Shoppers: 16,
-		}, o, out)
-		return r.Violations, err
-	})
+	drill(t, rollingupgrade.Scenario(), "--from", formerRelease(t), "--calm=3s", "--check=300ms", "--rollback=1", "--rate=6", "--shoppers=16")
 }
 
 // formerRelease returns the program of the commit before this one; where the history does not reach so far, that of
@@ -74,16 +58,16 @@ func TestRollingUpgrade(t *testing.T) {
 // two releases.
 func formerRelease(t *testing.T) string {
 	t.Helper()
-	program, err := upgrade.Program(t.Context(), root, "HEAD~1", t.Output())
+	program, err := rollingupgrade.Program(t.Context(), root, "HEAD~1", t.Output())
 	if err == nil {
 		return program
 	}
-	if !errors.Is(err, upgrade.ErrNoHistory) {
+	if !errors.Is(err, rollingupgrade.ErrNoHistory) {
 		t.Fatal(err)
 	}
 	t.Logf("%v: the former release is this tree with another stamp", err)
 	program = filepath.Join(t.TempDir(), "meridian")
-	if err := upgrade.Build(t.Context(), root, "former", program); err != nil {
+	if err := rollingupgrade.Build(t.Context(), root, "former", program); err != nil {
 		t.Fatal(err)
 	}
 	return program

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"runtime"
 	"slices"
 	"time"
 
@@ -12,25 +11,19 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Evidence is what a report is computed from.
+// Evidence is what the figures are computed from.
 type Evidence struct {
-	Scenario   string
-	Seed       uint64
-	Commit     string
-	Command    string
-	Plant      string
-	Catalog    *regions.Catalog
-	Ops        []history.Op
-	Load       load.Config
-	Result     load.Result
-	Changes    []internet.Change
-	Lost       Loss
-	Placed     int // orders in the database
-	Violations []check.Violation
+	Catalog *regions.Catalog
+	Ops     []history.Op
+	Load    load.Config
+	Result  load.Result
+	Changes []internet.Change
+	Lost    Lost
+	Placed  int // orders in the database
 }
 
-// Loss is the fault of the run: one region, killed.
-type Loss struct {
+// Lost is the fault of the run: one region, killed.
+type Lost struct {
 	Kind         string
 	Region       regions.Name
 	At           time.Time
@@ -39,13 +32,10 @@ type Loss struct {
 	Processes    []string
 }
 
-// Build computes the report. Guards against a vacuous run that do not hold are added to the violations.
-func Build(e Evidence) Report {
+// Build computes the figures of a run that lost a region, its objectives, and the violations of one that was vacuous.
+func Build(e Evidence) (Loss, []Objective, []check.Violation) {
 	ops := e.loaded()
-	r := Report{
-		SchemaVersion: SchemaVersion, Scenario: e.Scenario, Seed: e.Seed, Commit: e.Commit, Command: e.Command, Plant: e.Plant,
-		StartedAt: e.Result.Began.UTC().Truncate(time.Millisecond), Model: Model,
-		Machine:  Machine{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()},
+	l := Loss{
 		Load:     e.load(ops),
 		Orders:   e.orders(),
 		Regions:  e.regions(ops),
@@ -55,13 +45,8 @@ func Build(e Evidence) Report {
 		Entries:  e.entries(),
 		Timeline: e.timeline(ops),
 	}
-	r.Remote = e.remote(ops, r.Regions)
-	r.Objectives = objectives(e, r)
-	r.Violations = append(slices.Clone(e.Violations), guards(r)...)
-	if r.Violations == nil {
-		r.Violations = []check.Violation{}
-	}
-	return r
+	l.Remote = e.remote(ops, l.Regions)
+	return l, objectives(e, l), guards(l)
 }
 
 // loaded returns the requests of the load itself, without those that set it up or warmed it up.
@@ -172,7 +157,7 @@ func (e Evidence) regions(ops []history.Op) map[regions.Name]*Region {
 }
 
 func (e Evidence) others(ops []history.Op) Others {
-	out := Others{Failures: []Lost{}}
+	out := Others{Failures: []Failure{}}
 	var counted []history.Op
 	for _, op := range ops {
 		if !counts(op) || op.Home == e.Lost.Region || op.Nearest == e.Lost.Region || e.phaseOf(op) == before {
@@ -181,7 +166,7 @@ func (e Evidence) others(ops []history.Op) Others {
 		counted = append(counted, op)
 		if !succeeded(op) {
 			out.Failed++
-			out.Failures = append(out.Failures, Lost{
+			out.Failures = append(out.Failures, Failure{
 				AtMS: e.since(op.Intended), Kind: string(op.Kind), Home: op.Home, City: op.City,
 				Code: op.Code, Reason: op.Reason, Detail: op.Message,
 			})

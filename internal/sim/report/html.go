@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -12,30 +11,27 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-//go:embed report.html.tmpl
-var page string
+//go:embed charts.html.tmpl
+var chartsTemplate string
 
-// WriteHTML renders a report as one page that needs nothing else: styles and drawings are inside.
-func WriteHTML(w io.Writer, r Report) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"ms": formatMS, "percent": percent, "seconds": func(ms float64) string { return fmt.Sprintf("%.1f s", ms/1000) },
-		"limit": formatObjective, "join": strings.Join,
-	}).Parse(page)
+// charts draws the recovery and every region's requests and latencies over the run's time.
+func (l Loss) charts() (template.HTML, error) {
+	t, err := template.New("charts").Funcs(template.FuncMap{"ms": Millis, "percent": percent}).Parse(chartsTemplate)
 	if err != nil {
-		return fmt.Errorf("report: parse page: %w", err)
+		return "", fmt.Errorf("report: parse charts: %w", err)
 	}
-	if err := t.Execute(w, view{Report: r, Strips: strips(r), Split: split(r.Recovery), Names: names(r)}); err != nil {
-		return fmt.Errorf("report: render page: %w", err)
+	var b strings.Builder
+	if err := t.Execute(&b, view{Loss: l, Strips: strips(l), Split: split(l.Recovery)}); err != nil {
+		return "", fmt.Errorf("report: draw charts: %w", err)
 	}
-	return nil
+	return template.HTML(b.String()), nil //nolint:gosec // G203: the template has escaped all that it was given
 }
 
-// view is what the page shows.
+// view is what the charts show.
 type view struct {
-	Report
+	Loss
 	Strips []strip
 	Split  []span
-	Names  []regions.Name
 }
 
 // Sizes of a strip's drawing, in pixels of its view box.
@@ -81,7 +77,7 @@ type span struct {
 	Share, MS    float64
 }
 
-func names(r Report) []regions.Name {
+func names(r Loss) []regions.Name {
 	var out []regions.Name
 	for name := range r.Regions {
 		out = append(out, name)
@@ -90,7 +86,7 @@ func names(r Report) []regions.Name {
 	return out
 }
 
-func strips(r Report) []strip {
+func strips(r Loss) []strip {
 	last, most := 1, 1
 	for _, s := range r.Timeline {
 		last, most = max(last, s.At+1), max(most, s.Requests)
@@ -115,7 +111,7 @@ func strips(r Report) []strip {
 			s.Ticks = append(s.Ticks, tick{x(float64(at)), fmt.Sprintf("%ds", at)})
 		}
 		for _, ms := range []float64{1, 10, 100, 1000, 10000} {
-			s.Scale = append(s.Scale, tick{height(ms), formatMS(&ms)})
+			s.Scale = append(s.Scale, tick{height(ms), Millis(&ms)})
 		}
 		out = append(out, s)
 	}
@@ -143,7 +139,7 @@ func height(ms float64) float64 {
 	return lineHeight * (1 - math.Log(min(max(ms, 1), slowest))/math.Log(slowest))
 }
 
-func marks(r Report, x func(float64) float64) []mark {
+func marks(r Loss, x func(float64) float64) []mark {
 	var out []mark
 	add := func(ms float64, class, label string) { out = append(out, mark{x(ms / 1000), class, label}) }
 	for _, f := range r.Faults {
@@ -182,7 +178,8 @@ func split(r Recovery) []span {
 	return parts
 }
 
-func formatMS(ms *float64) string {
+// Millis is a time in milliseconds for people; nil: none.
+func Millis(ms *float64) string {
 	switch {
 	case ms == nil:
 		return "–"
@@ -206,7 +203,7 @@ func percent(r *float64) string {
 
 // formatObjective returns an objective's limit and what was measured.
 func formatObjective(o Objective) [2]string {
-	format, sign := formatMS, "≤ "
+	format, sign := Millis, "≤ "
 	if o.Unit == "ratio" {
 		format = percent
 	}

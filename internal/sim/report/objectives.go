@@ -16,29 +16,21 @@ const (
 	ordersAfterEntryMS = 8000.0
 )
 
-func objectives(e Evidence, r Report) []Objective {
+func objectives(e Evidence, r Loss) []Objective {
 	var out []Objective
-	atMost := func(name, measures string, limit float64, actual *float64) {
-		out = append(out, Objective{
-			Name: name, Unit: "ms", Limit: *rounded(limit), Actual: actual, Met: actual != nil && *actual <= *rounded(limit), Measures: measures,
-		})
-	}
 	for _, name := range e.Catalog.Names() {
 		before := r.Regions[name].Before
-		atMost(fmt.Sprintf("catalog_read_home_p50.%s", name), "p50 of catalog reads at home, before the fault, inside the edge", catalogReadLimit, before.CatalogReadP50)
-		atMost(fmt.Sprintf("place_order_home_p50.%s", name), "p50 of PlaceOrder at home, before the fault, inside the edge; 1.15 × the declared quorum round trip",
-			orderQuorumFactor*millis(e.Catalog.QuorumRTT(name)), before.PlaceOrderP50)
+		out = append(out,
+			AtMost(fmt.Sprintf("catalog_read_home_p50.%s", name), "p50 of catalog reads at home, before the fault, inside the edge", catalogReadLimit, before.CatalogReadP50),
+			AtMost(fmt.Sprintf("place_order_home_p50.%s", name), "p50 of PlaceOrder at home, before the fault, inside the edge; 1.15 × the declared quorum round trip",
+				orderQuorumFactor*millis(e.Catalog.QuorumRTT(name)), before.PlaceOrderP50))
 	}
-	atMost("remote_read_over_wan_p50", "p50 of cart and order reads homed in another region than the entry, beyond the declared round trip between the two", overWANLimit, r.Remote.ReadOverWANP50)
-	atMost("remote_order_over_wan_p50", "p50 of PlaceOrder homed in another region than the entry, beyond the declared round trip between the two and what it takes at home (p50)", overWANLimit, r.Remote.OrderOverWANP50)
-	others := r.Others.MinWindowSuccessRatio
-	out = append(out, Objective{
-		Name: "others_min_success_ratio", Unit: "ratio", Limit: othersLimit, AtLeast: true, Actual: others, Met: others != nil && *others >= othersLimit,
-		Measures: "lowest success ratio over any ten seconds from the fault on, of callers who neither live in the lost region nor enter there",
-	})
-	atMost("reads_recovered_after_entry", "catalog reads of the lost region's callers, from the withdrawal of its entry to their recovery", readsAfterEntryMS, less(r.Recovery.ReadsTotalMS, r.Recovery.EntryMS))
-	atMost("orders_recovered_after_entry", "orders of the lost region's callers, from the withdrawal of its entry to their recovery", ordersAfterEntryMS, less(r.Recovery.OrdersTotalMS, r.Recovery.EntryMS))
-	return out
+	return append(out,
+		AtMost("remote_read_over_wan_p50", "p50 of cart and order reads homed in another region than the entry, beyond the declared round trip between the two", overWANLimit, r.Remote.ReadOverWANP50),
+		AtMost("remote_order_over_wan_p50", "p50 of PlaceOrder homed in another region than the entry, beyond the declared round trip between the two and what it takes at home (p50)", overWANLimit, r.Remote.OrderOverWANP50),
+		AtLeast("others_min_success_ratio", "lowest success ratio over any ten seconds from the fault on, of callers who neither live in the lost region nor enter there", othersLimit, r.Others.MinWindowSuccessRatio),
+		AtMost("reads_recovered_after_entry", "catalog reads of the lost region's callers, from the withdrawal of its entry to their recovery", readsAfterEntryMS, less(r.Recovery.ReadsTotalMS, r.Recovery.EntryMS)),
+		AtMost("orders_recovered_after_entry", "orders of the lost region's callers, from the withdrawal of its entry to their recovery", ordersAfterEntryMS, less(r.Recovery.OrdersTotalMS, r.Recovery.EntryMS)))
 }
 
 func less(a, b *float64) *float64 {
@@ -59,7 +51,7 @@ const (
 )
 
 // guards returns the violations of a run that was vacuous.
-func guards(r Report) []check.Violation {
+func guards(r Loss) []check.Violation {
 	var out []check.Violation
 	for _, f := range r.Faults {
 		if !f.Bit {
@@ -85,7 +77,7 @@ func guards(r Report) []check.Violation {
 	return out
 }
 
-func ordersByPhase(r Report) [3]int {
+func ordersByPhase(r Loss) [3]int {
 	var out [3]int
 	for _, region := range r.Regions {
 		for i, p := range []Phase{region.Before, region.During, region.After} {
@@ -93,17 +85,4 @@ func ordersByPhase(r Report) [3]int {
 		}
 	}
 	return out
-}
-
-// Passed reports whether the run holds: no violation, and if strict, every objective met.
-func (r Report) Passed(strict bool) bool {
-	if len(r.Violations) > 0 {
-		return false
-	}
-	for _, o := range r.Objectives {
-		if strict && !o.Met {
-			return false
-		}
-	}
-	return true
 }

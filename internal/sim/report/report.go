@@ -1,63 +1,23 @@
-// Package report turns a drill's evidence into its verdict: report.json, a versioned schema that
-// docs/reference/report-schema.md documents field by field, report.html, which needs nothing but a browser,
-// and a summary for the terminal. Every figure is computed from the history alone, the same way each time.
+// Package report turns what a drill found into its report: JSON with a versioned schema that
+// docs/reference/report-schema.md documents field by field, HTML that needs nothing but a browser, JUnit's XML for
+// continuous integration, and a summary for the terminal. Every figure is computed from the history alone, the same way
+// each time.
 package report
 
-import (
-	"time"
+import "github.com/meridian-commerce/meridian/regions"
 
-	"github.com/meridian-commerce/meridian/internal/sim/check"
-	"github.com/meridian-commerce/meridian/regions"
-)
-
-// SchemaVersion is the version of report.json. It grows when a field is renamed, removed or changes its
-// meaning; fields may be added without it.
-const SchemaVersion = "1"
-
-// Model says what stood in for what.
-const Model = "PostgreSQL with the locality model, not CockroachDB; wide-area latency by toxiproxy; Consul, Redis and the product itself are real"
-
-// Report is the whole of report.json. A nil figure is null: there was nothing to measure it from.
-type Report struct {
-	SchemaVersion string                   `json:"schema_version"`
-	Scenario      string                   `json:"scenario"`
-	Seed          uint64                   `json:"seed"`
-	Commit        string                   `json:"commit"`
-	Command       string                   `json:"command"`
-	Plant         string                   `json:"plant,omitempty"`
-	StartedAt     time.Time                `json:"started_at"`
-	Machine       Machine                  `json:"machine"`
-	Model         string                   `json:"model"`
-	Violations    []check.Violation        `json:"violations"`
-	Objectives    []Objective              `json:"objectives"`
-	Recovery      Recovery                 `json:"recovery"`
-	Faults        []Fault                  `json:"faults"`
-	Orders        Orders                   `json:"orders"`
-	Load          Load                     `json:"load"`
-	Regions       map[regions.Name]*Region `json:"regions"`
-	Others        Others                   `json:"others"`
-	Remote        Remote                   `json:"remote"`
-	Entries       []Entry                  `json:"entries"`
-	Timeline      []Second                 `json:"timeline"`
-}
-
-// Machine is what the run had to share.
-type Machine struct {
-	CPUs int    `json:"cpus"`
-	OS   string `json:"os"`
-	Arch string `json:"arch"`
-	Go   string `json:"go"`
-}
-
-// Objective is one target and how it went.
-type Objective struct {
-	Name     string   `json:"name"`
-	Unit     string   `json:"unit"`
-	Limit    float64  `json:"limit"`
-	AtLeast  bool     `json:"at_least"` // the limit is a floor; else a ceiling
-	Actual   *float64 `json:"actual"`
-	Met      bool     `json:"met"`
-	Measures string   `json:"measures"`
+// Loss is what a report says of a region that was lost under load and healed. A nil figure is null: there was nothing
+// to measure it from.
+type Loss struct {
+	Recovery Recovery                 `json:"recovery"`
+	Faults   []Fault                  `json:"faults"`
+	Orders   Orders                   `json:"orders"`
+	Load     Load                     `json:"load"`
+	Regions  map[regions.Name]*Region `json:"regions"`
+	Others   Others                   `json:"others"`
+	Remote   Remote                   `json:"remote"`
+	Entries  []Entry                  `json:"entries"`
+	Timeline []Second                 `json:"timeline"`
 }
 
 // Recovery is how long the callers of the lost region went without. Milliseconds.
@@ -132,15 +92,15 @@ type Phase struct {
 
 // Others is how callers fared, from the fault on, who neither live in the lost region nor enter there.
 type Others struct {
-	Requests              int      `json:"requests"`
-	Failed                int      `json:"failed"`
-	SuccessRatio          *float64 `json:"success_ratio"`
-	MinWindowSuccessRatio *float64 `json:"min_window_success_ratio"`
-	Failures              []Lost   `json:"failures"`
+	Requests              int       `json:"requests"`
+	Failed                int       `json:"failed"`
+	SuccessRatio          *float64  `json:"success_ratio"`
+	MinWindowSuccessRatio *float64  `json:"min_window_success_ratio"`
+	Failures              []Failure `json:"failures"`
 }
 
-// Lost is one request that failed.
-type Lost struct {
+// Failure is one request that failed.
+type Failure struct {
 	AtMS   float64      `json:"at_ms"`
 	Kind   string       `json:"kind"`
 	Home   regions.Name `json:"home"`

@@ -28,11 +28,11 @@ func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * fl
 // withdrawn after 1.5 s, its callers' reads work again after 2 s and their orders after 6 s.
 func drilled() Evidence {
 	e := Evidence{
-		Scenario: "kill-region", Seed: 7, Commit: "0123abc", Command: "meridian-sim drill kill-region --seed 7", Catalog: regions.Default(),
+		Catalog: regions.Default(),
 		Load:    load.Config{Rate: 10, Duration: 100 * time.Second, Shoppers: 30, Hour: 12},
 		Result:  load.Result{Began: epoch, Arrivals: 1000, MaxStartDelay: 1200 * time.Microsecond},
 		Changes: []internet.Change{{At: at(31.5), Region: "eu-west-1"}, {At: at(76), Region: "eu-west-1", Up: true}},
-		Lost:    Loss{Kind: "kill-region", Region: "eu-west-1", At: at(30), Healed: at(70), LeasesMoveAt: at(35.5), Processes: []string{"eu-west-1-edge"}},
+		Lost:    Lost{Kind: "kill-region", Region: "eu-west-1", At: at(30), Healed: at(70), LeasesMoveAt: at(35.5), Processes: []string{"eu-west-1-edge"}},
 		Placed:  600,
 	}
 	catalog := regions.Default()
@@ -64,6 +64,24 @@ func drilled() Evidence {
 	return e
 }
 
+// reported is the whole report of a run, with what was violated besides.
+func reported(t *testing.T, e Evidence, violations ...check.Violation) Report {
+	t.Helper()
+	loss, objectives, vacuous := Build(e)
+	page, err := loss.Page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Report{
+		Envelope: Envelope{
+			SchemaVersion: "1", Scenario: "kill-region", Seed: 7, Commit: "0123abc", Command: "meridian-sim drill kill-region --seed 7", StartedAt: epoch,
+			Machine: Machine{CPUs: 2, OS: "linux", Arch: "amd64", Go: "go1.26"}, Model: Model,
+			Violations: append(append([]check.Violation{}, violations...), vacuous...), Objectives: objectives,
+		},
+		Figures: loss, Page: page, Invariants: check.Invariants(),
+	}
+}
+
 func TestRecoveryIsSplit(t *testing.T) {
 	t.Parallel()
 	ms := func(f float64) *float64 { return &f }
@@ -92,7 +110,8 @@ func TestRecoveryIsSplit(t *testing.T) {
 			t.Parallel()
 			e := drilled()
 			tt.change(&e)
-			if diff := cmp.Diff(tt.want, Build(e).Recovery); diff != "" {
+			got, _, _ := Build(e)
+			if diff := cmp.Diff(tt.want, got.Recovery); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -111,17 +130,17 @@ func failAt(e *Evidence, second float64) {
 func TestOneFailureOfAnotherRegionsCallerIsSeen(t *testing.T) {
 	t.Parallel()
 	e := drilled()
-	r := Build(e)
+	r, _, _ := Build(e)
 	if got := *r.Others.MinWindowSuccessRatio; got != 1 || r.Others.Failed != 0 {
 		t.Fatalf("a clean run: others' worst window is %v with %d failures", got, r.Others.Failed)
 	}
 	i := slices.IndexFunc(e.Ops, func(op history.Op) bool { return op.Home == "us-east-1" && op.Intended.Equal(at(60)) })
 	e.Ops[i].Outcome = history.Info
-	r = Build(e)
+	r, objectives, _ := Build(e)
 	if got := *r.Others.MinWindowSuccessRatio; got >= 0.999 || len(r.Others.Failures) != 1 {
 		t.Errorf("with one failure: others' worst window is %v, failures %+v", got, r.Others.Failures)
 	}
-	for _, o := range r.Objectives {
+	for _, o := range objectives {
 		if o.Name == "others_min_success_ratio" && o.Met {
 			t.Error("the objective is met all the same")
 		}
@@ -142,24 +161,13 @@ func TestGuardsAgainstVacuousRuns(t *testing.T) {
 			e.Ops = slices.DeleteFunc(e.Ops, func(op history.Op) bool { return op.Kind == history.PlaceOrder && op.Intended.After(at(70)) })
 		}, []string{guardEnoughOrders}},
 		"slow generator": {func(e *Evidence) { e.Result.Dropped = 1 }, []string{guardNoneDropped}},
-		"broken promise": {func(e *Evidence) {
-			e.Violations = []check.Violation{{Invariant: check.CaptureOnce, IDs: []string{"ord"}}}
-		}, []string{check.CaptureOnce}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := drilled()
 			tt.change(&e)
-			r := Build(e)
-			var got []string
-			for _, v := range r.Violations {
-				got = append(got, v.Invariant)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff(tt.want, reported(t, e).Failed()); diff != "" {
 				t.Errorf("violations (-want +got):\n%s", diff)
-			}
-			if r.Passed(false) != (len(tt.want) == 0) {
-				t.Errorf("passed: %v", r.Passed(false))
 			}
 		})
 	}
@@ -180,9 +188,10 @@ func TestRefusalsForTheShopsReasonsAreNoLossOfService(t *testing.T) {
 // TestGolden pins the schema. UPDATE_GOLDEN=1 rewrites the file.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	r := Build(drilled())
-	r.Machine = Machine{CPUs: 2, OS: "linux", Arch: "amd64", Go: "go1.26"}
-	r.Timeline = r.Timeline[:3]
+	r := reported(t, drilled())
+	loss, _ := r.Figures.(Loss)
+	loss.Timeline = loss.Timeline[:3]
+	r.Figures = loss
 	got, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +218,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := json.Marshal(Build(drilled()))
+	raw, err := json.Marshal(reported(t, drilled()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,13 +249,12 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 func TestFilesAreWritten(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new", "out")
-	e := drilled()
-	e.Violations = []check.Violation{{Invariant: check.CaptureOnce, Detail: "ord_eu1_<x> was captured 2 times", IDs: []string{"ord_eu1_<x>"}}}
-	r := Build(e)
-	if err := Write(dir, r); err != nil {
+	r := reported(t, drilled(), check.Violation{Invariant: check.CaptureOnce, Detail: "ord_eu1_<x> was captured 2 times", IDs: []string{"ord_eu1_<x>"}})
+	var out bytes.Buffer
+	if err := Publish(&out, dir, "report", r); err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile(filepath.Join(dir, HTMLFile))
+	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,13 +268,42 @@ func TestFilesAreWritten(t *testing.T) {
 			t.Errorf("the page refers to %q: it must be self-contained", external)
 		}
 	}
-	var out bytes.Buffer
-	if err := Print(&out, r); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"capture-at-most-once", "ord_eu1_<x>", "replay: meridian-sim drill kill-region --seed 7", "entry 1.50 s"} {
+	for _, want := range []string{"capture-at-most-once", "ord_eu1_<x>", "replay: meridian-sim drill kill-region --seed 7", "entry 1.50 s", filepath.Join(dir, "report.html")} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the summary lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	t.Parallel()
+	for _, strict := range []bool{false, true} {
+		r := reported(t, drilled(), check.Violation{Invariant: check.CaptureOnce, Detail: "twice"})
+		r.Strict = strict
+		r.Objectives[0].Met = false
+		suite := r.junit()
+		outcomes := map[string]string{}
+		for _, c := range suite.Cases {
+			switch {
+			case c.Failure != nil:
+				outcomes[c.Name] = "failed: " + c.Failure.Message
+			case c.Skipped != nil:
+				outcomes[c.Name] = "skipped"
+			default:
+				outcomes[c.Name] = "passed"
+			}
+		}
+		missed := "skipped"
+		if strict {
+			missed = "failed: 1.2 ms, not ≤ 3 ms: " + r.Objectives[0].Measures
+		}
+		// The second objective that is not met is that of orders from afar, of which there were none.
+		if suite.Tests != len(check.Invariants())+len(r.Objectives) || suite.Failures+suite.Skipped != 3 || outcomes[check.CaptureOnce] != "failed: twice" ||
+			outcomes[check.FulfilledPaid] != "passed" || outcomes[r.Objectives[0].Name] != missed {
+			t.Errorf("strict %t: %d tests, %d failures, %d skipped: %v", strict, suite.Tests, suite.Failures, suite.Skipped, outcomes)
+		}
+		if failed := r.Failed(); len(failed) != suite.Failures {
+			t.Errorf("strict %t: the run fails for %v, the suite for %d", strict, failed, suite.Failures)
 		}
 	}
 }

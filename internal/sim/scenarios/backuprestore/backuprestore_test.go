@@ -1,17 +1,13 @@
-package restore
+package backuprestore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,8 +18,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/load/shoptest"
 	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
-	"github.com/meridian-commerce/meridian/internal/sim/report"
-	"github.com/meridian-commerce/meridian/regions"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario/scenariotest"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -121,28 +117,24 @@ func TestPointIsTheLastMomentThatIsArchivedWhole(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	t.Parallel()
-	good := Config{Losses: []cluster.DatabaseLoss{cluster.LoseDisk}, Calm: time.Second, Archive: time.Second}
-	if err := good.validate(); err != nil {
-		t.Error(err)
-	}
-	for name, spoil := range map[string]func(*Config){
-		"no loss":        func(c *Config) { c.Losses = nil },
-		"another loss":   func(c *Config) { c.Losses = []cluster.DatabaseLoss{"fire"} },
-		"no calm":        func(c *Config) { c.Calm = 0 },
-		"another plant":  func(c *Config) { c.Plant = "rose" },
-		"log, but alive": func(c *Config) { c.Plant, c.Losses = TruncateLogs, []cluster.DatabaseLoss{cluster.DropDatabase} },
+	for name, flags := range map[string][]string{
+		"no loss":                     {"--losses="},
+		"another loss":                {"--losses=flood"},
+		"no calm":                     {"--calm=0s"},
+		"no archive":                  {"--archive=1ms"},
+		"another plant":               {"--plant=rose"},
+		"a log that must be complete": {"--plant=" + TruncateLogs, "--losses=drop-database"},
 	} {
-		c := good
-		spoil(&c)
-		if err := c.validate(); err == nil {
-			t.Errorf("%s is accepted", name)
+		r := scenariotest.Play(t, Scenario(), nil, flags...)
+		if r.Err == nil || errors.Is(r.Err, scenario.ErrFailed) {
+			t.Errorf("%s is accepted: %v", name, r.Err)
 		}
 	}
 }
 
-// fake is a shop whose database can be lost and comes back whole.
+// fake is a simulation whose database can be lost and comes back whole.
 type fake struct {
-	shop     *shoptest.Shop
+	*scenariotest.Fake
 	gone     atomic.Bool
 	timeline atomic.Int64
 	frozen   bool // the timeline stays: nothing was restored
@@ -150,14 +142,14 @@ type fake struct {
 }
 
 func newFake(bug shoptest.Bug) *fake {
-	f := &fake{}
-	f.shop = &shoptest.Shop{Bug: bug, Before: func(_ context.Context, _ *http.Request) error {
-		time.Sleep(time.Millisecond)
+	f := &fake{Fake: scenariotest.New(bug)}
+	reach := f.Shop.Before
+	f.Shop.Before = func(ctx context.Context, r *http.Request) error {
 		if f.gone.Load() {
 			return errors.New("no database")
 		}
-		return nil
-	}}
+		return reach(ctx, r)
+	}
 	return f
 }
 
@@ -196,36 +188,18 @@ func (f *fake) RestoreDatabase(context.Context, postgres.Backup, cluster.Databas
 	return nil
 }
 
-func (f *fake) world() world {
-	return world{
-		catalog: regions.Default(), database: f, access: f.shop,
-		pending: func(context.Context) (check.Unfinished, error) { return check.Unfinished{}, nil },
-		facts:   func(context.Context) (check.Facts, error) { return f.shop.Facts(), nil },
-		known: func(context.Context) (map[string]string, error) {
+// scenario is the drill, which asks the fake what it would ask the database.
+func (f *fake) scenario() scenario.Scenario {
+	return (&drill{
+		known: func(context.Context, *scenario.Run) (map[string]string, error) {
 			known := map[string]string{}
-			for _, p := range f.shop.Facts().Payments {
+			for _, p := range f.Shop.Facts().Payments {
 				known[p.ID] = p.State
 			}
 			return known, nil
 		},
-		audit:    func(context.Context) ([]check.Violation, error) { return nil, nil },
-		truncate: func(context.Context, string) error { return nil },
-	}
-}
-
-func drill(t *testing.T, f *fake) (r Report) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		var err error
-		r, err = run(t.Context(), Config{
-			Seed: 1, Losses: []cluster.DatabaseLoss{cluster.DropDatabase, cluster.LoseDisk}, Calm: 8 * time.Second, Archive: 5 * time.Second,
-			Rate: 15, Shoppers: 40, Commit: "c", Command: "meridian-sim drill backup-restore",
-		}, f.world(), io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-	})
-	return r
+		truncate: func(context.Context, *scenario.Run, string) error { return nil },
+	}).scenario()
 }
 
 func TestDrill(t *testing.T) {
@@ -241,38 +215,23 @@ func TestDrill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := drill(t, c.fake)
-			var got []string
-			for _, v := range r.Violations {
-				got = append(got, v.Invariant)
+			world := func(*scenario.Run) scenario.World { return c.fake.World(c.fake) }
+			r := scenariotest.Play(t, c.fake.scenario(), world, "--calm=8s", "--rate=15", "--shoppers=40")
+			got := r.Invariants()
+			if c.want == "" && (len(got) > 0 || r.Err != nil) || c.want != "" && !slices.Contains(got, c.want) {
+				t.Errorf("%v; violations %v, want %q: %+v", r.Err, got, c.want, r.Violations)
 			}
-			if c.want == "" && len(got) > 0 || c.want != "" && !strings.Contains(strings.Join(got, " "), c.want) {
-				t.Errorf("violations %v, want %q: %+v", got, c.want, r.Violations)
+			if c.want != "" {
+				return
 			}
-			if c.want == "" {
-				shows(t, r)
+			var f Figures
+			r.Figures(t, &f)
+			if len(f.Losses) != 2 || f.Losses[0].OrdersAfter == nil || f.Losses[0].PointBefore != 0 {
+				t.Errorf("%s", r.JSON)
+			}
+			if !strings.Contains(r.HTML, "lose-disk") || !strings.Contains(r.HTML, "passed") {
+				t.Errorf("%s", r.HTML)
 			}
 		})
-	}
-}
-
-// shows checks the files that people and programs read.
-func shows(t *testing.T, r Report) {
-	t.Helper()
-	dir := t.TempDir()
-	if err := errors.Join(report.WriteJSON(dir, JSONFile, r), report.WritePage(dir, HTMLFile, r.page()), report.PrintPage(io.Discard, r.page())); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(filepath.Join(dir, JSONFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back Report
-	if err := json.Unmarshal(raw, &back); err != nil || len(back.Losses) != 2 || back.Losses[0].OrdersAfter == nil || back.Losses[0].PointBefore != 0 {
-		t.Errorf("%v: %s", err, raw)
-	}
-	page, err := os.ReadFile(filepath.Join(dir, HTMLFile))
-	if err != nil || !strings.Contains(string(page), "lose-disk") || !strings.Contains(string(page), "passed") {
-		t.Errorf("%v: %s", err, page)
 	}
 }

@@ -1,4 +1,4 @@
-package upgrade
+package rollingupgrade
 
 import (
 	"context"
@@ -28,15 +28,15 @@ const (
 func ask(ctx context.Context, client *http.Client, admin string) (served, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
 	if err != nil {
-		return served{}, fmt.Errorf("upgrade: metrics: %w", err)
+		return served{}, fmt.Errorf("rolling-upgrade: metrics: %w", err)
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return served{}, fmt.Errorf("upgrade: metrics: %w", err)
+		return served{}, fmt.Errorf("rolling-upgrade: metrics: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }() // only read
 	if res.StatusCode != http.StatusOK {
-		return served{}, fmt.Errorf("upgrade: metrics of %s: %s", admin, res.Status)
+		return served{}, fmt.Errorf("rolling-upgrade: metrics of %s: %s", admin, res.Status)
 	}
 	return read(res.Body)
 }
@@ -46,7 +46,7 @@ func read(metrics io.Reader) (served, error) {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(metrics)
 	if err != nil {
-		return served{}, fmt.Errorf("upgrade: metrics: %w", err)
+		return served{}, fmt.Errorf("rolling-upgrade: metrics: %w", err)
 	}
 	var s served
 	for _, series := range families[stackDurations].GetMetric() {
@@ -63,7 +63,7 @@ func read(metrics io.Reader) (served, error) {
 		s.release = build["version"] + " (" + build["commit"] + ", " + build["goversion"] + ")"
 	}
 	if s.release == "" {
-		return s, fmt.Errorf("upgrade: metrics have no %s", buildInfo)
+		return s, fmt.Errorf("rolling-upgrade: metrics have no %s", buildInfo)
 	}
 	return s, nil
 }

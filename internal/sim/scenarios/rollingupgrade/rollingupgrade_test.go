@@ -1,65 +1,60 @@
-package upgrade
+package rollingupgrade
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
-	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/internal/sim/load/shoptest"
-	"github.com/meridian-commerce/meridian/internal/sim/report"
-	"github.com/meridian-commerce/meridian/regions"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario/scenariotest"
 )
 
-// fake is a shop whose processes change their program, and fail requests while they do if they are rude.
+// fake is a simulation whose processes change their program; a region whose process was killed answers nobody meanwhile.
 type fake struct {
-	shop *shoptest.Shop
+	*scenariotest.Fake
 	idle bool // the new release answers nothing
 
 	mu      sync.Mutex
 	program map[string]string
 	count   map[string]int
-	absent  regions.Name // callers of this region fail
-	changes []internet.Change
 	order   []string
 }
 
 var processes = []string{"us-east-1/stack-1", "us-east-1/stack-2", "us-east-1/edge", "eu-west-1/stack-1", "eu-west-1/stack-2", "eu-west-1/edge"}
 
 func newFake(bug shoptest.Bug) *fake {
-	f := &fake{program: map[string]string{}, count: map[string]int{}}
+	f := &fake{Fake: scenariotest.New(bug), program: map[string]string{}, count: map[string]int{}}
 	for _, name := range processes {
 		f.program[name] = "old"
 	}
-	catalog := regions.Default()
-	f.shop = &shoptest.Shop{Bug: bug, Before: func(_ context.Context, r *http.Request) error {
-		time.Sleep(time.Millisecond)
+	reach := f.Shop.Before
+	f.Shop.Before = func(ctx context.Context, r *http.Request) error {
+		if err := reach(ctx, r); err != nil {
+			return err
+		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if from, _ := catalog.Prefers(r.Header.Get("CF-IPCountry")); from == f.absent {
-			return errors.New("connection refused")
-		}
 		for _, name := range processes {
 			if !f.idle || f.program[name] == "old" {
 				f.count[name]++
 			}
 		}
 		return nil
-	}}
+	}
 	return f
 }
 
@@ -68,53 +63,42 @@ func (f *fake) Replaceable() []string { return processes }
 func (f *fake) Migrate(context.Context, string) error { return nil }
 
 func (f *fake) Replace(_ context.Context, name, program string, abruptly bool) error {
-	set := func(absent regions.Name) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.absent = absent
-	}
 	if abruptly {
-		set(regionOf(name))
+		f.Lose(regionOf(name), true)
 	}
 	time.Sleep(time.Second)
-	set("")
+	f.Lose(regionOf(name), false)
+	f.Withdraw(regionOf(name), time.Now())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.program[name], f.count[name] = program, 0
-	f.order = append(f.order, name+" "+program)
-	f.changes = append(f.changes, internet.Change{At: time.Now(), Region: regionOf(name)})
+	f.program[name], f.count[name] = filepath.Base(filepath.Dir(program)), 0
+	f.order = append(f.order, name+" "+f.program[name])
 	return nil
 }
 
-func (f *fake) world() world {
-	return world{
-		system: f, access: f.shop, announced: func(regions.Name) bool { return true },
-		changes: func() []internet.Change { return f.changes },
-		served: func(_ context.Context, name string) (served, error) {
+// scenario is the drill, which asks the fake what it would ask processes and the database.
+func (f *fake) scenario() scenario.Scenario {
+	return (&drill{
+		identity: func(_ context.Context, program string) (string, error) { return program, nil },
+		served: func(_ context.Context, _ *scenario.Run, name string) (served, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			return served{release: f.program[name], requests: f.count[name]}, nil
 		},
-		schema:  func(context.Context) (int64, error) { return 24, nil },
-		pending: func(context.Context) (check.Unfinished, error) { return check.Unfinished{}, nil },
-		facts:   func(context.Context) (check.Facts, error) { return f.shop.Facts(), nil },
-		audit:   func(context.Context) ([]check.Violation, error) { return nil, nil },
-	}
+		schema: func(context.Context, *scenario.Run) (int64, error) { return 24, nil },
+	}).scenario()
 }
 
-func drill(t *testing.T, f *fake, plant string) (r Report) {
+// releases makes two programs, old/meridian and new/meridian, and returns the folder.
+func releases(t *testing.T) string {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		var err error
-		r, err = run(t.Context(), Config{
-			Seed: 1, From: "old", To: "new", Calm: 8 * time.Second, Check: time.Second, Rollback: 1,
-			Rate: 15, Shoppers: 40, Plant: plant, Commit: "c", Command: "meridian-sim drill rolling-upgrade",
-		}, f.world(), io.Discard)
-		if err != nil {
+	dir := t.TempDir()
+	for _, name := range []string{"old", "new"} {
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, name), 0o755), os.WriteFile(filepath.Join(dir, name, "meridian"), nil, 0o700)); err != nil {
 			t.Fatal(err)
 		}
-	})
-	return r
+	}
+	return dir
 }
 
 func TestDrill(t *testing.T) {
@@ -131,13 +115,13 @@ func TestDrill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := drill(t, c.fake, c.plant)
-			var got []string
-			for _, v := range r.Violations {
-				got = append(got, v.Invariant)
-			}
-			if c.want == "" && len(got) > 0 || c.want != "" && !strings.Contains(strings.Join(got, " "), c.want) {
-				t.Errorf("violations %v, want %q: %+v", got, c.want, r.Violations)
+			world := func(*scenario.Run) scenario.World { return c.fake.World(c.fake) }
+			dir := releases(t)
+			r := scenariotest.Play(t, c.fake.scenario(), world, "--from", filepath.Join(dir, "old", "meridian"), "--bin", filepath.Join(dir, "new"),
+				"--calm=8s", "--rollback=1", "--rate=15", "--shoppers=40", "--plant="+c.plant)
+			got := r.Invariants()
+			if c.want == "" && (len(got) > 0 || r.Err != nil) || c.want != "" && !slices.Contains(got, c.want) {
+				t.Errorf("%v; violations %v, want %q: %+v", r.Err, got, c.want, r.Violations)
 			}
 			if c.want != "" {
 				return
@@ -152,29 +136,15 @@ func TestDrill(t *testing.T) {
 			if diff := cmp.Diff(want, c.fake.order); diff != "" {
 				t.Errorf("replaced (-want +got):\n%s", diff)
 			}
-			shows(t, r)
+			var f Figures
+			r.Figures(t, &f)
+			if len(f.Passes) != 2 || f.Requests == 0 || len(f.Passes[0].Releases) != 2 {
+				t.Errorf("%s", r.JSON)
+			}
+			if !strings.Contains(r.HTML, "rollback") || !strings.Contains(r.HTML, "passed") {
+				t.Errorf("%s", r.HTML)
+			}
 		})
-	}
-}
-
-// shows checks the files that people and programs read.
-func shows(t *testing.T, r Report) {
-	t.Helper()
-	dir := t.TempDir()
-	if err := errors.Join(report.WriteJSON(dir, JSONFile, r), report.WritePage(dir, HTMLFile, r.page()), report.PrintPage(io.Discard, r.page())); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(filepath.Join(dir, JSONFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back Report
-	if err := json.Unmarshal(raw, &back); err != nil || len(back.Passes) != 2 || back.Requests == 0 || len(back.Passes[0].Releases) != 2 {
-		t.Errorf("%v: %s", err, raw)
-	}
-	page, err := os.ReadFile(filepath.Join(dir, HTMLFile))
-	if err != nil || !strings.Contains(string(page), "rollback") || !strings.Contains(string(page), "passed") {
-		t.Errorf("%v: %s", err, page)
 	}
 }
 
@@ -234,24 +204,22 @@ func TestProgram(t *testing.T) {
 	}
 }
 
-func TestConfig(t *testing.T) {
+func TestBadFlagsAreRefused(t *testing.T) {
 	t.Parallel()
-	good := Config{From: "a", To: "b", Calm: time.Second, Check: time.Second}
-	if err := good.validate(); err != nil {
-		t.Error(err)
-	}
-	if leave := good.Leave(); leave.Edge.Delay < 4*good.Check || leave.Stack.Delay < time.Second {
-		t.Errorf("%+v", leave)
-	}
-	for name, spoil := range map[string]func(*Config){
-		"no release":    func(c *Config) { c.From = "" },
-		"no calm":       func(c *Config) { c.Calm = 0 },
-		"another plant": func(c *Config) { c.Plant = "rose" },
+	dir := releases(t)
+	good := []string{"--from", filepath.Join(dir, "old", "meridian"), "--bin", filepath.Join(dir, "new")}
+	for name, flags := range map[string][]string{
+		"the same release": {"--bin", filepath.Join(dir, "old")},
+		"no calm":          {"--calm=0s"},
+		"another plant":    {"--plant=rose"},
 	} {
-		c := good
-		spoil(&c)
-		if err := c.validate(); err == nil {
-			t.Errorf("%s is accepted", name)
+		r := scenariotest.Play(t, newFake("").scenario(), nil, append(good, flags...)...)
+		if r.Err == nil || errors.Is(r.Err, scenario.ErrFailed) {
+			t.Errorf("%s is accepted: %v", name, r.Err)
 		}
+	}
+	d := drill{check: time.Second}
+	if leave := d.leave(); leave.Edge.Delay < 4*d.check || leave.Stack.Delay < time.Second {
+		t.Errorf("%+v", leave)
 	}
 }

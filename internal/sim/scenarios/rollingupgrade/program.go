@@ -1,4 +1,4 @@
-package upgrade
+package rollingupgrade
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 )
 
 // ErrNoHistory says that a git reference leads nowhere: the history is shallow, or there is none.
-var ErrNoHistory = errors.New("upgrade: no such commit in this repository's history")
+var ErrNoHistory = errors.New("rolling-upgrade: no such commit in this repository's history")
 
 // Program returns a meridian program: the file at from, or, if there is none, one that is built from the git
 // reference from of the repository that holds dir. Programs are kept in the cache by commit. Errors wrap
@@ -28,7 +28,7 @@ func Program(ctx context.Context, dir, from string, out io.Writer, flags ...stri
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("upgrade: cache folder: %w", err)
+		return "", fmt.Errorf("rolling-upgrade: cache folder: %w", err)
 	}
 	program := filepath.Join(cache, "meridian", "releases", commit, "meridian")
 	if _, err := os.Stat(program); err == nil {
@@ -37,7 +37,7 @@ func Program(ctx context.Context, dir, from string, out io.Writer, flags ...stri
 	_, _ = fmt.Fprintf(out, "building meridian of %s (%s)\n", from, commit)
 	tree, err := os.MkdirTemp("", "meridian-release-")
 	if err != nil {
-		return "", fmt.Errorf("upgrade: %w", err)
+		return "", fmt.Errorf("rolling-upgrade: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(tree) }() // a copy of what git has
 	if err := checkOut(ctx, dir, commit, tree); err != nil {
@@ -50,14 +50,14 @@ func Program(ctx context.Context, dir, from string, out io.Writer, flags ...stri
 func checkOut(ctx context.Context, dir, commit, to string) error {
 	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
 	if err != nil {
-		return fmt.Errorf("upgrade: %w", err)
+		return fmt.Errorf("rolling-upgrade: %w", err)
 	}
 	packed := filepath.Join(to, "tree.tar")
 	if _, err := git(ctx, top, "archive", "--output="+packed, commit); err != nil {
-		return fmt.Errorf("upgrade: %w", err)
+		return fmt.Errorf("rolling-upgrade: %w", err)
 	}
 	if text, err := exec.CommandContext(ctx, "tar", "-xf", packed, "-C", to).CombinedOutput(); err != nil {
-		return fmt.Errorf("upgrade: unpack %s: %w\n%s", commit, err, text)
+		return fmt.Errorf("rolling-upgrade: unpack %s: %w\n%s", commit, err, text)
 	}
 	return nil
 }
@@ -65,17 +65,17 @@ func checkOut(ctx context.Context, dir, commit, to string) error {
 // Build builds the meridian program of a source tree, stamped with a commit.
 func Build(ctx context.Context, tree, commit, program string, flags ...string) error {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
-		return fmt.Errorf("upgrade: %w", err)
+		return fmt.Errorf("rolling-upgrade: %w", err)
 	}
 	building := fmt.Sprintf("%s.%d", program, os.Getpid())
 	args := append([]string{"build", "-buildvcs=false", "-ldflags", "-X " + stamp + ".Commit=" + commit, "-o", building}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/meridian")...)
 	cmd.Dir = tree
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("upgrade: build meridian of %s: %w\n%s", commit, err, text)
+		return fmt.Errorf("rolling-upgrade: build meridian of %s: %w\n%s", commit, err, text)
 	}
 	if err := os.Rename(building, program); err != nil { // whole, or not there
-		return fmt.Errorf("upgrade: %w", err)
+		return fmt.Errorf("rolling-upgrade: %w", err)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 func identity(ctx context.Context, program string) (string, error) {
 	text, err := exec.CommandContext(ctx, program, "version").Output()
 	if err != nil {
-		return "", fmt.Errorf("upgrade: %s version: %w", program, err)
+		return "", fmt.Errorf("rolling-upgrade: %s version: %w", program, err)
 	}
 	return strings.TrimSpace(string(text)), nil
 }

@@ -1,44 +1,29 @@
-package restore
+package backuprestore
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
-	"github.com/meridian-commerce/meridian/internal/sim/load"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
-)
-
-// The report's files in its folder.
-const (
-	JSONFile = "backup-restore.json"
-	HTMLFile = "backup-restore.html"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
 // fewest is how many orders must have been acknowledged in each part of the run for it to mean anything.
 const fewest = 3
 
-// Report is what a drill came to. Times are milliseconds unless the name says otherwise.
-type Report struct {
-	SchemaVersion string            `json:"schema_version"`
-	Scenario      string            `json:"scenario"`
-	Seed          uint64            `json:"seed"`
-	Commit        string            `json:"commit"`
-	Command       string            `json:"command"`
-	Plant         string            `json:"plant,omitempty"`
-	StartedAt     time.Time         `json:"started_at"`
-	Machine       report.Machine    `json:"machine"`
-	Model         string            `json:"model"`
-	Violations    []check.Violation `json:"violations"`
-	Losses        []Loss            `json:"losses"`
-	Acknowledged  int               `json:"orders_acknowledged"`
-	Placed        int               `json:"orders_placed"` // rows at the end
-	LostOrders    []LostOrder       `json:"lost_orders"`
-	LostEdits     int               `json:"undone_cart_edits"` // acknowledged after a point; some may have survived
-	Orphans       []Orphan          `json:"orphan_payments"`
+// Figures are what a drill came to. Times are milliseconds unless the name says otherwise.
+type Figures struct {
+	Losses       []Loss      `json:"losses"`
+	Acknowledged int         `json:"orders_acknowledged"`
+	Placed       int         `json:"orders_placed"` // rows at the end
+	LostOrders   []LostOrder `json:"lost_orders"`
+	LostEdits    int         `json:"undone_cart_edits"` // acknowledged after a point; some may have survived
+	Orphans      []Orphan    `json:"orphan_payments"`
 }
 
 // Loss is one loss of the database, in milliseconds since the load began.
@@ -60,43 +45,36 @@ type Loss struct {
 
 // evidence is what a report is computed from.
 type evidence struct {
-	cfg        Config
-	ops        []history.Op
-	cuts       []cut
-	result     load.Result
-	facts      check.Facts
-	known      map[string]string
-	violations []check.Violation // that the database and the settling showed
+	scenario.Evidence
+	cuts  []cut
+	known map[string]string // the database's payments: state by id
 }
 
-func build(e evidence) Report {
-	ops, u := binding(e.ops, e.cuts, e.facts.Orders)
-	orphans, payments, contradictions := reconcile(e.facts.Payments, e.facts.Orders, e.known, u.orders, unknownPlacings(e.ops, e.cuts))
-	r := Report{
-		SchemaVersion: "1", Scenario: Scenario, Seed: e.cfg.Seed, Commit: e.cfg.Commit, Command: e.cfg.Command, Plant: string(e.cfg.Plant),
-		StartedAt: e.result.Began.UTC().Truncate(time.Millisecond), Machine: report.Here(), Model: report.Model,
-		Violations: []check.Violation{}, Losses: []Loss{}, Placed: len(e.facts.Orders),
+func build(e evidence) scenario.Verdict {
+	ops, u := binding(e.Ops, e.cuts, e.Facts.Orders)
+	orphans, payments, contradictions := reconcile(e.Facts.Payments, e.Facts.Orders, e.known, u.orders, unknownPlacings(e.Ops, e.cuts))
+	f := Figures{
+		Losses: []Loss{}, Placed: len(e.Facts.Orders),
 		LostOrders: append([]LostOrder{}, u.orders...), LostEdits: u.edits, Orphans: append([]Orphan{}, orphans...),
 	}
-	for _, p := range check.Placings(e.ops) {
+	for _, p := range check.Placings(e.Ops) {
 		if p.Outcome == history.OK {
-			r.Acknowledged++
+			f.Acknowledged++
 		}
 	}
 	for _, c := range e.cuts {
-		r.Losses = append(r.Losses, e.loss(c, u.orders))
+		f.Losses = append(f.Losses, e.loss(c, u.orders))
 	}
-	r.Violations = append(r.Violations, check.Run(ops, check.Facts{Orders: e.facts.Orders, Payments: payments})...)
-	r.Violations = append(r.Violations, contradictions...)
-	r.Violations = append(r.Violations, e.violations...)
-	r.Violations = append(r.Violations, e.guards(r)...)
-	return r
+	return scenario.Verdict{
+		Violations: slices.Concat(check.Run(ops, check.Facts{Orders: e.Facts.Orders, Payments: payments}), contradictions, e.Audited, e.guards(f)),
+		Invariants: []string{PaymentKnown, OrphanIsUndone, NotVacuous}, Figures: f, Page: f.page(),
+	}
 }
 
 func (e evidence) loss(c cut, lost []LostOrder) Loss {
 	l := Loss{
 		Kind: c.loss, BackupBytes: c.backup.Bytes, BackupTook: millis(c.backup.ended.Sub(c.backup.began)),
-		At: millis(c.lost.Sub(e.result.Began)), PointBefore: max(0, millis(c.lost.Sub(c.point))), ArchivedUntil: c.archived.String(),
+		At: millis(c.lost.Sub(e.Result.Began)), PointBefore: max(0, millis(c.lost.Sub(c.point))), ArchivedUntil: c.archived.String(),
 		RestoreTook: millis(c.open.Sub(c.restoring)), Timelines: c.timelines,
 	}
 	for _, o := range lost {
@@ -110,7 +88,7 @@ func (e evidence) loss(c cut, lost []LostOrder) Loss {
 	if c.loss == cluster.DropDatabase {
 		point = c.lost
 	}
-	for _, op := range e.ops {
+	for _, op := range e.Ops {
 		placed := op.Kind == history.PlaceOrder && op.Outcome == history.OK && !op.Replay
 		switch {
 		case placed && between(op.Returned, c.backup.began, c.backup.ended):
@@ -129,18 +107,18 @@ func (e evidence) loss(c cut, lost []LostOrder) Loss {
 }
 
 // guards are what must have happened for the drill to prove anything.
-func (e evidence) guards(r Report) []check.Violation {
+func (e evidence) guards(f Figures) []check.Violation {
 	var out []check.Violation
 	bad := func(format string, args ...any) {
 		out = append(out, check.Violation{Invariant: NotVacuous, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
 	}
 	after := 0
-	for _, op := range e.ops {
+	for _, op := range e.Ops {
 		if op.Kind == history.PlaceOrder && op.Outcome == history.OK && op.Invoked.After(e.cuts[len(e.cuts)-1].open) {
 			after++
 		}
 	}
-	for i, l := range r.Losses {
+	for i, l := range f.Losses {
 		switch {
 		case e.cuts[i].point.IsZero():
 			bad("%s: nothing of the time after the backup was in the archive", l.Kind)
@@ -157,8 +135,8 @@ func (e evidence) guards(r Report) []check.Violation {
 	if after < fewest {
 		bad("%d orders were acknowledged after the last restore; it takes %d", after, fewest)
 	}
-	if e.result.Dropped > 0 {
-		bad("the load dropped %d arrivals: this machine was too busy", e.result.Dropped)
+	if e.Result.Dropped > 0 {
+		bad("the load dropped %d arrivals: this machine was too busy", e.Result.Dropped)
 	}
 	return out
 }
@@ -168,14 +146,14 @@ func between(t, from, to time.Time) bool { return !t.Before(from) && t.Before(to
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // page is the report as people read it.
-func (r Report) page() report.Page {
+func (f Figures) page() report.Page {
 	losses := report.Table{
 		Title: "Losses",
 		Note: "What was acknowledged before the point is restored and was checked. Undone is what was acknowledged after it: at most the time " +
 			"that the log waits to be archived, and nothing where the server lived to archive all.",
 		Head: []string{"loss", "backup", "orders meanwhile", "orders from the log", "point before the loss", "earliest lost", "restore took", "orders back after", "failed meanwhile", "timeline"},
 	}
-	for _, l := range r.Losses {
+	for _, l := range f.Losses {
 		losses.Rows = append(losses.Rows, []string{
 			string(l.Kind), fmt.Sprintf("%d MiB in %s", l.BackupBytes>>20, seconds(&l.BackupTook)), strconv.Itoa(l.DuringBackup), strconv.Itoa(l.AfterBackup),
 			seconds(&l.PointBefore), seconds(l.LostFor), seconds(&l.RestoreTook), seconds(l.OrdersAfter), strconv.Itoa(l.FailedMeanwhile),
@@ -183,7 +161,7 @@ func (r Report) page() report.Page {
 		})
 	}
 	captured := 0
-	for _, o := range r.Orphans {
+	for _, o := range f.Orphans {
 		if o.Captured {
 			captured++
 		}
@@ -191,30 +169,24 @@ func (r Report) page() report.Page {
 	undone := report.Table{
 		Title: "What became of it", Head: []string{"", ""},
 		Rows: [][]string{
-			{"orders acknowledged", strconv.Itoa(r.Acknowledged)}, {"orders there at the end", strconv.Itoa(r.Placed)},
-			{"orders lost, acknowledged after a point", strconv.Itoa(len(r.LostOrders))}, {"cart edits acknowledged after a point", strconv.Itoa(r.LostEdits)},
-			{"payments at the provider for lost orders", strconv.Itoa(len(r.Orphans))}, {"of these captured, to be refunded", strconv.Itoa(captured)},
+			{"orders acknowledged", strconv.Itoa(f.Acknowledged)}, {"orders there at the end", strconv.Itoa(f.Placed)},
+			{"orders lost, acknowledged after a point", strconv.Itoa(len(f.LostOrders))}, {"cart edits acknowledged after a point", strconv.Itoa(f.LostEdits)},
+			{"payments at the provider for lost orders", strconv.Itoa(len(f.Orphans))}, {"of these captured, to be refunded", strconv.Itoa(captured)},
 		},
 	}
 	lost := report.Table{Title: "Lost orders", Head: []string{"order", "acknowledged", "placed again as"}}
-	for _, o := range r.LostOrders {
+	for _, o := range f.LostOrders {
 		lost.Rows = append(lost.Rows, []string{o.Order, o.At.UTC().Format("15:04:05.000"), o.Again})
 	}
 	orphans := report.Table{Title: "To reconcile with the provider", Head: []string{"payment", "order", "amount", "state there"}}
-	for _, o := range r.Orphans {
+	for _, o := range f.Orphans {
 		orphans.Rows = append(orphans.Rows, []string{o.Payment, o.Order, fmt.Sprintf("%d %s", o.Amount, o.Currency), o.State})
 	}
-	p := report.Page{
-		Title: "Backup and restore", Seed: r.Seed, Commit: r.Commit, Command: r.Command, Plant: r.Plant, Violations: r.Violations,
-		Passed: "all that was acknowledged before the restored points is there, and no payment was taken twice.",
-		Tables: []report.Table{losses, undone},
+	return report.Page{
+		Title:  "Backup and restore",
+		Passed: "All that was acknowledged before the restored points is there, and no payment was taken twice.",
+		Tables: []report.Table{losses, undone, lost, orphans},
 	}
-	for _, t := range []report.Table{lost, orphans} {
-		if len(t.Rows) > 0 {
-			p.Tables = append(p.Tables, t)
-		}
-	}
-	return p
 }
 
 func seconds(ms *float64) string {

@@ -1,4 +1,4 @@
-package upgrade
+package rollingupgrade
 
 import (
 	"cmp"
@@ -11,14 +11,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
-	"github.com/meridian-commerce/meridian/internal/sim/load"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
-)
-
-// The report's files in its folder.
-const (
-	JSONFile = "rolling-upgrade.json"
-	HTMLFile = "rolling-upgrade.html"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
 // Invariants of this drill, beside the checker's and the audit's.
@@ -27,25 +21,15 @@ const (
 	NotVacuous      = "drill-not-vacuous" // both releases served, under load
 )
 
-// Report is what a drill came to. Times are milliseconds since the load began.
-type Report struct {
-	SchemaVersion string            `json:"schema_version"`
-	Scenario      string            `json:"scenario"`
-	Seed          uint64            `json:"seed"`
-	Commit        string            `json:"commit"`
-	Command       string            `json:"command"`
-	Plant         string            `json:"plant,omitempty"`
-	StartedAt     time.Time         `json:"started_at"`
-	Machine       report.Machine    `json:"machine"`
-	Model         string            `json:"model"`
-	Violations    []check.Violation `json:"violations"`
-	Schemas       [2]int64          `json:"schemas"` // the last migration before and after
-	Passes        []Pass            `json:"passes"`
-	Requests      int               `json:"requests"` // of the whole load, each attempt and replay
-	Failed        []Failure         `json:"failed"`
-	Reconnected   int               `json:"streams_told_to_reconnect"` // by an instance that left; each was opened anew
-	Orders        int               `json:"orders_acknowledged"`
-	Placed        int               `json:"orders_placed"` // rows at the end
+// Figures are what a drill came to. Times are milliseconds since the load began.
+type Figures struct {
+	Schemas     [2]int64  `json:"schemas"` // the last migration before and after
+	Passes      []Pass    `json:"passes"`
+	Requests    int       `json:"requests"` // of the whole load, each attempt and replay
+	Failed      []Failure `json:"failed"`
+	Reconnected int       `json:"streams_told_to_reconnect"` // by an instance that left; each was opened anew
+	Orders      int       `json:"orders_acknowledged"`
+	Placed      int       `json:"orders_placed"` // rows at the end
 }
 
 // Pass is one way through the regions.
@@ -90,57 +74,49 @@ type Failure struct {
 
 // evidence is what a report is computed from.
 type evidence struct {
-	cfg        Config
-	ops        []history.Op
-	rollout    rollout
-	result     load.Result
-	changes    []internet.Change
-	placed     int
-	violations []check.Violation
+	scenario.Evidence
+	*drill
 }
 
-func build(e evidence) Report {
-	r := Report{
-		SchemaVersion: "1", Scenario: Scenario, Seed: e.cfg.Seed, Commit: e.cfg.Commit, Command: e.cfg.Command, Plant: e.cfg.Plant,
-		StartedAt: e.result.Began.UTC().Truncate(time.Millisecond), Machine: report.Here(), Model: report.Model,
-		Violations: slices.Clone(e.violations), Schemas: e.rollout.schemas, Passes: []Pass{}, Failed: []Failure{}, Placed: e.placed,
+func build(e evidence) scenario.Verdict {
+	f := Figures{Schemas: e.schemas, Passes: []Pass{}, Failed: []Failure{}, Placed: len(e.Facts.Orders)}
+	for _, p := range e.passes {
+		f.Passes = append(f.Passes, e.figures(p))
 	}
-	for _, p := range e.rollout.passes {
-		r.Passes = append(r.Passes, e.pass(p))
-	}
-	for _, op := range e.ops {
+	for _, op := range e.Ops {
 		if op.Kind == history.PlaceOrder && op.Outcome == history.OK && !op.Replay {
-			r.Orders++
+			f.Orders++
 		}
 		if !e.counts(op) {
 			continue
 		}
-		r.Requests++
+		f.Requests++
 		switch {
 		case reconnects(op):
-			r.Reconnected++
+			f.Reconnected++
 		case failed(op):
-			r.Failed = append(r.Failed, Failure{
-				At: e.since(op.Invoked), Kind: string(op.Kind), City: op.City, Entry: string(op.Entry), Served: string(op.Served),
+			f.Failed = append(f.Failed, Failure{
+				At: e.at(op.Invoked), Kind: string(op.Kind), City: op.City, Entry: string(op.Entry), Served: string(op.Served),
 				Attempt: op.Attempt, Code: op.Code, Reason: op.Reason, Detail: op.Message,
 			})
 		}
 	}
-	if len(r.Failed) > 0 {
-		f := r.Failed[0]
-		r.Violations = append(r.Violations, check.Violation{Invariant: NoFailedRequest, IDs: []string{}, Detail: fmt.Sprintf(
-			"%d of %d requests failed; the first at %.1f s: %s from %s: %s %s %s", len(r.Failed), r.Requests, f.At/1000, f.Kind, f.City, f.Code, f.Reason, f.Detail)})
+	v := scenario.Verdict{
+		Violations: e.Violations(), Invariants: []string{NoFailedRequest, NotVacuous}, Figures: f, Page: f.page(),
 	}
-	r.Violations = append(r.Violations, e.guards(r)...)
-	if r.Violations == nil {
-		r.Violations = []check.Violation{}
+	if len(f.Failed) > 0 {
+		first := f.Failed[0]
+		v.Violations = append(v.Violations, check.Violation{Invariant: NoFailedRequest, IDs: []string{}, Detail: fmt.Sprintf(
+			"%d of %d requests failed; the first at %.1f s: %s from %s: %s %s %s",
+			len(f.Failed), f.Requests, first.At/1000, first.Kind, first.City, first.Code, first.Reason, first.Detail)})
 	}
-	return r
+	v.Violations = append(v.Violations, e.guards(f)...)
+	return v
 }
 
 // counts reports whether an operation is a request of the load: every attempt and every replay is.
 func (e evidence) counts(op history.Op) bool {
-	return op.Kind != history.WatchMessage && !op.Intended.Before(e.result.Began)
+	return op.Kind != history.WatchMessage && !op.Intended.Before(e.Result.Began)
 }
 
 // failed reports whether a caller did not get what it asked for, nor an answer of the shop's own such as that stock
@@ -150,17 +126,17 @@ func failed(op history.Op) bool { return op.Outcome != history.OK && !history.Re
 // reconnects reports whether an operation is a stream that its instance ended in order, asking for another.
 func reconnects(op history.Op) bool { return op.Kind == history.Watch && op.Reason == history.Draining }
 
-func (e evidence) since(t time.Time) float64 { return millis(t.Sub(e.result.Began)) }
+func (e evidence) at(t time.Time) float64 { return millis(t.Sub(e.Result.Began)) }
 
-func (e evidence) pass(p pass) Pass {
-	out := Pass{Name: p.name, At: e.since(p.from), Took: millis(p.to.Sub(p.from)), Releases: map[string]ReleaseRequest{}, Steps: []Step{}}
+func (e evidence) figures(p pass) Pass {
+	out := Pass{Name: p.name, At: e.at(p.from), Took: millis(p.to.Sub(p.from)), Releases: map[string]ReleaseRequest{}, Steps: []Step{}}
 	for release, c := range p.served {
 		out.Releases[release] = ReleaseRequest{c.stacks, c.edges}
 	}
 	for _, s := range p.steps {
-		out.Steps = append(out.Steps, Step{s.name, s.from, s.to, e.since(s.began), millis(s.ready.Sub(s.began)), s.orderly})
+		out.Steps = append(out.Steps, Step{s.name, s.from, s.to, e.at(s.began), millis(s.ready.Sub(s.began)), s.orderly})
 	}
-	for _, op := range e.ops {
+	for _, op := range e.Ops {
 		if !e.counts(op) || op.Returned.Before(p.from) || op.Invoked.After(p.to) {
 			continue
 		}
@@ -173,12 +149,12 @@ func (e evidence) pass(p pass) Pass {
 }
 
 // guards are what must have happened for the drill to prove anything.
-func (e evidence) guards(r Report) []check.Violation {
+func (e evidence) guards(f Figures) []check.Violation {
 	var out []check.Violation
 	bad := func(format string, args ...any) {
 		out = append(out, check.Violation{Invariant: NotVacuous, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
 	}
-	for _, p := range r.Passes {
+	for _, p := range f.Passes {
 		if len(p.Releases) != 2 {
 			bad("%s: %d releases served, not two", p.Name, len(p.Releases))
 		}
@@ -199,19 +175,19 @@ func (e evidence) guards(r Report) []check.Violation {
 			bad("%s: %d requests are too few to notice %d replacements", p.Name, p.Requests, len(p.Steps))
 		}
 	}
-	if r.Orders == 0 {
+	if f.Orders == 0 {
 		bad("no order was acknowledged")
 	}
-	if e.result.Dropped > 0 {
-		bad("the load dropped %d arrivals: this machine was too busy", e.result.Dropped)
+	if e.Result.Dropped > 0 {
+		bad("the load dropped %d arrivals: this machine was too busy", e.Result.Dropped)
 	}
 	return out
 }
 
 // withdrawn reports whether a replaced edge was withdrawn meanwhile.
 func (e evidence) withdrawn(s Step) bool {
-	return slices.ContainsFunc(e.changes, func(c internet.Change) bool {
-		at := e.since(c.At)
+	return slices.ContainsFunc(e.Changes, func(c internet.Change) bool {
+		at := e.at(c.At)
 		return !c.Up && c.Region == regionOf(s.Process) && at >= s.At && at <= s.At+s.Took
 	})
 }
@@ -219,13 +195,13 @@ func (e evidence) withdrawn(s Step) bool {
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // page is the report as people read it.
-func (r Report) page() report.Page {
+func (f Figures) page() report.Page {
 	passes := report.Table{
 		Title: "Releases", Note: "Every request that a caller made counts, repeated ones too. What a process answered while it drained is not counted to its release.",
 		Head: []string{"pass", "took", "requests", "failed", "release", "answered by its stacks", "by its edges"},
 	}
 	steps := report.Table{Title: "Steps", Head: []string{"pass", "process", "from", "to", "took"}}
-	for _, p := range r.Passes {
+	for _, p := range f.Passes {
 		for _, release := range slices.SortedFunc(maps.Keys(p.Releases), cmp.Compare[string]) {
 			n := p.Releases[release]
 			passes.Rows = append(passes.Rows, []string{
@@ -237,22 +213,18 @@ func (r Report) page() report.Page {
 		}
 	}
 	sums := report.Table{Title: "Requests", Head: []string{"", ""}, Rows: [][]string{
-		{"requests", strconv.Itoa(r.Requests)}, {"failed", strconv.Itoa(len(r.Failed))}, {"streams told to reconnect", strconv.Itoa(r.Reconnected)},
-		{"orders acknowledged", strconv.Itoa(r.Orders)}, {"schema", fmt.Sprintf("%d → %d", r.Schemas[0], r.Schemas[1])},
+		{"requests", strconv.Itoa(f.Requests)}, {"failed", strconv.Itoa(len(f.Failed))}, {"streams told to reconnect", strconv.Itoa(f.Reconnected)},
+		{"orders acknowledged", strconv.Itoa(f.Orders)}, {"schema", fmt.Sprintf("%d → %d", f.Schemas[0], f.Schemas[1])},
 	}}
-	p := report.Page{
-		Title: "Rolling upgrade", Seed: r.Seed, Commit: r.Commit, Command: r.Command, Plant: r.Plant, Violations: r.Violations,
-		Passed: "no request failed while the releases changed, and every invariant holds.",
-		Tables: []report.Table{passes, steps, sums},
+	failures := report.Table{Title: "Failed requests", Head: []string{"at", "request", "from", "entry", "served", "attempt", "why"}}
+	for _, f := range f.Failed[:min(len(f.Failed), 30)] {
+		failures.Rows = append(failures.Rows, []string{
+			fmt.Sprintf("%.1f s", f.At/1000), f.Kind, f.City, f.Entry, f.Served, strconv.Itoa(f.Attempt), f.Code + " " + f.Reason + " " + f.Detail,
+		})
 	}
-	if len(r.Failed) > 0 {
-		failures := report.Table{Title: "Failed requests", Head: []string{"at", "request", "from", "entry", "served", "attempt", "why"}}
-		for _, f := range r.Failed[:min(len(r.Failed), 30)] {
-			failures.Rows = append(failures.Rows, []string{
-				fmt.Sprintf("%.1f s", f.At/1000), f.Kind, f.City, f.Entry, f.Served, strconv.Itoa(f.Attempt), f.Code + " " + f.Reason + " " + f.Detail,
-			})
-		}
-		p.Tables = append(p.Tables, failures)
+	return report.Page{
+		Title:  "Rolling upgrade",
+		Passed: "No request failed while the releases changed, and every invariant holds.",
+		Tables: []report.Table{passes, steps, sums, failures},
 	}
-	return p
 }

@@ -1,0 +1,66 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/meridian-commerce/meridian/internal/audit"
+	"github.com/meridian-commerce/meridian/internal/sim/check"
+	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Start makes the world of a run and defers its end.
+type Start func(context.Context, *Run) (World, error)
+
+// Simulate starts a simulation of real processes, and the Internet before it.
+func Simulate(ctx context.Context, r *Run) (World, error) {
+	c, err := cluster.Start(ctx, r.Options)
+	if err != nil {
+		return World{}, err
+	}
+	r.Defer(func() { c.Close(context.WithoutCancel(ctx)) })
+	net, err := internet.New(r.Internet)
+	if err != nil {
+		return World{}, err
+	}
+	r.Defer(net.Close)
+	db, err := pgxpool.New(ctx, c.DatabaseURL())
+	if err != nil {
+		return World{}, fmt.Errorf("scenario: database: %w", err)
+	}
+	r.Defer(db.Close)
+	checking, stop := context.WithCancel(ctx)
+	r.Defer(stop)
+	go net.Run(checking)
+	plan := c.Plan()
+	return World{
+		Catalog: plan.Catalog, Cluster: c, Net: net, DB: db,
+		Records: records{db: db, catalog: plan.Catalog, provider: plan.Provider},
+	}, nil
+}
+
+// records are the database's and the provider's.
+type records struct {
+	db       *pgxpool.Pool
+	catalog  *regions.Catalog
+	provider string // host:port
+}
+
+// Pending implements Records.
+func (r records) Pending(ctx context.Context) (check.Unfinished, error) {
+	return check.Pending(ctx, r.db)
+}
+
+// Facts implements Records.
+func (r records) Facts(ctx context.Context) (check.Facts, error) {
+	return check.Collect(ctx, r.db, r.provider)
+}
+
+// Audit implements Records.
+func (r records) Audit(ctx context.Context) ([]check.Violation, error) {
+	return audit.Run(ctx, r.db, r.catalog, 0)
+}

@@ -1,0 +1,59 @@
+package scenario
+
+import (
+	"context"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+)
+
+// Fault is something that a step broke.
+type Fault struct {
+	Kind, Target string
+	cluster.FaultReport
+	Healed time.Time // when healing began; zero: it was not healed
+}
+
+// Kill is what a step does that sends SIGKILL to a region or to a part of one.
+func Kill(target string) func(context.Context, *Run) error {
+	return inflict("kill", target, func(ctx context.Context, r *Run) (cluster.FaultReport, error) {
+		return r.Cluster.Kill(ctx, target)
+	})
+}
+
+// Break is what a step does that puts a fault on the simulation.
+func Break(f cluster.Fault) func(context.Context, *Run) error {
+	return inflict(string(f.Kind), f.Target, func(ctx context.Context, r *Run) (cluster.FaultReport, error) {
+		return r.Cluster.Break(ctx, f)
+	})
+}
+
+func inflict(kind, target string, do func(context.Context, *Run) (cluster.FaultReport, error)) func(context.Context, *Run) error {
+	return func(ctx context.Context, r *Run) error {
+		f := &Fault{Kind: kind, Target: target}
+		var err error
+		if f.FaultReport, err = do(ctx, r); err != nil {
+			return err
+		}
+		r.Faults = append(r.Faults, f)
+		r.Say("%s of %s: %d processes, %d links", kind, target, len(f.Processes), len(f.Links))
+		return nil
+	}
+}
+
+// Heal is what a step does that undoes all that is wrong with a target; it ends when the target serves again.
+func Heal(target string) func(context.Context, *Run) error {
+	return func(ctx context.Context, r *Run) error {
+		for _, f := range r.Faults {
+			if f.Target == target && f.Healed.IsZero() {
+				f.Healed = time.Now()
+			}
+		}
+		r.Say("healing %s", target)
+		if err := r.Cluster.Heal(ctx, target); err != nil {
+			return err
+		}
+		r.Say("%s serves again", target)
+		return nil
+	}
+}

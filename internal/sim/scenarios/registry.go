@@ -1,0 +1,18 @@
+// Package scenarios holds every drill, each in a file or a folder of its own, and the registry that lists them. A new
+// one is a file with a function that returns a scenario.Scenario, and a line here.
+package scenarios
+
+import (
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/backuprestore"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/rollingupgrade"
+)
+
+// All returns every scenario, each fresh: their flags are variables of their own.
+func All() []scenario.Scenario {
+	return []scenario.Scenario{
+		KillRegion(),
+		backuprestore.Scenario(),
+		rollingupgrade.Scenario(),
+	}
+}
