@@ -84,17 +84,12 @@ func replays(placings []Placing) []Violation {
 			switch {
 			case op.Outcome == history.OK && op.Digest != first.Digest:
 				found = append(found, finding{p.Order, fmt.Sprintf("was answered as %s version %d first and as %s %s version %d for the same key", first.State, first.Version, op.Order, op.State, op.Version)})
-			case op.Replay && op.Outcome == history.Fail && !momentary(op):
+			case op.Replay && op.Outcome == history.Fail && !op.Momentary():
 				found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged, but its replay was refused: %s %s", op.Code, op.Reason)})
 			}
 		}
 	}
 	return violation(ReplayIdentical, found)
-}
-
-// momentary reports whether a refusal says nothing about the request itself.
-func momentary(op history.Op) bool {
-	return op.Code == "unavailable" || op.Code == "resource_exhausted" || op.Code == "aborted"
 }
 
 // settled: after a while of quiet, no acknowledged order is still waiting for its payment.

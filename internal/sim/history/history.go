@@ -5,6 +5,7 @@ package history
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -75,7 +76,21 @@ type Op struct {
 	Total   int64            // PlaceOrder: minor units
 	SKU     string           // SetItem: what was set
 	Units   int32            // SetItem: to how many
+	Etag    string           // of the cart, as answered
 	Items   map[string]int32 // the cart, or the order's lines, as answered
+}
+
+// Momentary reports whether the request was refused for a reason that says nothing about itself: another attempt may do.
+func (o Op) Momentary() bool {
+	return o.Outcome == Fail && (o.Code == "unavailable" || o.Code == "resource_exhausted" || o.Code == "aborted")
+}
+
+// Err says why the request was not served; nil if it was.
+func (o Op) Err() error {
+	if o.Outcome == OK {
+		return nil
+	}
+	return fmt.Errorf("%s: %s %s: %s", o.Kind, o.Code, o.Reason, o.Message)
 }
 
 // Latency is what the caller waited, from when the request was meant to start.

@@ -1,15 +1,12 @@
 package load
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 
 	catalogv1 "github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1"
-	"github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1/catalogv1connect"
+	"github.com/meridian-commerce/meridian/internal/sim/shopper"
 )
 
 // Of every five looks at the catalog, one is at a hot product.
@@ -28,44 +25,23 @@ type item struct {
 // assortment is what the shop sells, hot products first. It does not change after it was read.
 type assortment struct{ items []item }
 
-// readAssortment pages through the catalog; the seed says which products are hot.
-func readAssortment(ctx context.Context, c catalogv1connect.CatalogServiceClient, seed uint64) (*assortment, error) {
+// assort orders what is sold by a seed, which says which products are hot.
+func assort(products []*catalogv1.Product, seed uint64) *assortment {
 	var out assortment
-	request := &catalogv1.ListProductsRequest{PageSize: 100}
-	for {
-		page, err := c.ListProducts(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("load: list products: %w", err)
+	for _, p := range products {
+		i := item{handle: p.GetHandle(), word: shopper.Word(p.GetTitle()), skus: map[string][]string{}}
+		for _, v := range p.GetVariants() {
+			for _, price := range v.GetPrices() {
+				i.skus[price.GetCurrency()] = append(i.skus[price.GetCurrency()], v.GetSku())
+			}
 		}
-		for _, p := range page.GetProducts() {
-			out.items = append(out.items, itemOf(p))
-		}
-		if request.PageToken = page.GetNextPageToken(); request.GetPageToken() == "" {
-			break
-		}
+		out.items = append(out.items, i)
 	}
-	if len(out.items) == 0 {
-		return nil, errors.New("load: the catalog is empty; seed it first")
-	}
+	// Sorted first, so that the seed means the same whatever order the shop lists them in.
 	slices.SortFunc(out.items, func(a, b item) int { return strings.Compare(a.handle, b.handle) })
 	rng := rand.New(rand.NewPCG(seed, 0x686f74))
 	rng.Shuffle(len(out.items), func(i, j int) { out.items[i], out.items[j] = out.items[j], out.items[i] })
-	return &out, nil
-}
-
-func itemOf(p *catalogv1.Product) item {
-	i := item{handle: p.GetHandle(), skus: map[string][]string{}}
-	for word := range strings.FieldsSeq(p.GetTitle()) {
-		if len(word) > len(i.word) && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
-			i.word = word
-		}
-	}
-	for _, v := range p.GetVariants() {
-		for _, price := range v.GetPrices() {
-			i.skus[price.GetCurrency()] = append(i.skus[price.GetCurrency()], v.GetSku())
-		}
-	}
-	return i
+	return &out
 }
 
 // pick draws a product.

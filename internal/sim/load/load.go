@@ -20,6 +20,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
+	"github.com/meridian-commerce/meridian/internal/sim/shopper"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -55,13 +56,12 @@ type Load struct {
 	schedule []Arrival
 	run      string // tells this load's accounts and keys from another's
 	store    *assortment
-	crowd    [][]*shopper // by city
+	crowd    [][]*person // by city
 
 	ending  chan struct{} // closed by End
 	endOnce sync.Once
 
-	arrived, dropped, diverted atomic.Int64
-	delay                      atomic.Int64 // largest, nanoseconds
+	diverted atomic.Int64
 }
 
 // Result is what the generator itself has to answer for.
@@ -95,40 +95,23 @@ func New(cfg Config) (*Load, error) {
 // context's error. Canceling the context cuts requests off; their outcomes count as unknown.
 func (l *Load) Run(ctx context.Context) (Result, error) {
 	start := time.Now()
-	began := start.Add(l.cfg.WarmUp)
-	room := make(chan struct{}, maxInFlight)
-	var journeys sync.WaitGroup
-	clock := time.NewTimer(0)
-	defer clock.Stop()
-	for i, a := range l.schedule {
-		intended := start.Add(a.After)
-		clock.Reset(time.Until(intended))
-		select {
-		case <-ctx.Done():
-			journeys.Wait()
-			return l.result(began), context.Cause(ctx)
-		case <-l.ending:
-			journeys.Wait()
-			return l.result(began), nil
-		case <-clock.C:
+	p := Player{Most: maxInFlight, Ending: l.ending}
+	times := func(yield func(time.Duration) bool) {
+		for _, a := range l.schedule {
+			if !yield(a.After) {
+				return
+			}
 		}
-		if !intended.Before(began) {
-			l.arrived.Add(1)
-		}
-		select {
-		case room <- struct{}{}:
-		default:
-			l.dropped.Add(1)
-			continue
-		}
-		l.delay.Store(max(l.delay.Load(), int64(time.Since(intended))))
-		journeys.Go(func() {
-			defer func() { <-room }()
-			l.serve(ctx, i, a, intended)
-		})
 	}
-	journeys.Wait()
-	return l.result(began), nil
+	err := p.Play(ctx, start, times, func(n int, intended time.Time) { l.serve(ctx, n, l.schedule[n], intended) })
+	p.Wait()
+	result := Result{Began: start.Add(l.cfg.WarmUp), Dropped: p.Dropped, Diverted: int(l.diverted.Load()), MaxStartDelay: p.Delay}
+	for _, a := range l.schedule[:p.Arrived] {
+		if a.After >= l.cfg.WarmUp {
+			result.Arrivals++
+		}
+	}
+	return result, err
 }
 
 // End lets nobody else arrive; Run returns when the last journey has ended. It may be called at any time, by anyone.
@@ -155,13 +138,6 @@ func (l *Load) While(ctx context.Context, work func(ctx context.Context) error) 
 	return result, err
 }
 
-func (l *Load) result(began time.Time) Result {
-	return Result{
-		Began: began, Arrivals: int(l.arrived.Load()), Dropped: int(l.dropped.Load()),
-		Diverted: int(l.diverted.Load()), MaxStartDelay: time.Duration(l.delay.Load()),
-	}
-}
-
 // Requests returns how many requests the mix makes per second at the configured rate, about.
 func (l *Load) Requests() float64 { return 1.3 * l.cfg.Rate }
 
@@ -178,16 +154,16 @@ func (l *Load) serve(ctx context.Context, number int, a Arrival, intended time.T
 	}
 	defer release()
 	defer s.refresh(ctx, rng)
-	t := trip{shopper: s, rng: rng, number: number, next: intended}
+	t := trip{person: s, load: l, rng: rng, number: number, next: intended}
 	switch journey {
 	case Browse:
-		t.browse(ctx)
+		t.ask(ctx, shopper.ListProducts(20))
 	case ViewItem:
 		t.viewItem(ctx)
 	case Search:
 		t.search(ctx)
 	case ViewCart:
-		t.viewCart(ctx)
+		t.ask(ctx, shopper.GetCart())
 	case EditCart:
 		t.setItem(ctx)
 	case Checkout:
@@ -201,7 +177,7 @@ func (l *Load) serve(ctx context.Context, number int, a Arrival, intended time.T
 
 // pick draws a shopper who sits in the arrival's city. One that changes its cart must not be checking out at
 // the same time, as two checkouts of one cart would refuse each other; nil means that all of them are.
-func (l *Load) pick(rng *rand.Rand, a Arrival) (*shopper, func()) {
+func (l *Load) pick(rng *rand.Rand, a Arrival) (*person, func()) {
 	crowd := l.crowd[a.City]
 	offset := rng.IntN(len(crowd))
 	for i := range crowd {

@@ -61,14 +61,10 @@ func Schedule(seed uint64, cities []internet.City, hour int, rate float64, lengt
 		byJourney[i] = j.weight
 	}
 	var out []Arrival
-	at := time.Duration(0)
-	for {
-		at += time.Duration(rng.ExpFloat64() / rate * float64(time.Second))
-		if at >= length {
-			return out, nil
-		}
+	for at := range Poisson(rng, rate, length) {
 		out = append(out, Arrival{After: at, City: draw(rng, byCity), Journey: Journey(draw(rng, byJourney)), Seed: rng.Uint64()})
 	}
+	return out, nil
 }
 
 // HourOf draws the hour of the day, UTC, at which a seed's load is said to begin.
@@ -87,4 +83,19 @@ func draw(rng *rand.Rand, weights []float64) int {
 		}
 	}
 	return len(weights) - 1
+}
+
+// Share is a journey's part of the mix.
+type Share struct {
+	Journey Journey
+	Weight  float64 // in proportion to the others'
+}
+
+// Mix returns what arrivals do, and how often.
+func Mix() []Share {
+	var out []Share
+	for j, of := range journeys {
+		out = append(out, Share{Journey(j), of.weight})
+	}
+	return out
 }

@@ -155,10 +155,11 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	rec := httptest.NewRecorder()
 	w.shop.ServeHTTP(rec, in)
-	rec.Header().Set("Meridian-Edge-Region", string(w.entry))
-	rec.Header().Set("Server-Timing", fmt.Sprintf("edge;dur=%.3f, app;dur=0.1", float64(time.Since(started))/1e6))
 	resp := rec.Result()
 	resp.Request = req
+	// On the answer, because the recorder's header is the handler's, and was sent with the first byte of the body.
+	resp.Header.Set("Meridian-Edge-Region", string(w.entry))
+	resp.Header.Set("Server-Timing", fmt.Sprintf("edge;dur=%.3f, app;dur=0.1", float64(time.Since(started))/1e6))
 	return resp, nil
 }
 

@@ -1,0 +1,246 @@
+// Package shopper is a caller of the shop: one place, perhaps one account, and whatever can be asked for. Each request
+// becomes an Op that says what the caller asked, was told, and may conclude. Load, probes and meters all ask through it,
+// so that what counts as served, refused or unknown is decided once.
+package shopper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect"
+
+	accountv1 "github.com/meridian-commerce/meridian/api/gen/meridian/account/v1"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1/cartv1connect"
+	catalogv1 "github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1/catalogv1connect"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// Origin is what shoppers type; the modeled Internet resolves it.
+const Origin = "http://shop.meridian.example"
+
+// Patience is how long a shopper waits for an answer before giving up on it.
+const Patience = 10 * time.Second
+
+// Shopper is one caller. It is safe for concurrent use, as a person with two tabs is; its exported fields are set before.
+type Shopper struct {
+	Number   int              // tells it from others in a history
+	City     string           // where it sits
+	Nearest  regions.Name     // whose edge is nearest to that
+	History  *history.History // takes every Op; nil: none does
+	Patience time.Duration    // 0: Patience
+
+	account accountv1connect.AccountServiceClient
+	catalog catalogv1connect.CatalogServiceClient
+	cart    cartv1connect.CartServiceClient
+	order   orderv1connect.OrderServiceClient
+
+	mu      sync.Mutex
+	id      string
+	home    regions.Name
+	token   string
+	expires time.Time
+}
+
+// New returns a shopper without an account who reaches the shop at an origin through rt.
+func New(rt http.RoundTripper, origin string) *Shopper {
+	c := &http.Client{Transport: rt}
+	get := connect.WithHTTPGet() // reads are cacheable
+	return &Shopper{
+		account: accountv1connect.NewAccountServiceClient(c, origin, get),
+		catalog: catalogv1connect.NewCatalogServiceClient(c, origin, get),
+		cart:    cartv1connect.NewCartServiceClient(c, origin, get),
+		order:   orderv1connect.NewOrderServiceClient(c, origin, get),
+	}
+}
+
+// Travel makes the shopper reach the shop as another one does, who sits elsewhere. It keeps its account. It is for before
+// the first request of a load.
+func (s *Shopper) Travel(there *Shopper) {
+	s.account, s.catalog, s.cart, s.order = there.account, there.catalog, there.cart, there.order
+	s.City = there.City
+	s.Nearest = there.Nearest
+}
+
+// Home is where the account's rows are; "" without one.
+func (s *Shopper) Home() regions.Name { s.mu.Lock(); defer s.mu.Unlock(); return s.home }
+
+// ID is the account's id; "" without one.
+func (s *Shopper) ID() string { s.mu.Lock(); defer s.mu.Unlock(); return s.id }
+
+// Expires is when the access token does.
+func (s *Shopper) Expires() time.Time { s.mu.Lock(); defer s.mu.Unlock(); return s.expires }
+
+// signedIn takes in an account and a fresh token.
+func (s *Shopper) signedIn(account *accountv1.Account, token string, expires time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id = account.GetId()
+	s.home = regions.Name(account.GetHomeRegion())
+	s.token = token
+	s.expires = expires
+}
+
+// Request is something that can be asked for. Op comes with what is special about it, such as when it was meant to start
+// or which attempt it is; a caller may add headers.
+type Request struct {
+	Op     history.Op
+	Header http.Header
+	send   func(ctx context.Context, s *Shopper, op *history.Op) error // fills in what was answered
+}
+
+// Ask makes one request and returns what came of it.
+func (s *Shopper) Ask(ctx context.Context, r Request) history.Op {
+	if r.Op.Kind != history.Watch { // a stream ends when its caller has seen enough
+		patience := s.Patience
+		if patience == 0 {
+			patience = Patience
+		}
+		waiting, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ctx = waiting
+	}
+	op := r.Op
+	ctx, info := connect.NewClientContext(ctx)
+	maps.Copy(info.RequestHeader(), r.Header)
+	s.describe(&op, info.RequestHeader())
+	err := r.send(ctx, s, &op)
+	op.Returned = time.Now()
+	op.Outcome, op.Code, op.Reason = history.Classify(err)
+	var heard http.Header
+	if err == nil {
+		heard = info.ResponseHeader()
+	} else {
+		op.Message = err.Error()
+		if ce := new(connect.Error); errors.As(err, &ce) {
+			heard = ce.Meta()
+		}
+	}
+	hear(&op, heard)
+	s.note(op)
+	return op
+}
+
+func (s *Shopper) note(op history.Op) {
+	if s.History != nil {
+		s.History.Add(op)
+	}
+}
+
+func (s *Shopper) describe(op *history.Op, header http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// A token that has run out must not spoil the request that is to bring a fresh one.
+	if s.token != "" && op.Kind != history.SignIn && op.Kind != history.SignUp {
+		header.Set("Authorization", "Bearer "+s.token)
+	}
+	op.Client = s.Number
+	op.User = s.id
+	op.City = s.City
+	op.Home = s.home
+	op.Nearest = s.Nearest
+	op.Attempt = max(op.Attempt, 1)
+	op.Invoked = time.Now()
+	if op.Intended.IsZero() {
+		op.Intended = op.Invoked
+	}
+}
+
+// hear takes in what an answer's headers tell about its way.
+func hear(op *history.Op, h http.Header) {
+	op.Entry = regions.Name(h.Get("Meridian-Edge-Region"))
+	op.Served = regions.Name(h.Get("Meridian-Served-Region"))
+	op.Edge = serverTiming(h.Values("Server-Timing"), "edge")
+	if after, err := strconv.Atoi(h.Get("Retry-After")); err == nil {
+		op.RetryAfter = time.Duration(after) * time.Second
+	}
+}
+
+// serverTiming returns a metric's duration from Server-Timing headers; 0 if it is not there.
+func serverTiming(values []string, metric string) time.Duration {
+	for entry := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		name, params, _ := strings.Cut(strings.TrimSpace(entry), ";")
+		if strings.TrimSpace(name) != metric {
+			continue
+		}
+		for param := range strings.SplitSeq(params, ";") {
+			if millis, ok := strings.CutPrefix(strings.TrimSpace(param), "dur="); ok {
+				if ms, err := strconv.ParseFloat(millis, 64); err == nil {
+					return time.Duration(ms * float64(time.Millisecond))
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// Products reads all that is sold, page by page. It leaves no Op.
+func (s *Shopper) Products(ctx context.Context) ([]*catalogv1.Product, error) {
+	var all []*catalogv1.Product
+	request := &catalogv1.ListProductsRequest{PageSize: 100}
+	for {
+		page, err := s.catalog.ListProducts(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("shopper: list products: %w", err)
+		}
+		all = append(all, page.GetProducts()...)
+		if request.PageToken = page.GetNextPageToken(); request.GetPageToken() == "" {
+			break
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("shopper: nothing is sold; seed the catalog first")
+	}
+	return all, nil
+}
+
+// SKUs lists what of some products is sold in every one of some currencies.
+func SKUs(products []*catalogv1.Product, currencies ...string) []string {
+	var out []string
+	for _, p := range products {
+		for _, v := range p.GetVariants() {
+			sold := map[string]bool{}
+			for _, price := range v.GetPrices() {
+				sold[price.GetCurrency()] = true
+			}
+			everywhere := true
+			for _, c := range currencies {
+				everywhere = everywhere && sold[c]
+			}
+			if everywhere {
+				out = append(out, v.GetSku())
+			}
+		}
+	}
+	return out
+}
+
+// Spread gives each request an address of its own in Ireland, as a content delivery network would pass it on, so that no
+// limit of one address's requests counts.
+func Spread(next http.RoundTripper) http.RoundTripper { return &spread{next: next} }
+
+type spread struct {
+	next http.RoundTripper
+	n    atomic.Uint32
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s *spread) RoundTrip(r *http.Request) (*http.Response, error) {
+	n := s.n.Add(1)
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Forwarded-For", netip.AddrFrom4([4]byte{86, byte(40 + n>>16), byte(n >> 8), byte(n)}).String())
+	r.Header.Set("CF-IPCountry", "IE")
+	return s.next.RoundTrip(r)
+}
