@@ -8,7 +8,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/bench"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
 	"github.com/meridian-commerce/meridian/internal/sim/matrix"
-	"github.com/meridian-commerce/meridian/internal/sim/overload"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios"
 )
@@ -16,6 +15,6 @@ import (
 // All returns a fresh command each.
 func All() []*cobra.Command {
 	played := scenario.Commands(scenario.Simulate, scenarios.All()...)
-	played[0].AddCommand(matrix.Command(), overload.Command())
+	played[0].AddCommand(matrix.Command())
 	return append(played, load.Command(), bench.Command())
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
-	"github.com/meridian-commerce/meridian/internal/sim/overload/brake"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/overload/brake"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 )
 

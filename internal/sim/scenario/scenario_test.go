@@ -13,6 +13,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario/scenariotest"
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 func fakeWorld(f *scenariotest.Fake) func(*scenario.Run) scenario.World {
@@ -88,7 +90,9 @@ func TestWithoutLoadOnlyTheStepsHappen(t *testing.T) {
 	t.Parallel()
 	s := loseRedis()
 	s.Load = scenario.Load{}
-	s.Judge = func(context.Context, *scenario.Run, scenario.Evidence) (scenario.Verdict, error) { return scenario.Verdict{}, nil }
+	s.Judge = func(context.Context, *scenario.Run, scenario.Evidence) (scenario.Verdict, error) {
+		return scenario.Verdict{}, nil
+	}
 	var got []time.Duration
 	note := func(_ context.Context, r *scenario.Run) error { got = append(got, time.Since(r.Began)); return nil }
 	s.Steps = func(*scenario.Run) []scenario.Step {
@@ -117,5 +121,16 @@ func TestList(t *testing.T) {
 	want := "COMMAND           TAKES  PROVES\ndrill lose-redis  1 min  Orders go on while a region's cache is lost\nmeasure           1 min  Orders go on while a region's cache is lost\n"
 	if out.String() != want || len(commands) != 2 || commands[1].Name() != "measure" {
 		t.Errorf("%s", out.String())
+	}
+}
+
+func TestTheOneRegionIsACatalog(t *testing.T) {
+	t.Parallel()
+	catalog, err := regions.Parse(scenario.OneRegion())
+	if err != nil || len(catalog.Names()) != 1 {
+		t.Fatalf("%v, %v", catalog, err)
+	}
+	if plan, err := topology.New(catalog, 0, 2); err != nil || len(plan.Regions) != 1 {
+		t.Errorf("%v, %v", plan, err)
 	}
 }

@@ -5,6 +5,7 @@ package scenarios
 import (
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/backuprestore"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/overload"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/rollingupgrade"
 )
 
@@ -12,6 +13,7 @@ import (
 func All() []scenario.Scenario {
 	return []scenario.Scenario{
 		KillRegion(),
+		overload.Scenario(),
 		backuprestore.Scenario(),
 		rollingupgrade.Scenario(),
 	}

@@ -154,6 +154,17 @@ func (r Result) Invariants() []string {
 	return out
 }
 
+// Missed names the objectives that were not met.
+func (r Result) Missed() []string {
+	var out []string
+	for _, o := range r.Objectives {
+		if !o.Met {
+			out = append(out, o.Name)
+		}
+	}
+	return out
+}
+
 // Figures reads the scenario's own part of the report.
 func (r Result) Figures(t *testing.T, into any) {
 	t.Helper()

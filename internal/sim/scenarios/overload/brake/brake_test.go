@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
-	"github.com/meridian-commerce/meridian/internal/sim/overload/brake"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/overload/brake"
 )
 
 func TestBrake(t *testing.T) {

@@ -58,7 +58,7 @@ func Open(ctx context.Context, to string, cfg Config) (*Brake, error) {
 		Transport:      &http.Transport{MaxIdleConnsPerHost: cfg.Concurrency + 4, DisableCompression: true},
 		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // callers see for themselves
 		FlushInterval:  -1,
-		ModifyResponse: b.tell,
+		ModifyResponse: b.putLoad,
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -68,8 +68,8 @@ func Open(ctx context.Context, to string, cfg Config) (*Brake, error) {
 	return b, nil
 }
 
-// tell puts the load on the answer to a health check, if it is more than the stack's own.
-func (b *Brake) tell(res *http.Response) error {
+// putLoad puts the load on the answer to a health check, if it is more than the stack's own.
+func (b *Brake) putLoad(res *http.Response) error {
 	if res.Request.URL.Path != discovery.ReadyPath || res.StatusCode != http.StatusOK {
 		return nil
 	}
@@ -84,7 +84,11 @@ func (b *Brake) tell(res *http.Response) error {
 func (b *Brake) Addr() string { return b.addr }
 
 // Close cuts every connection and stops listening.
-func (b *Brake) Close() { _ = b.server.Close() }
+func (b *Brake) Close() {
+	if b.server != nil {
+		_ = b.server.Close()
+	}
+}
 
 // ServeHTTP implements http.Handler.
 func (b *Brake) ServeHTTP(w http.ResponseWriter, r *http.Request) {

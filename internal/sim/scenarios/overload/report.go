@@ -1,0 +1,161 @@
+package overload
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/meridian-commerce/meridian/internal/sim/check"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/report"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+)
+
+// Objectives.
+const (
+	goodputObjective  = 0.9 // of the capacity
+	checkoutObjective = 0.99
+	refusalObjective  = 5.0  // ms
+	recoveryObjective = 5000 // ms
+)
+
+// What must hold for the figures to mean anything.
+const (
+	AskedEnough  = "asked-for-too-much" // this machine sent what it was to
+	RefusedSome  = "something-refused"  // it was an overload
+	TriedEnough  = "enough-orders-tried"
+	fewestOrders = 30
+)
+
+// Figures are what an overload came to.
+type Figures struct {
+	Capacity   float64          `json:"capacity_per_s"` // measured
+	Asked      float64          `json:"asked_per_s"`    // during the overload
+	Goodput    float64          `json:"goodput_per_s"`  // served during it
+	Kinds      map[string]Count `json:"kinds"`          // during it
+	RefusalP50 float64          `json:"refusal_p50_ms"` // as the caller sees it
+	RefusalP99 float64          `json:"refusal_p99_ms"` // as the caller sees it
+	Recovered  *float64         `json:"recovered_ms"`   // after its end, until all is well for two seconds; null: not
+}
+
+// Count is what became of requests of a kind.
+type Count struct {
+	Served  int `json:"served"`
+	Refused int `json:"refused"` // 429 and 503
+	Failed  int `json:"failed"`  // all else
+}
+
+// kindOf names what a request is to the shopper who makes it.
+func kindOf(op history.Op) string {
+	switch op.Kind {
+	case history.PlaceOrder:
+		return "checkout"
+	case history.SetItem:
+		return "cart"
+	default:
+		return "browse"
+	}
+}
+
+// judge holds the figures against the objectives.
+func (d *drill) judge(context.Context, *scenario.Run, scenario.Evidence) (scenario.Verdict, error) {
+	f := figures(d.capacity, d.heavy, d.calm)
+	orders := f.Kinds["checkout"]
+	tried := orders.Served + orders.Refused + orders.Failed
+	var served *float64
+	if tried > 0 {
+		served = new(float64(orders.Served) / float64(tried))
+	}
+	v := scenario.Verdict{
+		Figures: f, Page: f.page(), Invariants: []string{AskedEnough, RefusedSome, TriedEnough},
+		Objectives: []report.Objective{
+			report.AtLeast("goodput", "served within a second during the overload, of the capacity", goodputObjective, new(f.Goodput/f.Capacity)),
+			report.AtLeast("checkouts_served", "of the orders that were tried during the overload", checkoutObjective, served),
+			report.AtMost("refusal_p99", "time to a refusal, as the caller sees it on this machine", refusalObjective, &f.RefusalP99),
+			report.AtMost("recovered", "from the end of the overload until all requests of two seconds are served", recoveryObjective, f.Recovered),
+		},
+	}
+	bad := func(invariant, format string, args ...any) {
+		v.Violations = append(v.Violations, check.Violation{Invariant: invariant, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
+	}
+	if f.Asked < 0.9*d.times*f.Capacity {
+		bad(AskedEnough, "asked for %.0f requests/s, not %.0f: this machine was too busy", f.Asked, d.times*f.Capacity)
+	}
+	if f.Kinds["browse"].Refused == 0 {
+		bad(RefusedSome, "nothing was refused: it was no overload")
+	}
+	if tried < fewestOrders {
+		bad(TriedEnough, "%d orders were tried; it takes %d for their success to mean anything", tried, fewestOrders)
+	}
+	return v, nil
+}
+
+// figures sums an overload and what followed it up.
+func figures(capacity float64, heavy, calm phase) Figures {
+	f := Figures{Capacity: capacity, Kinds: map[string]Count{}}
+	refusals := hdrhistogram.New(1, 60_000_000, 3) // microseconds
+	seconds := heavy.to.Sub(heavy.from).Seconds()
+	for _, op := range heavy.answers {
+		c := f.Kinds[kindOf(op)]
+		switch {
+		case op.Outcome == history.OK:
+			c.Served++
+			if useful(op) && op.Returned.Before(heavy.to) {
+				f.Goodput += 1 / seconds
+			}
+		case refused(op):
+			c.Refused++
+			_ = refusals.RecordValue(took(op).Microseconds()) // a minute is more than anybody's patience
+		default:
+			c.Failed++
+		}
+		f.Kinds[kindOf(op)] = c
+	}
+	f.Asked = float64(len(heavy.answers)) / seconds
+	f.RefusalP50 = float64(refusals.ValueAtQuantile(50)) / 1000
+	f.RefusalP99 = float64(refusals.ValueAtQuantile(99)) / 1000
+	if took, ok := recovered(calm); ok {
+		f.Recovered = new(float64(took.Microseconds()) / 1000)
+	}
+	return f
+}
+
+// recovered returns how long after the beginning of a phase the last request failed that was followed by a failure
+// within two seconds; false if the phase ends too early to tell.
+func recovered(p phase) (time.Duration, bool) {
+	answers := slices.SortedFunc(slices.Values(p.answers), func(a, b history.Op) int { return a.Invoked.Compare(b.Invoked) })
+	since := p.from
+	for _, op := range answers {
+		if op.Invoked.Sub(since) >= recoveredOnce {
+			break
+		}
+		if !useful(op) {
+			since = op.Invoked
+		}
+	}
+	return since.Sub(p.from), p.to.Sub(since) >= recoveredOnce
+}
+
+// page is the figures as people read them.
+func (f Figures) page() report.Page {
+	kinds := report.Table{Title: "Requests during the overload", Head: []string{"request", "served", "refused", "failed"}}
+	for _, kind := range []string{"checkout", "cart", "browse"} {
+		c := f.Kinds[kind]
+		kinds.Rows = append(kinds.Rows, []string{kind, strconv.Itoa(c.Served), strconv.Itoa(c.Refused), strconv.Itoa(c.Failed)})
+	}
+	return report.Page{
+		Title:  "Overload",
+		Passed: "It was an overload, and the figures mean something.",
+		Summary: [][2]string{
+			{"asked for", fmt.Sprintf("%.0f/s of %.0f/s", f.Asked, f.Capacity)},
+			{"goodput", fmt.Sprintf("%.1f/s (%.0f %%)", f.Goodput, 100*f.Goodput/f.Capacity)},
+			{"refusals", fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", f.RefusalP50, f.RefusalP99)},
+			{"all well after", report.Millis(f.Recovered)},
+		},
+		Tables: []report.Table{kinds},
+	}
+}
