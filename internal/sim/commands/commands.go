@@ -5,16 +5,12 @@ package commands
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/meridian-commerce/meridian/internal/sim/bench"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
-	"github.com/meridian-commerce/meridian/internal/sim/matrix"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios"
 )
 
 // All returns a fresh command each.
 func All() []*cobra.Command {
-	played := scenario.Commands(scenario.Simulate, scenarios.All()...)
-	played[0].AddCommand(matrix.Command())
-	return append(played, load.Command(), bench.Command())
+	return append(scenario.Commands(scenario.Simulate, scenarios.All()...), load.Command())
 }

@@ -54,7 +54,11 @@ func onPlan(ctx context.Context, plan *topology.Plan, cfg Config, out io.Writer)
 	checking, stop := context.WithCancel(ctx)
 	defer stop()
 	go net.Run(checking)
-	cfg.Hour, cfg.Cities, cfg.Access, cfg.History, cfg.Progress = HourOf(cfg.Seed), internet.Cities(), net, &history.History{}, out
+	cfg.Hour = HourOf(cfg.Seed)
+	cfg.Cities = internet.Cities()
+	cfg.Access = net
+	cfg.History = &history.History{}
+	cfg.Progress = out
 	l, err := New(cfg)
 	if err != nil {
 		return err

@@ -150,7 +150,8 @@ func (l *Load) serve(ctx context.Context, number int, a Arrival, intended time.T
 		l.diverted.Add(1)
 		journey = Browse
 		crowd := l.crowd[a.City]
-		s, release = crowd[rng.IntN(len(crowd))], func() {}
+		s = crowd[rng.IntN(len(crowd))]
+		release = func() {}
 	}
 	defer release()
 	defer s.refresh(ctx, rng)

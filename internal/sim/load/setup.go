@@ -122,7 +122,7 @@ func (l *Load) travel(p *person, rng *rand.Rand) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	p.Travel(there.Shopper)
+	p.Shopper = there.As(p.Shopper)
 	return city, nil
 }
 

@@ -145,11 +145,16 @@ func (e Evidence) regions(ops []history.Op) map[regions.Name]*Region {
 		for p := range parts {
 			part := &parts[p]
 			part.SuccessRatio = ratio(part.Requests-part.Failed, part.Requests)
-			part.CatalogReads, part.PlacedOrders = m[p].callerReads.count(), m[p].callerOrders.count()
-			part.CatalogReadP50, part.CatalogReadP99 = m[p].edgeReads.at(50), m[p].edgeReads.at(99)
-			part.PlaceOrderP50, part.PlaceOrderP99 = m[p].edgeOrders.at(50), m[p].edgeOrders.at(99)
-			part.CallerCatalogReadP50, part.CallerCatalogReadP99 = m[p].callerReads.at(50), m[p].callerReads.at(99)
-			part.CallerPlaceOrderP50, part.CallerPlaceOrderP99 = m[p].callerOrders.at(50), m[p].callerOrders.at(99)
+			part.CatalogReads = m[p].callerReads.count()
+			part.PlacedOrders = m[p].callerOrders.count()
+			part.CatalogReadP50 = m[p].edgeReads.at(50)
+			part.CatalogReadP99 = m[p].edgeReads.at(99)
+			part.PlaceOrderP50 = m[p].edgeOrders.at(50)
+			part.PlaceOrderP99 = m[p].edgeOrders.at(99)
+			part.CallerCatalogReadP50 = m[p].callerReads.at(50)
+			part.CallerCatalogReadP99 = m[p].callerReads.at(99)
+			part.CallerPlaceOrderP50 = m[p].callerOrders.at(50)
+			part.CallerPlaceOrderP99 = m[p].callerOrders.at(99)
 		}
 		out[name] = &Region{QuorumRTTMS: millis(e.Catalog.QuorumRTT(name)), Before: parts[before], During: parts[during], After: parts[after]}
 	}

@@ -87,9 +87,11 @@ func names(r Loss) []regions.Name {
 }
 
 func strips(r Loss) []strip {
-	last, most := 1, 1
+	last := 1
+	most := 1
 	for _, s := range r.Timeline {
-		last, most = max(last, s.At+1), max(most, s.Requests)
+		last = max(last, s.At+1)
+		most = max(most, s.Requests)
 	}
 	x := func(second float64) float64 { return plotLeft + second/float64(last)*(plotWidth-plotLeft) }
 	var out []strip
@@ -104,7 +106,8 @@ func strips(r Loss) []strip {
 			point(&reads, x(float64(sec.At)+0.5), sec.CallerCatalogReadP50)
 			point(&orders, x(float64(sec.At)+0.5), sec.CallerPlaceOrderP50)
 		}
-		s.Reads, s.Orders = reads.String(), orders.String()
+		s.Reads = reads.String()
+		s.Orders = orders.String()
 		s.Marks = marks(r, x)
 		step := max(10, last/100*10)
 		for at := 0; at < last; at += step {
@@ -120,7 +123,8 @@ func strips(r Loss) []strip {
 
 func barOf(s Second, x, width float64, most int) bar {
 	unit := barsHeight / float64(most)
-	served, failed := float64(s.Requests-s.Failed)*unit, float64(s.Failed)*unit
+	served := float64(s.Requests-s.Failed) * unit
+	failed := float64(s.Failed) * unit
 	return bar{
 		X: x, Width: width, ServedY: barsHeight - served, ServedHeight: served,
 		FailedY: barsHeight - served - failed, FailedHeight: failed,
@@ -203,8 +207,12 @@ func percent(r *float64) string {
 
 // formatObjective returns an objective's limit and what was measured.
 func formatObjective(o Objective) [2]string {
-	format, sign := Millis, "≤ "
-	if o.Unit == "ratio" {
+	sign := "≤ "
+	format := func(n *float64) string { return fmt.Sprintf("%g %s", *n, o.Unit) }
+	switch o.Unit {
+	case "ms":
+		format = Millis
+	case "ratio":
 		format = percent
 	}
 	if o.AtLeast {

@@ -60,7 +60,8 @@ const window = 10 * time.Second
 func worstWindow(ops []history.Op) *float64 {
 	slices.SortStableFunc(ops, func(a, b history.Op) int { return a.Intended.Compare(b.Intended) })
 	var worst *float64
-	good, end := 0, 0
+	good := 0
+	end := 0
 	for start, op := range ops {
 		for ; end < len(ops) && ops[end].Intended.Sub(op.Intended) < window; end++ {
 			if succeeded(ops[end]) {
@@ -126,7 +127,8 @@ func (e Evidence) timeline(ops []history.Op) []Second {
 	for _, name := range e.Catalog.Names() {
 		for at := range last + 1 {
 			if m := seconds[key{name, at}]; m != nil {
-				m.CallerCatalogReadP50, m.CallerPlaceOrderP50 = median(m.reads), median(m.orders)
+				m.CallerCatalogReadP50 = median(m.reads)
+				m.CallerPlaceOrderP50 = median(m.orders)
 				out = append(out, m.Second)
 			}
 		}

@@ -18,18 +18,14 @@ func Publish(out io.Writer, dir, name string, r Report) error {
 		return fmt.Errorf("report: create folder: %w", err)
 	}
 	html := filepath.Join(dir, name+".html")
-	if err := errors.Join(WriteJSON(dir, name+".json", r), writePage(html, r), writeJUnit(dir, name+"-junit.xml", r), Print(out, r)); err != nil {
+	if err := errors.Join(writeJSON(dir, name+".json", r), writePage(html, r), writeJUnit(dir, name+"-junit.xml", r), Print(out, r)); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "report: %s\n", html)
 	return err //nolint:wrapcheck // a console that is gone
 }
 
-// WriteJSON writes figures into a file of a folder, which it creates if need be.
-func WriteJSON(dir, name string, r any) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("report: create folder: %w", err)
-	}
+func writeJSON(dir, name string, r Report) error {
 	raw, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("report: encode: %w", err)

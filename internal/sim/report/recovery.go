@@ -62,7 +62,8 @@ func (e Evidence) withdrawn() *float64 {
 func (e Evidence) recovered(ops []history.Op, within time.Duration, end time.Time) *float64 {
 	slices.SortStableFunc(ops, func(a, b history.Op) int { return a.Intended.Compare(b.Intended) })
 	inTime := func(op history.Op) bool { return succeeded(op) && op.Latency() <= within }
-	good, next := 0, 0
+	good := 0
+	next := 0
 	for start, op := range ops {
 		if op.Intended.Add(window).After(end) {
 			return nil

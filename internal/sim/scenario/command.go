@@ -128,7 +128,7 @@ func (r *Run) run(cmd *cobra.Command, l *cli.Launch, start Start, folder, plante
 		return err
 	}
 	if r.Scenario.Publish != nil {
-		return r.Scenario.Publish(r, v)
+		return r.Scenario.Publish(r, out, v)
 	}
 	result := r.report(e, v)
 	if err := report.Publish(out, folder, r.Scenario.file(), result); err != nil {

@@ -62,6 +62,9 @@ func (r *Run) Say(format string, args ...any) {
 	_, _ = fmt.Fprintln(r.out, text)
 }
 
+// Quiet has progress printed nowhere, for a scenario whose output is its result.
+func (r *Run) Quiet() { r.out.out = io.Discard }
+
 // Out is where progress goes, for what prints lines of its own.
 func (r *Run) Out() io.Writer { return r.out }
 
@@ -115,7 +118,7 @@ func (r *Run) underLoad(ctx context.Context) (Evidence, error) {
 	e.Result, err = l.While(ctx, func(ctx context.Context) error {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
-		go r.tell(watching)
+		go r.printProgress(watching)
 		if err := r.playSteps(ctx); err != nil || r.Load.Duration == 0 {
 			return err
 		}
@@ -126,7 +129,8 @@ func (r *Run) underLoad(ctx context.Context) (Evidence, error) {
 		return e, err
 	}
 	e.Findings, err = r.Examine(ctx)
-	e.Ops, e.Changes = r.history.Ops(), r.Net.Changes()
+	e.Ops = r.history.Ops()
+	e.Changes = r.Net.Changes()
 	return e, err
 }
 
@@ -167,8 +171,8 @@ func (r *Run) Examine(ctx context.Context) (Findings, error) {
 	return Findings{Facts: facts, Audited: append(audited, check.Unsettled(left, facts)...)}, nil
 }
 
-// tell prints how the load fares every now and then.
-func (r *Run) tell(ctx context.Context) {
+// printProgress prints how the load fares every now and then.
+func (r *Run) printProgress(ctx context.Context) {
 	const every = 15 * time.Second
 	for clock.Sleep(ctx, every) == nil {
 		ok, fail, info := r.history.Tally(time.Now().Add(-every))

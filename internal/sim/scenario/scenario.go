@@ -16,6 +16,7 @@ package scenario
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/netip"
 	"time"
@@ -60,8 +61,8 @@ type Scenario struct {
 	Steps func(*Run) []Step
 	// Judge makes a verdict of what was seen. An error means that nothing can be said.
 	Judge func(context.Context, *Run, Evidence) (Verdict, error)
-	// Publish takes the verdict in place of a report's files; it has no --out.
-	Publish func(*Run, Verdict) error
+	// Publish writes what came of it in place of a report; it has no --out.
+	Publish func(*Run, io.Writer, Verdict) error
 }
 
 // Load is what shoppers do while a scenario plays. With a Rate of zero there are none: its steps bring their own.

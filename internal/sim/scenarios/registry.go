@@ -5,6 +5,8 @@ package scenarios
 import (
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/backuprestore"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/bench"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/failovermatrix"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/overload"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/rollingupgrade"
 )
@@ -13,8 +15,10 @@ import (
 func All() []scenario.Scenario {
 	return []scenario.Scenario{
 		KillRegion(),
+		failovermatrix.Scenario(),
 		overload.Scenario(),
 		backuprestore.Scenario(),
 		rollingupgrade.Scenario(),
+		bench.Scenario(),
 	}
 }

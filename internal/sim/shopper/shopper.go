@@ -66,12 +66,15 @@ func New(rt http.RoundTripper, origin string) *Shopper {
 	}
 }
 
-// Travel makes the shopper reach the shop as another one does, who sits elsewhere. It keeps its account. It is for before
-// the first request of a load.
-func (s *Shopper) Travel(there *Shopper) {
-	s.account, s.catalog, s.cart, s.order = there.account, there.catalog, there.cart, there.order
-	s.City = there.City
-	s.Nearest = there.Nearest
+// As returns a caller who sits where this one does, and has another one's account and number.
+func (s *Shopper) As(other *Shopper) *Shopper {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	return &Shopper{
+		Number: other.Number, City: s.City, Nearest: s.Nearest, History: s.History, Patience: s.Patience,
+		account: s.account, catalog: s.catalog, cart: s.cart, order: s.order,
+		id: other.id, home: other.home, token: other.token, expires: other.expires,
+	}
 }
 
 // Home is where the account's rows are; "" without one.

@@ -69,7 +69,7 @@ func (o *order) proto(version int64) *orderv1.Order {
 		Id: o.id, Version: version, State: orderv1.OrderState(version),
 		Total: &moneyv1.Money{MinorUnits: o.total(), Currency: "USD"},
 	}
-	for _, i := range cartProto(o.lines).GetItems() {
+	for _, i := range cartProto(o.lines, 0).GetItems() {
 		out.Lines = append(out.Lines, &orderv1.OrderLine{Sku: i.GetSku(), Quantity: i.GetQuantity()})
 	}
 	return out
@@ -113,7 +113,8 @@ func (h orders) PlaceOrder(ctx context.Context, _ *orderv1.PlaceOrderRequest) (*
 		return nil, refuse(connect.CodeFailedPrecondition, "SKU_NOT_SOLD")
 	}
 	if s.Bug != KeepsCarts {
-		u.before, u.cart = u.cart, map[string]int32{}
+		u.before = u.cart
+		u.cart = map[string]int32{}
 	}
 	return &orderv1.PlaceOrderResponse{Order: o.proto(1)}, nil
 }
@@ -132,7 +133,8 @@ func (s *Shop) place(u *user, key string, lines map[string]int32) *order {
 		case CapturesNothing:
 			o.captures = 0
 		case ForgetsEvents:
-			o.stuck, o.captures = true, 0
+			o.stuck = true
+			o.captures = 0
 		default: // strikes elsewhere
 		}
 	}

@@ -67,10 +67,46 @@ type Shop struct {
 }
 
 type user struct {
-	email  string
-	proto  *accountv1.Account
-	cart   map[string]int32
-	before map[string]int32 // the cart before its last change
+	email   string
+	name    string
+	proto   *accountv1.Account
+	cart    map[string]int32
+	before  map[string]int32 // the cart before its last change
+	version int64            // of the cart
+}
+
+// Home is where the rows of a token's account are; "" without one.
+func (s *Shop) Home(token string) regions.Name {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.users {
+		if u.proto.GetId() == token {
+			return regions.Name(u.proto.GetHomeRegion())
+		}
+	}
+	return ""
+}
+
+// CartVersions counts the changes of each user's cart.
+func (s *Shop) CartVersions() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]int64{}
+	for _, u := range s.users {
+		out[u.proto.GetId()] = u.version
+	}
+	return out
+}
+
+// Names counts the accounts under each name.
+func (s *Shop) Names() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]int{}
+	for _, u := range s.users {
+		out[u.name]++
+	}
+	return out
 }
 
 // Caller implements load.Access: every city reaches this shop at once.
@@ -198,9 +234,12 @@ func (s *Shop) expiry() *timestamppb.Timestamp {
 func (a accounts) SignUp(ctx context.Context, req *accountv1.SignUpRequest) (*accountv1.SignUpResponse, error) {
 	a.shop.mu.Lock()
 	defer a.shop.mu.Unlock()
+	if slices.ContainsFunc(a.shop.users, func(u *user) bool { return u.email == req.GetEmail() }) {
+		return nil, refuse(connect.CodeAlreadyExists, "EMAIL_TAKEN")
+	}
 	info, _ := connect.CallInfoForHandlerContext(ctx)
 	home := a.shop.regionOf(info.RequestHeader().Get("CF-IPCountry"))
-	u := &user{email: req.GetEmail(), cart: map[string]int32{}, proto: &accountv1.Account{
+	u := &user{email: req.GetEmail(), name: req.GetDisplayName(), cart: map[string]int32{}, proto: &accountv1.Account{
 		Id: "usr" + strconv.Itoa(len(a.shop.users)), HomeRegion: string(home), Currency: req.GetCurrency(),
 	}}
 	a.shop.users = append(a.shop.users, u)
@@ -263,9 +302,9 @@ func (c carts) GetCart(ctx context.Context, _ *cartv1.GetCartRequest) (*cartv1.G
 		return nil, err
 	}
 	if c.shop.Bug == ServesOldCarts {
-		return &cartv1.GetCartResponse{Cart: cartProto(u.before)}, nil
+		return &cartv1.GetCartResponse{Cart: cartProto(u.before, u.version)}, nil
 	}
-	return &cartv1.GetCartResponse{Cart: cartProto(u.cart)}, nil
+	return &cartv1.GetCartResponse{Cart: cartProto(u.cart, u.version)}, nil
 }
 
 func (c carts) SetItem(ctx context.Context, req *cartv1.SetItemRequest) (*cartv1.SetItemResponse, error) {
@@ -278,11 +317,12 @@ func (c carts) SetItem(ctx context.Context, req *cartv1.SetItemRequest) (*cartv1
 	u.before = maps.Clone(u.cart)
 	u.cart[req.GetSku()] = req.GetQuantity()
 	maps.DeleteFunc(u.cart, func(_ string, units int32) bool { return units == 0 })
-	return &cartv1.SetItemResponse{Cart: cartProto(u.cart)}, nil
+	u.version++
+	return &cartv1.SetItemResponse{Cart: cartProto(u.cart, u.version)}, nil
 }
 
-func cartProto(m map[string]int32) *cartv1.Cart {
-	out := &cartv1.Cart{}
+func cartProto(m map[string]int32, version int64) *cartv1.Cart {
+	out := &cartv1.Cart{Etag: "v" + strconv.FormatInt(version, 10)}
 	for _, sku := range slices.Sorted(maps.Keys(m)) {
 		out.Items = append(out.Items, &cartv1.Item{Sku: sku, Quantity: m[sku]})
 	}

@@ -54,9 +54,11 @@ type undone struct {
 // there or not, and an order that is not there is lost. Answers before a point bind in full: an order that was
 // acknowledged then and is not there stays in the history, for the checker to find.
 func binding(ops []history.Op, cuts []cut, orders []check.Order) ([]history.Op, undone) {
-	exists, underKey := map[string]bool{}, map[string]string{}
+	exists := map[string]bool{}
+	underKey := map[string]string{}
 	for _, o := range orders {
-		exists[o.ID], underKey[o.User+" "+o.Key] = true, o.ID
+		exists[o.ID] = true
+		underKey[o.User+" "+o.Key] = o.ID
 	}
 	var u undone
 	lost := map[string]bool{} // by user and key
@@ -77,10 +79,13 @@ func binding(ops []history.Op, cuts []cut, orders []check.Order) ([]history.Op, 
 			if op.Replay { // may have placed the order again
 				continue
 			}
-			op.Outcome, op.Order, op.Items = history.Info, "", nil
+			op.Outcome = history.Info
+			op.Order = ""
+			op.Items = nil
 		case op.Kind == history.SetItem && window:
 			u.edits++
-			op.Outcome, op.Items = history.Info, nil
+			op.Outcome = history.Info
+			op.Items = nil
 		case window && (op.Kind == history.GetCart || op.Kind == history.GetOrder || op.Kind == history.WatchMessage):
 			continue
 		}
@@ -110,7 +115,8 @@ const (
 // reconcile compares the provider's payments with the database's. It returns the payments of undone orders, the
 // rest, and what contradicts.
 func reconcile(payments []check.Payment, orders []check.Order, known map[string]string, lost []LostOrder, unknown int) (orphans []Orphan, rest []check.Payment, found []check.Violation) {
-	exists, undone := map[string]bool{}, map[string]bool{}
+	exists := map[string]bool{}
+	undone := map[string]bool{}
 	for _, o := range orders {
 		exists[o.ID] = true
 	}

@@ -124,7 +124,8 @@ func (d *drill) replace(ctx context.Context, r *scenario.Run, p *pass, name, pro
 	if err != nil {
 		return s, err
 	}
-	s.ready, s.to = time.Now(), now.release
+	s.ready = time.Now()
+	s.to = now.release
 	d.since[name] = served{release: now.release}
 	r.Say("%-9s %-26s %s → %s in %.1f s", p.name, name, short(s.from), short(s.to), s.ready.Sub(s.began).Seconds())
 	return s, nil

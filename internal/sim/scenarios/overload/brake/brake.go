@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 )
 
@@ -104,12 +105,8 @@ func (b *Brake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { <-b.slots }()
-	service := time.NewTimer(b.cfg.Service)
-	defer service.Stop()
-	select {
-	case <-service.C:
-	case <-r.Context().Done(): // who gave up frees its room
-		return
+	if clock.Sleep(r.Context(), b.cfg.Service) != nil {
+		return // who gave up frees its room
 	}
 	b.proxy.ServeHTTP(w, r)
 }

@@ -1,4 +1,4 @@
-package matrix
+package failovermatrix
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
-	"github.com/meridian-commerce/meridian/regions"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
 // fault is one way in which a region fails.
@@ -20,8 +20,8 @@ type fault struct {
 
 	entry   bool // the region's edge is lost to callers
 	leases  bool // the database loses the region, so that its leases stall and move
-	inflict func(ctx context.Context, w world, region regions.Name) (cluster.FaultReport, error)
-	heal    func(ctx context.Context, w world, region regions.Name) error
+	inflict func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error)
+	heal    func(ctx context.Context, d *drill, r *scenario.Run) error
 }
 
 // How long faults last: leases stall for up to seven seconds, and what follows must be seen to last.
@@ -40,8 +40,8 @@ func faults() []fault {
 	return []fault{
 		{
 			name: faultCrash, what: "SIGKILL to every process of the region", hold: longHold, entry: true, leases: true,
-			inflict: func(ctx context.Context, w world, r regions.Name) (cluster.FaultReport, error) {
-				return w.sim.Kill(ctx, string(r))
+			inflict: func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
+				return r.Cluster.Kill(ctx, d.region)
 			},
 			heal: healRegion,
 		},
@@ -63,15 +63,15 @@ func faults() []fault {
 		},
 		{
 			name: "consul lost", what: "SIGKILL to the region's Consul", hold: shortHold,
-			inflict: func(ctx context.Context, w world, r regions.Name) (cluster.FaultReport, error) {
-				return w.sim.Kill(ctx, string(r)+"/consul")
+			inflict: func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
+				return r.Cluster.Kill(ctx, d.region+"/consul")
 			},
 			heal: healRegion,
 		},
 		{
 			name: "flapping instance", what: "one of the region's stacks is killed and started every two seconds", hold: shortHold,
-			inflict: func(ctx context.Context, w world, r regions.Name) (cluster.FaultReport, error) {
-				return w.sim.Break(ctx, cluster.Fault{Kind: cluster.FaultFlap, Target: string(r) + "/stack-1", Every: flapEvery})
+			inflict: func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
+				return r.Cluster.Break(ctx, cluster.Fault{Kind: cluster.FaultFlap, Target: d.region + "/stack-1", Every: flapEvery})
 			},
 			heal: healRegion,
 		},
@@ -91,7 +91,7 @@ func choose(names []string) ([]fault, error) {
 		}
 	}
 	if len(chosen) != len(names) {
-		return nil, fmt.Errorf("matrix: of %q some are no faults; there are %s", names, strings.Join(faultNames(), ", "))
+		return nil, fmt.Errorf("failover-matrix: of %q some are no faults; there are %s", names, strings.Join(faultNames(), ", "))
 	}
 	return chosen, nil
 }
@@ -104,25 +104,25 @@ func faultNames() []string {
 	return names
 }
 
-func breaking(f cluster.Fault) func(context.Context, world, regions.Name) (cluster.FaultReport, error) {
-	return func(ctx context.Context, w world, r regions.Name) (cluster.FaultReport, error) {
-		f.Target = string(r)
-		return w.sim.Break(ctx, f)
+func breaking(f cluster.Fault) func(context.Context, *drill, *scenario.Run) (cluster.FaultReport, error) {
+	return func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
+		f.Target = d.region
+		return r.Cluster.Break(ctx, f)
 	}
 }
 
-func healRegion(ctx context.Context, w world, r regions.Name) error {
-	return w.sim.Heal(ctx, string(r))
+func healRegion(ctx context.Context, d *drill, r *scenario.Run) error {
+	return r.Cluster.Heal(ctx, d.region)
 }
 
 // blackhole loses the WAN around the region, and its edge to callers.
-func blackhole(ctx context.Context, w world, r regions.Name) (cluster.FaultReport, error) {
-	if err := w.doors[r].Lose(); err != nil {
+func blackhole(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
+	if err := d.door.Lose(); err != nil {
 		return cluster.FaultReport{}, err
 	}
-	return w.sim.Break(ctx, cluster.Fault{Kind: cluster.FaultPartition, Target: string(r)})
+	return r.Cluster.Break(ctx, cluster.Fault{Kind: cluster.FaultPartition, Target: d.region})
 }
 
-func reopen(ctx context.Context, w world, r regions.Name) error {
-	return errors.Join(w.sim.Heal(ctx, string(r)), w.doors[r].Restore())
+func reopen(ctx context.Context, d *drill, r *scenario.Run) error {
+	return errors.Join(r.Cluster.Heal(ctx, d.region), d.door.Restore())
 }

@@ -5,8 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +19,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/capacity"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
-	"github.com/meridian-commerce/meridian/internal/sim/topology"
-	"github.com/meridian-commerce/meridian/regions"
+	"github.com/meridian-commerce/meridian/internal/sim/load/shoptest"
+	"github.com/meridian-commerce/meridian/internal/sim/shopper"
 )
 
 // fake is a system in which each request costs a known amount, and each second something beside.
@@ -40,23 +40,26 @@ func (f *fake) usage(context.Context) (usage, error) {
 
 func (f *fake) flush(ctx context.Context) error { return clock.Sleep(ctx, flushAfter) }
 
-func (f *fake) ask(kind capacity.Request) func(context.Context, int, *rand.Rand) error {
-	return func(context.Context, int, *rand.Rand) error {
-		if kind == f.fails {
-			return errors.New("refused")
-		}
-		time.Sleep(time.Millisecond)
-		e := f.each[kind]
-		f.used.edge, f.used.stack, f.used.redis = f.used.edge+e.edge, f.used.stack+e.stack, f.used.redis+e.redis
-		f.used.transactions, f.used.rows, f.used.writing, f.used.bytes = f.used.transactions+e.transactions, f.used.rows+e.rows, f.used.writing+e.writing, f.used.bytes+e.bytes
-		return nil
+func (f *fake) ask(_ context.Context, kind capacity.Request, _ int, _ *rand.Rand) error {
+	if kind == f.fails {
+		return errors.New("refused")
 	}
+	time.Sleep(time.Millisecond)
+	e := f.each[kind]
+	f.used.edge += e.edge
+	f.used.stack += e.stack
+	f.used.redis += e.redis
+	f.used.transactions += e.transactions
+	f.used.rows += e.rows
+	f.used.writing += e.writing
+	f.used.bytes += e.bytes
+	return nil
 }
 
 func measuring(f *fake) *measurement {
 	return &measurement{
 		cfg:    Config{Seed: 1, People: 20, Requests: 400, Workers: 1, Idle: 10 * time.Second, Rate: 10, Mixed: time.Second},
-		system: f, ask: f.ask, settle: func(context.Context) error { return nil }, out: io.Discard,
+		system: f, ask: f.ask, settle: func(context.Context) error { return nil }, say: func(string, ...any) {},
 	}
 }
 
@@ -119,12 +122,35 @@ func TestMeasurementsThatProveNothing(t *testing.T) {
 
 func TestEveryKindIsAskedFor(t *testing.T) {
 	t.Parallel()
-	c := newCallers("http://127.0.0.1:1")
-	for _, kind := range capacity.Requests() {
-		if c.ask(kind) == nil || (Config{People: 20, Requests: 40}).count(kind) < 10 {
-			t.Errorf("%s is not asked for, or too seldom", kind)
+	synctest.Test(t, func(t *testing.T) {
+		rt, err := (&shoptest.Shop{}).Caller("Dublin", netip.Addr{})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		c := newCallers(shopper.Origin)
+		c.rt = rt
+		c.anybody = c.somebody()
+		if err := c.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(1, 1))
+		for _, kind := range capacity.Requests() {
+			for n := range 3 {
+				if err := c.ask(t.Context(), kind, n, rng); err != nil {
+					t.Error(err)
+				}
+			}
+			if (Config{People: 20, Requests: 40}).count(kind) < 10 {
+				t.Errorf("%s is asked for too seldom", kind)
+			}
+		}
+		if err := c.empty(t.Context()); err != nil || len(c.orders) != 3 {
+			t.Errorf("%d orders, %v", len(c.orders), err)
+		}
+		if err := c.ask(t.Context(), "nothing", 0, rng); err == nil {
+			t.Error("what there is not is asked for")
+		}
+	})
 }
 
 func TestJourneysAreTheLoadGenerators(t *testing.T) {
@@ -171,26 +197,14 @@ func TestProcessorTime(t *testing.T) {
 			t.Errorf("%q is read", bad)
 		}
 	}
-	for { // being busy counts, until it is some of the kernel's ticks
-		got, err := processorTime(os.Getpid())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got > 0 {
-			break
-		}
+	begun := time.Now()
+	for time.Since(begun) < 50*time.Millisecond { // what counts is being busy, for a few of the kernel's ticks
+	}
+	if got, err := processorTime(os.Getpid()); err != nil || got <= 0 {
+		t.Errorf("this process ran for %v (%v)", got, err)
 	}
 	if got, err := peakMemory(os.Getpid()); err != nil || got < 1<<20 {
 		t.Errorf("this process had %d bytes (%v)", got, err)
-	}
-}
-
-func TestLongestWord(t *testing.T) {
-	t.Parallel()
-	for title, want := range map[string]string{"Field Kettle, 0.9 l": "Kettle", "": "", "12": ""} {
-		if got := longestWord(title); got != want {
-			t.Errorf("%q: %q, want %q", title, got, want)
-		}
 	}
 }
 
@@ -216,15 +230,8 @@ func TestProfileIsWritten(t *testing.T) {
 	}
 }
 
-func TestTheRegionIsACatalog(t *testing.T) {
+func TestMachine(t *testing.T) {
 	t.Parallel()
-	catalog, err := regions.Parse(oneRegion)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if plan, err := topology.New(catalog, 0, 1); err != nil || len(plan.Regions) != 1 {
-		t.Errorf("%v, %v", catalog.Names(), err)
-	}
 	if m := machine(); m.CPUs < 1 || m.Go == "" || m.System == "" {
 		t.Errorf("%+v", m)
 	}

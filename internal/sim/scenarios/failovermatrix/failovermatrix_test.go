@@ -1,48 +1,45 @@
-package matrix
+package failovermatrix
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"os"
-	"path/filepath"
+	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/meridian-commerce/meridian/regions"
+	"github.com/meridian-commerce/meridian/internal/sim/report"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario/scenariotest"
 )
 
-func measured(t *testing.T, f *fake, faults ...string) Report {
+func measured(t *testing.T, f *fake, flags ...string) (scenariotest.Result, Figures) {
 	t.Helper()
-	var r Report
-	synctest.Test(t, func(t *testing.T) {
-		var err error
-		if r, err = run(t.Context(), Config{Seed: 1, Region: eu, Faults: faults}, f.world(), &bytes.Buffer{}); err != nil {
-			t.Fatal(err)
-		}
-	})
-	return r
+	r := scenariotest.Play(t, f.scenario(), f.World, append(flags, "--region", string(eu))...)
+	var figures Figures
+	if r.JSON != nil {
+		r.Figures(t, &figures)
+	}
+	return r, figures
 }
 
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	f := newFake(noBug)
-	r := measured(t, f)
-	if len(r.Violations) > 0 || len(r.Rows) != len(faults()) {
-		t.Fatalf("%d rows, %v", len(r.Rows), r.Violations)
+	r, figures := measured(t, f)
+	if r.Err != nil || len(r.Violations) > 0 || len(figures.Rows) != len(faults()) {
+		t.Fatalf("%v: %d rows, %v", r.Err, len(figures.Rows), r.Violations)
 	}
 	within := func(what string, got *float64, least, most time.Duration) {
 		t.Helper()
 		if got == nil || *got < millis(least) || *got > millis(most) {
-			t.Errorf("%s: %s ms, not %s to %s", what, number(got), least, most)
+			t.Errorf("%s: %s, not %s to %s", what, report.Millis(got), least, most)
 		}
 	}
-	crash := r.Rows[0]
+	crash := figures.Rows[0]
 	within("reads that prefer the region", crash.Alive.RecoveredMs, fakeRoute, fakeRoute+200*time.Millisecond)
 	within("rows of the region", crash.Home.RecoveredMs, fakeLeases, fakeLeases+500*time.Millisecond)
 	within("withdrawal", crash.WithdrawnMs, fakeEntry, fakeEntry)
@@ -51,10 +48,10 @@ func TestMatrix(t *testing.T) {
 	if crash.Alive.During.Failed != 0 || crash.Entry.During.Failed != 0 || crash.Entry.Until.Failed < 10 {
 		t.Errorf("failures: %+v, %+v", crash.Alive.During, crash.Entry)
 	}
-	if f.forgot != 2*(len(r.Rows)-1) {
+	if f.forgot != 2*(len(figures.Rows)-1) {
 		t.Errorf("%d edges were started anew between the faults", f.forgot)
 	}
-	for _, row := range r.Rows {
+	for _, row := range figures.Rows {
 		if row.Once == 0 || row.Twice != 0 || row.Lost != 0 || row.Measured != 1 {
 			t.Errorf("%s: %d asked, %d twice, %d lost, measured %d times", row.Fault, row.Once, row.Twice, row.Lost, row.Measured)
 		}
@@ -63,18 +60,19 @@ func TestMatrix(t *testing.T) {
 
 func TestBrokenPromisesAreFound(t *testing.T) {
 	t.Parallel()
-	for b, want := range map[bug]string{
-		editsTwice:    "executed twice: the cart of",
-		ordersTwice:   "executed twice: key matrix-1-",
-		signsUpTwice:  "executed twice: the fresh address of",
-		forgetsOrders: "lost: order",
-		toothless:     "crash: the fault reached nothing",
+	for b, want := range map[bug][2]string{
+		editsTwice:    {NotTwice, "the cart of"},
+		ordersTwice:   {NotTwice, "key matrix-1-"},
+		signsUpTwice:  {NotTwice, "the fresh address of"},
+		forgetsOrders: {NotLost, "order ord"},
+		toothless:     {FaultBit, "crash: the fault reached nothing"},
 	} {
-		r := measured(t, newFake(b), faultCrash)
-		if len(r.Violations) == 0 || !strings.HasPrefix(r.Violations[0], want) {
-			t.Errorf("%q is not found: %v", want, r.Violations)
+		r, figures := measured(t, newFake(b), "--faults="+faultCrash)
+		if len(r.Violations) == 0 || r.Violations[0].Invariant != want[0] || !strings.HasPrefix(r.Violations[0].Detail, want[1]) || !errors.Is(r.Err, scenario.ErrFailed) {
+			t.Errorf("%q is not found: %v: %v", want, r.Err, r.Violations)
+			continue
 		}
-		if row := r.Rows[0]; b != toothless && row.Twice+row.Lost == 0 {
+		if row := figures.Rows[0]; b != toothless && row.Twice+row.Lost == 0 {
 			t.Errorf("%q is not counted: %+v", want, row)
 		}
 	}
@@ -82,26 +80,30 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 
 func TestRefusedConfigurations(t *testing.T) {
 	t.Parallel()
-	for want, cfg := range map[string]Config{
-		"earthquake":         {Region: eu, Faults: []string{"earthquake"}},
-		"not in the catalog": {Region: "mars-1"},
+	for want, flag := range map[string]string{
+		"earthquake":         "--faults=earthquake",
+		"not in the catalog": "--region=mars-1",
 	} {
-		if _, err := run(t.Context(), cfg, world{catalog: regions.Default()}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v", cfg, err)
+		if r := scenariotest.Play(t, Scenario(), nil, flag); r.Err == nil || !strings.Contains(r.Err.Error(), want) {
+			t.Errorf("%s: %v", flag, r.Err)
 		}
 	}
 }
 
 func TestAnUnsteadyRegionIsNotMeasured(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(noBug)
-		f.lostAt = time.Now().Add(-time.Hour)
-		_, err := run(context.Background(), Config{Region: eu, Faults: []string{faultCrash}}, f.world(), &bytes.Buffer{})
-		if err == nil || !strings.Contains(err.Error(), "nothing can be measured") {
-			t.Errorf("run = %v", err)
-		}
-	})
+	f := newFake(noBug)
+	s := f.scenario()
+	steps := s.Steps
+	s.Steps = func(r *scenario.Run) []scenario.Step {
+		all := steps(r)
+		lost := scenario.Step{Name: "lost already", Do: func(context.Context, *scenario.Run) error { f.lostAt = time.Now().Add(-time.Hour); return nil }}
+		return []scenario.Step{all[0], lost, all[1]}
+	}
+	r := scenariotest.Play(t, s, f.World, "--region", string(eu))
+	if r.Err == nil || !strings.Contains(r.Err.Error(), "nothing can be measured") {
+		t.Errorf("%v", r.Err)
+	}
 }
 
 func TestRecovery(t *testing.T) {
@@ -159,41 +161,33 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestReport(t *testing.T) {
+func TestVerdict(t *testing.T) {
 	t.Parallel()
-	r := newReport(Config{Region: eu, Seed: 7})
-	r.add(Row{
+	f := Figures{Region: eu, Rows: []Row{{
 		Fault: faultCrash, Bit: true, WithdrawnMs: new(1900.0), LeasesMs: new(5000.0), Once: 12,
 		Alive: Figure{RecoveredMs: new(612.0), During: Tally{Asked: 100, Failed: 3, Repeatable: 2}},
 		Entry: Figure{RecoveredMs: new(1500.0)},
-	})
-	r.finish(effects{}, effects{repeats: []string{"key k made 2 orders"}})
-	want := []string{"crash: entry lost: new requests succeed after 1500 ms, not 1000", "crash: entry lives: 2 repeatable requests failed, not 0"}
-	if diff := cmp.Diff(want, r.Missed); diff != "" {
+	}}}
+	v := f.verdict(effects{repeats: []string{"key k made 2 orders"}})
+	var missed []string
+	for _, o := range v.Objectives {
+		if !o.Met {
+			missed = append(missed, o.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"crash.entry_lost", "crash.repeatable_failed"}, missed); diff != "" {
 		t.Errorf("missed (-want +got):\n%s", diff)
 	}
+	if len(v.Violations) != 1 || v.Violations[0].Invariant != NotTwice {
+		t.Errorf("%v", v.Violations)
+	}
 	var out bytes.Buffer
-	if err := Print(&out, r); err != nil {
+	if err := report.Print(&out, report.Report{Envelope: report.Envelope{Violations: v.Violations, Objectives: v.Objectives}, Page: v.Page}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"rows of eu-west-1", "2 of 100", "1 of 12", "–", "VIOLATION: executed twice: key k", "1 violations, 2 objectives missed"} {
+	for _, want := range []string{"ROWS OF EU-WEST-1", "2 of 100", "0 of 12", "–", "VIOLATION nothing-twice: key k"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
 		}
-	}
-	dir := t.TempDir()
-	if err := Write(dir, r); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, File))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var again Report
-	if err := json.Unmarshal(text, &again); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(r, again, cmpopts.IgnoreUnexported(Row{})); diff != "" {
-		t.Errorf("written and read (-want +got):\n%s", diff)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -59,9 +58,9 @@ func (c Config) count(kind capacity.Request) int {
 type measurement struct {
 	cfg    Config
 	system system
-	ask    func(capacity.Request) func(context.Context, int, *rand.Rand) error
+	ask    func(ctx context.Context, kind capacity.Request, n int, rng *rand.Rand) error
 	settle func(ctx context.Context) error // returns when nothing is under way any more
-	out    io.Writer
+	say    func(format string, args ...any)
 
 	idle usage // of a second
 }
@@ -76,7 +75,7 @@ func (m *measurement) watchIdle(ctx context.Context) error {
 		return err
 	}
 	m.idle = used.scaled(1 / took.Seconds())
-	say(m.out, "idle: edge %.1f ms/s, stack %.1f ms/s, %.1f transactions/s", millis(m.idle.edge), millis(m.idle.stack), m.idle.transactions)
+	m.say("idle: edge %.1f ms/s, stack %.1f ms/s, %.1f transactions/s", millis(m.idle.edge), millis(m.idle.stack), m.idle.transactions)
 	return nil
 }
 
@@ -120,7 +119,7 @@ func (m *measurement) measure(ctx context.Context, kind capacity.Request, others
 	if c.EdgeMicros <= 0 || c.StackMicros <= 0 {
 		return c, fmt.Errorf("bench: %s costs nothing beyond an idle system: too few requests for the kernel's clock", kind)
 	}
-	say(m.out, "%-16s %6d in %4.1f s: edge %7.0f µs, stack %7.0f µs, Redis %4.0f µs, %5.2f transactions (%5.2f write), %5.2f rows written, %6.0f bytes",
+	m.say("%-16s %6d in %4.1f s: edge %7.0f µs, stack %7.0f µs, Redis %4.0f µs, %5.2f transactions (%5.2f write), %5.2f rows written, %6.0f bytes",
 		kind, n, asked.Seconds(), c.EdgeMicros, c.StackMicros, c.RedisMicros, c.Transactions, c.Writing, c.RowsWritten, c.Bytes)
 	return c, nil
 }
@@ -130,14 +129,13 @@ func (m *measurement) measure(ctx context.Context, kind capacity.Request, others
 func (m *measurement) requests(ctx context.Context, kind capacity.Request, n int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ask := m.ask(kind)
 	var wg sync.WaitGroup
 	var failed atomic.Int64
 	for w := range m.cfg.Workers {
 		rng := rand.New(rand.NewPCG(m.cfg.Seed, uint64(w)))
 		wg.Go(func() {
 			for i := w; i < n && ctx.Err() == nil; i += m.cfg.Workers {
-				if err := ask(ctx, i, rng); err != nil {
+				if err := m.ask(ctx, kind, i, rng); err != nil {
 					failed.Add(1)
 					cancel(fmt.Errorf("bench: %s: %w", kind, err))
 				}
@@ -179,5 +177,3 @@ func tenth(x float64) float64     { return float64(int64(x*10+0.5)) / 10 }
 func hundredth(x float64) float64 { return float64(int64(x*100+0.5)) / 100 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }

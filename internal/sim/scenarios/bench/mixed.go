@@ -57,7 +57,8 @@ func (m *measurement) mixed(ctx context.Context, l *load.Load, h *history.Histor
 		c.EdgePredicted += costs[kind].EdgeMicros / 1e6
 		c.StackPredicted += costs[kind].StackMicros / 1e6
 	}
-	c.EdgePredicted, c.StackPredicted = hundredth(c.EdgePredicted), hundredth(c.StackPredicted)
+	c.EdgePredicted = hundredth(c.EdgePredicted)
+	c.StackPredicted = hundredth(c.StackPredicted)
 	return c, nil
 }
 

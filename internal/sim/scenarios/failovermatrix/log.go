@@ -1,10 +1,11 @@
-package matrix
+package failovermatrix
 
 import (
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -28,20 +29,20 @@ type log struct {
 func newLog() *log { return &log{underWay: map[*time.Time]struct{}{}} }
 
 // begin notes that a request sets off; the returned function takes its sample.
-func (l *log) begin(probe int) func(ok bool, a answer) {
+func (l *log) begin(probe int) func(ok bool, op history.Op) {
 	start := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.underWay[&start] = struct{}{}
-	return func(ok bool, a answer) {
+	return func(ok bool, op history.Op) {
 		why := ""
-		if a.err != nil {
-			why = a.err.Error()
+		if err := op.Err(); err != nil {
+			why = err.Error()
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.underWay, &start)
-		l.samples = append(l.samples, sample{probe, start, time.Now(), ok, a.entry, a.served, why})
+		l.samples = append(l.samples, sample{probe, start, time.Now(), ok, op.Entry, op.Served, why})
 	}
 }
 

@@ -1,4 +1,4 @@
-package matrix
+package failovermatrix
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
 // ledger keeps what was asked for that must not be done twice. It is safe for concurrent use.
@@ -101,19 +101,19 @@ func (l *ledger) users() []string {
 }
 
 // readEffects judges a ledger by the database.
-func readEffects(ctx context.Context, db *pgxpool.Pool, l *ledger) (effects, error) {
+func readEffects(ctx context.Context, r *scenario.Run, l *ledger) (effects, error) {
 	k := kept{orders: map[string][]string{}, carts: map[string]int64{}, names: map[string]int{}}
 	rows := func(sql string, arg any, take func(name, id string, n int64)) error {
-		found, err := db.Query(ctx, sql, arg)
+		found, err := r.DB.Query(ctx, sql, arg)
 		if err != nil {
-			return fmt.Errorf("matrix: count effects: %w", err)
+			return fmt.Errorf("failover-matrix: count effects: %w", err)
 		}
 		defer found.Close()
 		for found.Next() {
 			var name, id string
 			var n int64
 			if err := found.Scan(&name, &id, &n); err != nil {
-				return fmt.Errorf("matrix: count effects: %w", err)
+				return fmt.Errorf("failover-matrix: count effects: %w", err)
 			}
 			take(name, id, n)
 		}

@@ -38,7 +38,10 @@ func orderSize(ctx context.Context, db *pgxpool.Pool) (capacity.OrderSize, error
 	if err != nil || orders == 0 {
 		return s, fmt.Errorf("bench: the size of %v orders: %w", orders, err)
 	}
-	s.Measured, s.Lines, s.Events, s.EventBytes = int(orders), hundredth(lines/orders), hundredth(s.Events/orders), tenth(s.EventBytes)
+	s.Measured = int(orders)
+	s.Lines = hundredth(lines / orders)
+	s.Events = hundredth(s.Events / orders)
+	s.EventBytes = tenth(s.EventBytes)
 	for _, t := range ordered {
 		size := capacity.TableSize{Name: t.name, KeptDays: t.days}
 		name := pgx.Identifier{t.name}.Sanitize()
@@ -51,7 +54,9 @@ func orderSize(ctx context.Context, db *pgxpool.Pool) (capacity.OrderSize, error
 		if err != nil {
 			return s, fmt.Errorf("bench: the indexes of %s: %w", t.name, err)
 		}
-		size.Rows, size.Bytes, size.IndexBytes = hundredth(size.Rows/orders), tenth(size.Bytes/orders), tenth(size.IndexBytes/orders)
+		size.Rows = hundredth(size.Rows / orders)
+		size.Bytes = tenth(size.Bytes / orders)
+		size.IndexBytes = tenth(size.IndexBytes / orders)
 		s.Tables = append(s.Tables, size)
 	}
 	return s, nil
@@ -61,7 +66,8 @@ func orderSize(ctx context.Context, db *pgxpool.Pool) (capacity.OrderSize, error
 func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize, error) {
 	client := redis.NewClient(&redis.Options{Addr: addr})
 	defer func() { _ = client.Close() }() // only read
-	total, keys := map[string]int64{}, map[string]int{}
+	total := map[string]int64{}
+	keys := map[string]int{}
 	for scan := client.Scan(ctx, 0, "", 1000).Iterator(); ; {
 		if !scan.Next(ctx) {
 			if err := scan.Err(); err != nil {
@@ -77,7 +83,8 @@ func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize
 			return nil, fmt.Errorf("bench: the size of a key: %w", err)
 		}
 		prefix, _, _ := strings.Cut(scan.Val(), ":")
-		total[prefix], keys[prefix] = total[prefix]+bytes, keys[prefix]+1
+		total[prefix] = total[prefix] + bytes
+		keys[prefix] = keys[prefix] + 1
 	}
 	out := map[string]capacity.CacheSize{}
 	for prefix, n := range keys {

@@ -1,4 +1,4 @@
-package matrix
+package failovermatrix
 
 import (
 	"slices"
@@ -28,7 +28,8 @@ func (o observation) row(p *probes) Row {
 	}
 	from := o.hurt.At
 	if at, ok := o.withdrawal(p.lost); ok {
-		r.WithdrawnMs, from = new(millis(at.Sub(o.hurt.At))), at
+		r.WithdrawnMs = new(millis(at.Sub(o.hurt.At)))
+		from = at
 	}
 	if !o.hurt.LeasesMoveAt.IsZero() {
 		r.LeasesMs = new(millis(o.hurt.LeasesMoveAt.Sub(o.hurt.At)))
@@ -37,7 +38,8 @@ func (o observation) row(p *probes) Row {
 	r.Home = o.figure(p, groupHome, o.hurt.At)
 	r.Entry = o.figure(p, groupEntry, from)
 	r.Both = o.figure(p, groupBoth, from)
-	r.Bit, r.LateMs = o.bit(p), millis(o.late(p))
+	r.Bit = o.bit(p)
+	r.LateMs = millis(o.late(p))
 	r.disturbed = r.LateMs > millis(latest) || o.othersWithdrawn(p.lost)
 	return r
 }

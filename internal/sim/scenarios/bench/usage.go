@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
-	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
 // usage is what has been used since the start, at one moment.
@@ -57,17 +57,13 @@ type simulation struct {
 	received           func() int64
 }
 
-func newSimulation(ctx context.Context, c *cluster.Cluster, db *pgxpool.Pool, received func() int64) (*simulation, error) {
-	s := &simulation{db: db, received: received}
-	region := c.Plan().Regions[0]
-	for _, p := range c.Status(ctx).Regions[0].Processes {
-		switch p.Name {
-		case string(region.Name) + "/edge":
-			s.edge = p.PID
-		case string(region.Name) + "/stack-1":
-			s.stack = p.PID
-		case string(region.Name) + "/redis":
-			s.redis = p.PID
+func newSimulation(ctx context.Context, r *scenario.Run, received func() int64) (*simulation, error) {
+	s := &simulation{db: r.DB, received: received}
+	region := string(r.Options.Plan.Regions[0].Name)
+	pids := map[string]*int{region + "/edge": &s.edge, region + "/stack-1": &s.stack, region + "/redis": &s.redis}
+	for _, p := range r.Cluster.Status(ctx).Regions[0].Processes {
+		if pid := pids[p.Name]; pid != nil {
+			*pid = p.PID
 		}
 	}
 	if s.edge == 0 || s.stack == 0 || s.redis == 0 {

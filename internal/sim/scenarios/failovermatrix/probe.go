@@ -1,4 +1,4 @@
-package matrix
+package failovermatrix
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/shopper"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -35,8 +37,13 @@ const (
 	headerPrefer                       = "Meridian-Prefer-Region"
 )
 
-// Codes of answers that refuse for a reason of the shop's, which is no loss of service.
-const codeExists, codeAborted, codePrecondition = "already_exists", "aborted", "failed_precondition"
+// codeExists is the code of a sign-up whose address is taken.
+const codeExists = "already_exists"
+
+// served reports an answer, or a refusal for a reason of the shop's, which is no loss of service.
+func served(op history.Op) bool {
+	return op.Outcome == history.OK || op.Code == codeExists || op.Code == "aborted" || op.Code == "failed_precondition"
+}
 
 // probe asks for one thing over and over.
 type probe struct {
@@ -46,7 +53,7 @@ type probe struct {
 	repeatable bool // a failure counts as a failed repeatable request
 	every      time.Duration
 	closed     bool // one at a time
-	once       func(ctx context.Context) answer
+	once       func(ctx context.Context) history.Op
 }
 
 // probes are all of them, and what they work with.
@@ -80,8 +87,8 @@ func (p *probes) repeat(ctx context.Context, pr probe, running *sync.WaitGroup) 
 	asking := context.WithoutCancel(ctx)
 	ask := func() {
 		done := p.log.begin(pr.number)
-		a := pr.once(asking)
-		done(a.ok() || a.code == codeExists || a.code == codeAborted || a.code == codePrecondition, a)
+		op := pr.once(asking)
+		done(served(op), op)
 	}
 	clock := time.NewTimer(pr.every * time.Duration(pr.number) / time.Duration(len(p.all))) // not all at once
 	defer clock.Stop()
@@ -112,7 +119,7 @@ func (p *probes) awaitSteady(ctx context.Context) (steady bool, err error) {
 		case least >= steadyEnough:
 			return true, nil
 		case late && least == 0:
-			return false, fmt.Errorf("matrix: for %v %s answered none of the reads that prefer it; nothing can be measured", steadyAtMost, p.lost)
+			return false, fmt.Errorf("failover-matrix: for %v %s answered none of the reads that prefer it; nothing can be measured", steadyAtMost, p.lost)
 		case late:
 			return false, nil
 		}
@@ -144,84 +151,89 @@ func (p *probes) awaitAnswers(ctx context.Context, before time.Time) error {
 }
 
 // reads is a probe of GLOBAL data; prefer, if not empty, is where it wants to be answered.
-func (p *probes) reads(c caller, g group, city string, prefer regions.Name) int {
-	name, header := "product, from "+city, http.Header{}
+func (p *probes) reads(there place, g group, prefer regions.Name) int {
+	name := "product, from " + there.name()
+	look := shopper.GetProduct(p.shop.handle)
 	if prefer != "" {
-		name, header = "product of "+string(prefer)+", from "+city, http.Header{headerPrefer: {string(prefer)}}
+		name = "product of " + string(prefer) + ", from " + there.name()
+		look.Header = http.Header{headerPrefer: {string(prefer)}}
 	}
-	return p.add(probe{name: name, group: g, repeatable: true, every: globalEvery, once: func(ctx context.Context) answer {
-		return c.do(ctx, ask{path: getProduct, read: true, header: header, body: map[string]string{"handle": p.shop.handle}}, nil)
+	return p.add(probe{name: name, group: g, repeatable: true, every: globalEvery, once: func(ctx context.Context) history.Op {
+		return there.anybody.Ask(ctx, look)
 	}})
 }
 
 // carts is a probe that reads a user's cart.
-func (p *probes) carts(c caller, g group, city string, u user) {
-	p.add(probe{name: "cart of " + string(u.home) + ", from " + city, group: g, repeatable: true, every: homeEvery, once: func(ctx context.Context) answer {
-		return c.do(ctx, ask{path: getCart, read: true, token: u.token, body: struct{}{}}, nil)
+func (p *probes) carts(there place, g group, u *shopper.Shopper) {
+	u = there.as(u)
+	p.add(probe{name: "cart of " + string(u.Home()) + ", from " + there.name(), group: g, repeatable: true, every: homeEvery, once: func(ctx context.Context) history.Op {
+		return u.Ask(ctx, shopper.GetCart())
 	}})
 }
 
 // edits is a probe that changes a user's cart, each time under the condition that it is as it was last seen,
 // so that each change that was asked for can happen once at most.
-func (p *probes) edits(c caller, g group, city string, u user) {
-	etag, units, lost := "", 0, true
-	p.add(probe{name: "edit a cart of " + string(u.home) + ", from " + city, group: g, every: cartEvery, closed: true, once: func(ctx context.Context) answer {
-		var said struct{ Cart struct{ Etag string } }
-		if lost { // what the last edit did is not known
-			if a := c.do(ctx, ask{path: getCart, read: true, token: u.token, body: struct{}{}}, &said); !a.ok() {
-				return a
+func (p *probes) edits(there place, g group, u *shopper.Shopper) {
+	u = there.as(u)
+	etag := "" // "": what the last edit did is not known
+	units := int32(0)
+	p.add(probe{name: "edit a cart of " + string(u.Home()) + ", from " + there.name(), group: g, every: cartEvery, closed: true, once: func(ctx context.Context) history.Op {
+		if etag == "" {
+			seen := u.Ask(ctx, shopper.GetCart())
+			if seen.Outcome != history.OK {
+				return seen
 			}
-			etag, lost = said.Cart.Etag, false
+			etag = seen.Etag
 		}
 		units = units%9 + 1
-		p.ledger.edit(u.id)
-		a := c.do(ctx, ask{path: setItem, token: u.token, body: map[string]any{"sku": p.shop.sku(0), "quantity": units, "etag": etag}}, &said)
-		if lost = !a.ok(); !lost {
-			etag = said.Cart.Etag
-		}
-		return a
+		p.ledger.edit(u.ID())
+		op := u.Ask(ctx, shopper.SetItem(p.shop.sku(0), units, etag))
+		etag = op.Etag
+		return op
 	}})
 }
 
 // orders is a probe that fills a user's cart and orders it under a fresh key, once. Its users take turns, because
 // the shop limits how often one may order.
-func (p *probes) orders(c caller, g group, city string, users []user, run string) {
+func (p *probes) orders(there place, g group, users []*shopper.Shopper) {
 	n := 0
-	p.add(probe{name: "order of " + string(users[0].home) + ", from " + city, group: g, repeatable: true, every: orderEvery, closed: true, once: func(ctx context.Context) answer {
+	for i := range users {
+		users[i] = there.as(users[i])
+	}
+	home := string(users[0].Home())
+	p.add(probe{name: "order of " + home + ", from " + there.name(), group: g, repeatable: true, every: orderEvery, closed: true, once: func(ctx context.Context) history.Op {
 		n++
 		u := users[n%len(users)]
-		a := c.do(ctx, ask{path: setItem, token: u.token, body: map[string]any{"sku": p.shop.sku(n), "quantity": 1}}, nil)
-		if !a.ok() {
-			return a
+		if op := u.Ask(ctx, shopper.SetItem(p.shop.sku(n), 1, "")); op.Outcome != history.OK {
+			return op
 		}
-		key := run + "-" + u.id + "-" + strconv.Itoa(n)
+		key := p.ledger.run + "-" + u.ID() + "-" + strconv.Itoa(n)
 		p.ledger.order(key)
-		var said struct{ Order struct{ ID string } }
-		a = c.do(ctx, ask{path: placeOrder, token: u.token, header: http.Header{"Idempotency-Key": {key}}, body: struct{}{}}, &said)
-		if a.ok() {
-			p.ledger.ordered(key, said.Order.ID)
+		op := u.Ask(ctx, shopper.PlaceOrder(key))
+		if op.Outcome == history.OK {
+			p.ledger.ordered(key, op.Order)
 		}
-		return a
+		return op
 	}})
 }
 
 // signUps is a probe that opens accounts, each from another address, because the edge limits how many one may
 // open. A sign-up has no key, so nobody may repeat it: an answer that the fresh e-mail address is taken means that
 // somebody did.
-func (p *probes) signUps(there place, run string) {
+func (p *probes) signUps(there place) {
 	n := 0
-	p.add(probe{name: "sign-up, from " + there.name(), group: groupOnce, every: signUpEvery, closed: true, once: func(ctx context.Context) answer {
+	p.add(probe{name: "sign-up, from " + there.name(), group: groupOnce, every: signUpEvery, closed: true, once: func(ctx context.Context) history.Op {
 		n++
-		name := fmt.Sprintf("%s-%s-sign-up-%d", run, there.region, n)
+		name := fmt.Sprintf("%s-%s-sign-up-%d", p.ledger.run, there.region, n)
 		p.ledger.signUp()
-		who, err := there.another(n)
+		who, err := there.caller(1 + n)
 		if err != nil {
-			return answer{err: err}
+			return history.Op{Kind: history.SignUp, Outcome: history.Info, Message: err.Error()}
 		}
-		_, a := who.signUp(ctx, name, there.Currency)
-		if a.code == codeExists {
+		op := who.Ask(ctx, signUp(name, there.Currency))
+		if op.Code == codeExists {
 			p.ledger.taken(name)
 		}
-		return a
+		return op
 	}})
 }

@@ -1,0 +1,172 @@
+package failovermatrix
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/shopper"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// shop is what can be looked at and bought.
+type shop struct {
+	handle string
+	skus   []string // priced in every currency that the probes pay in
+}
+
+func (s shop) sku(n int) string { return s.skus[n%len(s.skus)] }
+
+// place is a city and whoever calls from it.
+type place struct {
+	internet.City
+	region  regions.Name // whose edge is nearest
+	anybody *shopper.Shopper
+	net     scenario.Network
+}
+
+// caller is somebody without an account at an address of the city, who has little patience.
+func (p place) caller(address int) (*shopper.Shopper, error) {
+	rt, err := p.net.Caller(p.name(), p.Address(address))
+	if err != nil {
+		return nil, fmt.Errorf("failover-matrix: %w", err)
+	}
+	s := shopper.New(rt, shopper.Origin)
+	s.Patience = patience
+	return s, nil
+}
+
+// as is a user who calls from here.
+func (p place) as(user *shopper.Shopper) *shopper.Shopper { return p.anybody.As(user) }
+
+func (p place) name() string { return p.Place.City }
+
+// setUp signs the probes' users up, where they live, and arranges the probes.
+func setUp(ctx context.Context, region regions.Name, r *scenario.Run) (*probes, error) {
+	run := fmt.Sprintf("matrix-%d-%x", r.Seed, time.Now().UnixMilli())
+	p := &probes{lost: region, routed: map[int]regions.Name{}, log: newLog(), ledger: newLedger(run)}
+	lost, err := placeIn(r, region)
+	if err != nil {
+		return nil, err
+	}
+	var alive []place
+	for _, n := range r.Catalog.Nearest(region) {
+		if n == region {
+			continue
+		}
+		there, err := placeIn(r, n)
+		if err != nil {
+			return nil, err
+		}
+		alive = append(alive, there)
+	}
+	if p.shop, err = readShop(ctx, alive[0].anybody, alive[0].Currency, lost.Currency); err != nil {
+		return nil, err
+	}
+	theirs, err := signUpAll(ctx, run, p.shop, lost, 3+2*orderers)
+	if err != nil {
+		return nil, err
+	}
+	others, err := signUpAll(ctx, run, p.shop, alive[0], 1+orderers)
+	if err != nil {
+		return nil, err
+	}
+	for _, there := range alive {
+		p.reads(there, groupAlive, "")
+		p.routed[p.reads(there, groupAlive, region)] = there.region
+		p.carts(there, groupHome, theirs[0])
+		p.signUps(there)
+	}
+	near := alive[0]
+	p.carts(near, groupAlive, others[0])
+	p.orders(near, groupAlive, others[1:])
+	p.edits(near, groupHome, theirs[1])
+	p.orders(near, groupHome, theirs[3:3+orderers])
+
+	p.reads(lost, groupEntry, "")
+	p.carts(lost, groupBoth, theirs[0])
+	p.edits(lost, groupBoth, theirs[2])
+	p.orders(lost, groupBoth, theirs[3+orderers:])
+	p.signUps(lost)
+	return p, nil
+}
+
+// placeIn returns the city nearest to a region's edge, of those that enter there and whose people live there.
+func placeIn(r *scenario.Run, region regions.Name) (place, error) {
+	cities := slices.DeleteFunc(internet.Cities(), func(c internet.City) bool {
+		home, _ := r.Catalog.Prefers(c.Place.Country)
+		return home != region || r.Net.Nearest(c.Place.City) != region
+	})
+	if len(cities) == 0 {
+		return place{}, fmt.Errorf("failover-matrix: no city of the model is at home in %s", region)
+	}
+	city := slices.MinFunc(cities, func(a, b internet.City) int {
+		return cmp.Compare(r.Net.RTT(a.Place.City, region), r.Net.RTT(b.Place.City, region))
+	})
+	p := place{City: city, region: region, net: r.Net}
+	var err error
+	p.anybody, err = p.caller(1)
+	return p, err
+}
+
+// readShop finds a product and what can be bought in all of some currencies.
+func readShop(ctx context.Context, c *shopper.Shopper, currencies ...string) (shop, error) {
+	products, err := c.Products(ctx)
+	if err != nil {
+		return shop{}, err
+	}
+	s := shop{handle: products[0].GetHandle(), skus: shopper.SKUs(products, currencies...)}
+	if len(s.skus) == 0 {
+		return shop{}, fmt.Errorf("failover-matrix: nothing is sold in all of %v; seed the catalog first", currencies)
+	}
+	return s, nil
+}
+
+// orderers is how many users take turns in ordering: more than a user may order in the time of one turn.
+const orderers = 4
+
+func signUp(name, currency string) shopper.Request {
+	return shopper.SignUp(strings.ToLower(name)+"@probe.example", "correct horse battery", name, currency)
+}
+
+// signUpAll signs users up in a place and puts something into their carts, so that there is a row to read.
+func signUpAll(ctx context.Context, run string, s shop, there place, n int) ([]*shopper.Shopper, error) {
+	var users []*shopper.Shopper
+	for i := range n {
+		u, err := signUpOne(ctx, fmt.Sprintf("%s-%s-%d", run, there.region, i), s, there, -i)
+		for try := 1; err != nil && try < 5; try++ { // stacks that have just started are slow
+			if err := clock.Sleep(ctx, time.Second); err != nil {
+				return nil, err
+			}
+			u, err = signUpOne(ctx, fmt.Sprintf("%s-%s-%d-%d", run, there.region, i, try), s, there, -i)
+		}
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, u)
+	}
+	return users, nil
+}
+
+func signUpOne(ctx context.Context, name string, s shop, there place, address int) (*shopper.Shopper, error) {
+	u, err := there.caller(address)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.Ask(ctx, signUp(name, there.Currency)).Err(); err != nil {
+		return nil, fmt.Errorf("failover-matrix: in %s: %w", there.name(), err)
+	}
+	if u.Home() != there.region {
+		return nil, fmt.Errorf("failover-matrix: a sign-up from %s is at home in %s", there.name(), u.Home())
+	}
+	if err := u.Ask(ctx, shopper.SetItem(s.sku(0), 1, "")).Err(); err != nil {
+		return nil, fmt.Errorf("failover-matrix: in %s: %w", there.name(), err)
+	}
+	return u, nil
+}
