@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meridian-commerce/meridian/internal/sim/bus"
-	"github.com/meridian-commerce/meridian/internal/sim/gateway"
+	"github.com/meridian-commerce/meridian/internal/sim/sqlgateway"
 )
 
 // The parts that are this program themselves; up starts them.
@@ -13,7 +13,7 @@ func gatewayCommand() *cobra.Command {
 	var listen, to string
 	cmd := &cobra.Command{
 		Use: "gateway", Short: "Run a region's way into the database", Args: cobra.NoArgs, Hidden: true,
-		RunE: func(cmd *cobra.Command, _ []string) error { return gateway.Run(cmd.Context(), listen, to) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return sqlgateway.Run(cmd.Context(), listen, to) },
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "address to listen on (host:port)")
 	cmd.Flags().StringVar(&to, "to", "", "the database server (host:port)")

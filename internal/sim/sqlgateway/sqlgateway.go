@@ -1,6 +1,6 @@
-// Package gateway is a region's way into the database: a TCP forwarder that runs as a process of its own, so
+// Package sqlgateway is a region's way into the database: a TCP forwarder that runs as a process of its own, so
 // that losing the region loses its connections as the loss of a gateway node would.
-package gateway
+package sqlgateway
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
 )
 
 const dialTimeout = 2 * time.Second
@@ -19,12 +21,12 @@ const dialTimeout = 2 * time.Second
 func Run(ctx context.Context, addr, to string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("gateway: address: %w", err)
+		return fmt.Errorf("sqlgateway: address: %w", err)
 	}
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("gateway: %w", err)
+		return fmt.Errorf("sqlgateway: %w", err)
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout, LocalAddr: &net.TCPAddr{IP: net.ParseIP(host)}}
 	var sessions sync.WaitGroup
@@ -37,9 +39,9 @@ func Run(ctx context.Context, addr, to string) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("gateway: %w", err)
+			return fmt.Errorf("sqlgateway: %w", err)
 		case err != nil: // out of descriptors, or the client is gone already
-			time.Sleep(10 * time.Millisecond)
+			_ = clock.Sleep(ctx, 10*time.Millisecond) // it ends early if ctx does, which the next turn finds
 			continue
 		}
 		sessions.Go(func() { forward(ctx, dialer, client, to) })

@@ -1,4 +1,4 @@
-package gateway_test
+package sqlgateway_test
 
 import (
 	"bufio"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/nettest"
-	"github.com/meridian-commerce/meridian/internal/sim/gateway"
+	"github.com/meridian-commerce/meridian/internal/sim/sqlgateway"
 )
 
 // server answers each line with the caller's host and the line.
@@ -48,7 +48,7 @@ func TestForwardsFromItsOwnHostUntilItEnds(t *testing.T) {
 	host := fmt.Sprintf("127.%d.0.3", nettest.Network(t))
 	addr := net.JoinHostPort(host, "26257")
 	done := make(chan error, 1)
-	go func() { done <- gateway.Run(ctx, addr, server(t)) }()
+	go func() { done <- sqlgateway.Run(ctx, addr, server(t)) }()
 	conn := dial(t, addr)
 	if got := say(t, conn, "hello"); got != host+" hello" {
 		t.Errorf("answer = %q", got)
@@ -105,7 +105,7 @@ func TestRunReportsAnAddressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	if err := gateway.Run(t.Context(), l.Addr().String(), nettest.Address(t)); err == nil {
+	if err := sqlgateway.Run(t.Context(), l.Addr().String(), nettest.Address(t)); err == nil {
 		t.Error("no error")
 	}
 }
