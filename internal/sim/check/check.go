@@ -106,7 +106,8 @@ func Placings(ops []history.Op) []Placing {
 		p.Attempts = append(p.Attempts, op)
 		switch {
 		case op.Outcome == history.OK && p.Outcome != history.OK:
-			p.Outcome, p.Order = history.OK, op.Order
+			p.Outcome = history.OK
+			p.Order = op.Order
 		case op.Outcome == history.Info && p.Outcome == history.Fail:
 			p.Outcome = history.Info
 		}

@@ -55,7 +55,8 @@ func unacknowledged(placings []Placing, f Facts) []Violation {
 
 // phantoms: a caller has no order that it never asked for.
 func phantoms(ops []history.Op, placings []Placing, f Facts) []Violation {
-	users, keys := map[string]bool{}, map[string]bool{}
+	users := map[string]bool{}
+	keys := map[string]bool{}
 	for _, op := range ops {
 		users[op.User] = op.User != ""
 	}

@@ -19,7 +19,8 @@ const Settles = "system-settles"
 
 // Settle waits until nothing is unfinished, or nothing has moved for a while, and returns what is left.
 func Settle(ctx context.Context, pending func(context.Context) (Unfinished, error), out io.Writer) (Unfinished, error) {
-	start, moved := time.Now(), time.Now()
+	start := time.Now()
+	moved := time.Now()
 	var last Unfinished
 	tick := time.NewTicker(settleInterval)
 	defer tick.Stop()
@@ -33,7 +34,8 @@ func Settle(ctx context.Context, pending func(context.Context) (Unfinished, erro
 			return now, nil
 		}
 		if now != last {
-			last, moved = now, time.Now()
+			last = now
+			moved = time.Now()
 		}
 		if time.Since(moved) > settleStalled || time.Since(start) > settleAtMost {
 			_, _ = fmt.Fprintf(out, "not settled after %.0f s: %+v\n", time.Since(start).Seconds(), now)

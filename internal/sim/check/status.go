@@ -45,7 +45,8 @@ func backwards(id string, reads []history.Op) []finding {
 	byEnd := slices.Clone(reads)
 	slices.SortStableFunc(byEnd, func(a, b history.Op) int { return a.Returned.Compare(b.Returned) })
 	slices.SortStableFunc(reads, func(a, b history.Op) int { return a.Invoked.Compare(b.Invoked) })
-	ended, newest := 0, history.Op{}
+	ended := 0
+	newest := history.Op{}
 	streams := map[string]int64{}
 	for _, op := range reads {
 		for ; ended < len(byEnd) && byEnd[ended].Returned.Before(op.Invoked); ended++ {

@@ -108,7 +108,8 @@ func printStatus(out io.Writer, s cluster.Status) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "REGION\tEDGE\tHEALTH\tLEASES\tPROCESSES")
 	for _, r := range s.Regions {
-		health, running := "healthy", 0
+		health := "healthy"
+		running := 0
 		if !r.Healthy {
 			health = r.Reason
 		}

@@ -74,7 +74,8 @@ func unknown(c *cobra.Command, words []string) string {
 		if i < 0 {
 			return "there is no " + words[0]
 		}
-		c, words = c.Commands()[i], words[1:]
+		c = c.Commands()[i]
+		words = words[1:]
 	}
 	for _, w := range words {
 		flag, isFlag := strings.CutPrefix(w, "--")

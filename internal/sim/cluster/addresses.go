@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/internal/sim/wan"
 )
@@ -52,10 +53,8 @@ func checkAddresses(ctx context.Context, addrs []string) error {
 			return fmt.Errorf("%w: %s is held by %s (%d of %d addresses are taken); stop it, or choose another --net",
 				ErrAddressInUse, taken[0], holder(taken[0]), len(taken), len(addrs))
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		if err := clock.Sleep(ctx, 100*time.Millisecond); err != nil {
+			return err
 		}
 	}
 }

@@ -49,7 +49,8 @@ func (c *Cluster) startFlap(f Fault) (FaultReport, error) {
 	c.flaps.mu.Lock()
 	c.flaps.now[f.Target] = fl
 	c.flaps.mu.Unlock()
-	report.At, report.Processes = time.Now(), []string{f.Target}
+	report.At = time.Now()
+	report.Processes = []string{f.Target}
 	go func() {
 		defer close(fl.done)
 		defer stop()

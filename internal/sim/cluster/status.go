@@ -61,7 +61,8 @@ func (c *Cluster) Status(ctx context.Context) Status {
 	var wg sync.WaitGroup
 	for i, r := range c.plan.Regions {
 		region := &s.Regions[i]
-		region.RegionState, region.Edge = leases[i], "http://"+r.Edge
+		region.RegionState = leases[i]
+		region.Edge = "http://" + r.Edge
 		for _, p := range processes {
 			if strings.HasPrefix(p.Name, string(r.Name)+"/") {
 				region.Processes = append(region.Processes, p)

@@ -35,7 +35,8 @@ func (p Parting) settings() settings {
 
 // grace is how long a process may take to leave before it is killed.
 func (l Leave) grace() time.Duration {
-	stack, edge := l.Stack.orDefault(), l.Edge.orDefault()
+	stack := l.Stack.orDefault()
+	edge := l.Edge.orDefault()
 	return max(stack.Delay+stack.Timeout, edge.Delay+edge.Timeout) + 3*time.Second
 }
 

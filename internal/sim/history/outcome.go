@@ -28,7 +28,8 @@ func Classify(err error) (outcome Outcome, code, reason string) {
 	if !errors.As(err, &ce) || !connect.IsWireError(err) {
 		return Info, Transport, ""
 	}
-	code, reason = ce.Code().String(), Reason(ce)
+	code = ce.Code().String()
+	reason = Reason(ce)
 	switch ce.Code() {
 	case connect.CodeUnknown, connect.CodeInternal, connect.CodeDataLoss, // 500
 		connect.CodeDeadlineExceeded, connect.CodeCanceled: // 504, 499

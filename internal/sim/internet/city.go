@@ -58,6 +58,7 @@ func (c City) Weight(at time.Time) float64 {
 func (c City) Address(n int) netip.Addr {
 	b := c.Block.Addr().As4()
 	host := uint32(n)*2654435761>>16 | 1 // Fibonacci hashing spreads neighbors over the block
-	b[2], b[3] = byte(host>>8), byte(host)
+	b[2] = byte(host >> 8)
+	b[3] = byte(host)
 	return netip.AddrFrom4(b)
 }

@@ -66,7 +66,9 @@ func (n *Internet) observe(e *edge, failure error, at time.Time) {
 		n.mu.Unlock()
 		return
 	}
-	e.up, e.keeps, e.streak = healthy, errors.Is(failure, ErrDeclined), 0
+	e.up = healthy
+	e.keeps = errors.Is(failure, ErrDeclined)
+	e.streak = 0
 	n.changes = append(n.changes, Change{At: at, Region: e.Region, Up: healthy})
 	var lost []*conn
 	if !healthy && !e.keeps {

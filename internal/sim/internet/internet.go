@@ -93,7 +93,8 @@ func New(cfg Config) (*Internet, error) {
 	}
 	cfg.Interval = cmp.Or(cfg.Interval, time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
-	cfg.Fall, cfg.Rise = cmp.Or(cfg.Fall, 2), cmp.Or(cfg.Rise, 2)
+	cfg.Fall = cmp.Or(cfg.Fall, 2)
+	cfg.Rise = cmp.Or(cfg.Rise, 2)
 	if cfg.Probe == nil {
 		cfg.Probe = probe(cfg.Timeout)
 	}

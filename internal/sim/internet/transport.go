@@ -38,7 +38,8 @@ func (c *caller) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	out := req.Clone(req.Context())
-	out.URL.Scheme, out.URL.Host = "http", e.Addr
+	out.URL.Scheme = "http"
+	out.URL.Host = e.Addr
 	out.Header.Set("X-Forwarded-For", c.address.String())
 	out.Header.Set("CF-IPCountry", c.access.Place.Country)
 	return c.access.transport.RoundTrip(out)

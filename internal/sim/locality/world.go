@@ -56,7 +56,8 @@ func (w *world) kill(n regions.Name, until time.Time) error {
 	w.states[i].Alive = false
 	for j := range w.states {
 		if s := &w.states[j]; s.Leaseholder == n {
-			s.Leaseholder, s.StallUntil = w.nearestLive(s.Name), until
+			s.Leaseholder = w.nearestLive(s.Name)
+			s.StallUntil = until
 		}
 	}
 	return nil
@@ -84,7 +85,8 @@ func (w *world) slow(n regions.Name, factor float64) error {
 
 // rtt returns the round trip between two regions as it is now.
 func (w *world) rtt(a, b regions.Name) time.Duration {
-	declared, slowness := w.catalog.RTT(a, b), 1.0
+	declared := w.catalog.RTT(a, b)
+	slowness := 1.0
 	for _, s := range w.states {
 		if s.Name == a || s.Name == b {
 			slowness = max(slowness, s.Slowness)
@@ -102,11 +104,14 @@ func (w *world) heal(n regions.Name) error {
 	if err != nil {
 		return err
 	}
-	w.states[i].Alive, w.states[i].CutOff, w.states[i].Slowness = true, false, 1
+	w.states[i].Alive = true
+	w.states[i].CutOff = false
+	w.states[i].Slowness = 1
 	for j := range w.states {
 		s := &w.states[j]
 		if holder := w.nearestLive(s.Name); holder == s.Name || !w.alive(s.Leaseholder) {
-			s.Leaseholder, s.StallUntil = holder, time.Time{}
+			s.Leaseholder = holder
+			s.StallUntil = time.Time{}
 		}
 	}
 	return nil
@@ -170,7 +175,8 @@ func (w *world) settings(version int64) []string {
 		var visits, commits []string
 		for _, home := range w.states {
 			visit, commit := w.cells(gateway, home)
-			visits, commits = append(visits, visit), append(commits, commit)
+			visits = append(visits, visit)
+			commits = append(commits, commit)
 		}
 		commits = append(commits, w.globalCell(gateway))
 		suffix := strings.ReplaceAll(string(gateway.Name), "-", "_")

@@ -171,7 +171,8 @@ func (p *Process) signal(s syscall.Signal, asked bool) {
 func (p *Process) wait(onExit func(State)) {
 	err := p.cmd.Wait()
 	p.mu.Lock()
-	p.ended, p.exit = time.Now(), "exit status 0"
+	p.ended = time.Now()
+	p.exit = "exit status 0"
 	if err != nil {
 		p.exit = err.Error()
 	}

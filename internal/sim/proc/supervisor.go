@@ -105,8 +105,10 @@ func (s *Supervisor) launch(spec Spec) (*Process, error) {
 	}
 	defer func() { _ = log.Close() }() // the child has its own descriptor
 	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Env, cmd.Dir = spec.Env, spec.Dir
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = spec.Env
+	cmd.Dir = spec.Dir
+	cmd.Stdout = log
+	cmd.Stderr = log
 	cmd.SysProcAttr = attributes(spec)
 	started := make(chan error)
 	s.spawn <- func() { started <- cmd.Start() }

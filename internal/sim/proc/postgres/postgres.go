@@ -174,12 +174,14 @@ func (s *Server) run(ctx context.Context, program string, args ...string) ([]byt
 
 func (s *Server) runPath(ctx context.Context, program string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Env = s.config.Dir, append(os.Environ(), "PGPASSWORD="+s.password)
+	cmd.Dir = s.config.Dir
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+s.password)
 	if s.as != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.as.UID, Gid: s.as.GID}}
 	}
 	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.Stdout = &out
+	cmd.Stderr = &errOut
 	if err := cmd.Run(); err != nil {
 		return out.Bytes(), fmt.Errorf("postgres: %s: %w\n%s", filepath.Base(program), err, bytes.TrimSpace(errOut.Bytes()))
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
 )
 
 // ErrNoDrop says that the log has no DROP DATABASE.
@@ -42,10 +44,8 @@ func (s *Server) Lose(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, orphanPatience)
 	defer cancel()
 	for inhabited(s.data()) {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("postgres: children of the killed server live on: %w", ctx.Err())
-		case <-time.After(20 * time.Millisecond):
+		if err := clock.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("postgres: children of the killed server live on: %w", err)
 		}
 	}
 	if err := os.RemoveAll(s.data()); err != nil {
