@@ -40,6 +40,8 @@ type Fake struct {
 	// Left is what never settles.
 	Left check.Unfinished
 
+	catalog *regions.Catalog // parsed once, not for every request
+
 	mu      sync.Mutex
 	lost    map[regions.Name]bool
 	changes []internet.Change
@@ -48,14 +50,14 @@ type Fake struct {
 
 // New returns a fake whose shop has a bug, or none.
 func New(bug shoptest.Bug) *Fake {
-	f := &Fake{lost: map[regions.Name]bool{}}
+	f := &Fake{catalog: regions.Default(), lost: map[regions.Name]bool{}}
 	f.Shop = &shoptest.Shop{Bug: bug, Before: f.reach}
 	return f
 }
 
 func (f *Fake) reach(_ context.Context, r *http.Request) error {
 	time.Sleep(time.Millisecond)
-	from, _ := regions.Default().Prefers(r.Header.Get("CF-IPCountry"))
+	from, _ := f.catalog.Prefers(r.Header.Get("CF-IPCountry"))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lost[from] {
@@ -101,7 +103,7 @@ func (f *Fake) Heal(_ context.Context, target string) error {
 
 // World is the fake as a scenario sees it; c is the cluster that it gets, which may be more than the fake itself.
 func (f *Fake) World(c scenario.Cluster) scenario.World {
-	return scenario.World{Catalog: regions.Default(), Cluster: c, Net: network{f.Shop, f}, Records: records{f}}
+	return scenario.World{Catalog: f.catalog, Cluster: c, Net: network{f.Shop, f}, Records: records{f}}
 }
 
 // network is the way to the shop.
