@@ -12,7 +12,7 @@ import (
 // Page is a result as people read it: on the terminal and in a file that needs nothing but a browser.
 type Page struct {
 	Title   string        // "": the scenario's name
-	Passed  string        // what it means that there is no violation
+	Means   string        // what it means that there is no violation
 	Summary [][2]string   // the figures that matter most: a label and a text
 	Charts  template.HTML // drawings, only in the file; "": none
 	Tables  []Table

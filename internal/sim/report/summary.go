@@ -9,7 +9,7 @@ import (
 func (l Loss) Page() (Page, error) {
 	charts, err := l.charts()
 	p := Page{
-		Passed: "Every acknowledged order exists once and reached its state; no payment was taken twice.",
+		Means: "Every acknowledged order exists once and reached its state; no payment was taken twice.",
 		Summary: [][2]string{
 			{"load", fmt.Sprintf("%d arrivals (%d dropped), %d requests in %.0f s", l.Load.Arrivals, l.Load.DroppedArrivals, l.Load.Requests, l.Load.DurationS)},
 			{"orders", fmt.Sprintf("%d acknowledged, %d unknown, %d refused, %d rows", l.Orders.Acknowledged, l.Orders.Unknown, l.Orders.Failed, l.Orders.Placed)},

@@ -33,7 +33,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Bug is a promise that a Shop breaks.
+// A Bug is a promise that a Shop breaks.
 type Bug string
 
 // The bugs. Each strikes the fifth order and some after it.

@@ -184,7 +184,7 @@ func (f Figures) page() report.Page {
 	}
 	return report.Page{
 		Title:  "Backup and restore",
-		Passed: "All that was acknowledged before the restored points is there, and no payment was taken twice.",
+		Means:  "All that was acknowledged before the restored points is there, and no payment was taken twice.",
 		Tables: []report.Table{losses, undone, lost, orphans},
 	}
 }

@@ -83,8 +83,8 @@ func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize
 			return nil, fmt.Errorf("bench: the size of a key: %w", err)
 		}
 		prefix, _, _ := strings.Cut(scan.Val(), ":")
-		total[prefix] = total[prefix] + bytes
-		keys[prefix] = keys[prefix] + 1
+		total[prefix] += bytes
+		keys[prefix]++
 	}
 	out := map[string]capacity.CacheSize{}
 	for prefix, n := range keys {

@@ -20,7 +20,7 @@ import (
 
 const eu = regions.Name("eu-west-1")
 
-// bug is what a fake does wrong while the region is lost.
+// A bug is what a fake does wrong while the region is lost.
 type bug string
 
 const (

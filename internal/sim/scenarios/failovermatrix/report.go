@@ -103,7 +103,7 @@ func (r *Row) count(before, after effects) {
 }
 
 // objectives are what a row is held against.
-func (r Row) objectives() []report.Objective {
+func (r *Row) objectives() []report.Objective {
 	name := strings.ReplaceAll(r.Fault, " ", "_")
 	out := []report.Objective{
 		report.AtMost(name+".entry_lives", "from the fault until new requests succeed, entry lives", recoveryObjective, r.Alive.RecoveredMs),
@@ -150,7 +150,7 @@ func (f Figures) page() report.Page {
 		Title: "Rows of " + string(f.Region), Note: "Reads, edits and orders of users at home in the region.",
 		Head: []string{"fault", "leases moved", "entry lives: new ok", "entry lost: new ok"},
 	}
-	p := report.Page{Title: "Failover matrix · " + string(f.Region), Passed: "Nothing was done twice, and what was acknowledged is there."}
+	p := report.Page{Title: "Failover matrix · " + string(f.Region), Means: "Nothing was done twice, and what was acknowledged is there."}
 	for _, r := range f.Rows {
 		lives.Rows = append(lives.Rows, []string{
 			r.Fault, report.Millis(r.WithdrawnMs),

@@ -148,8 +148,8 @@ func (f Figures) page() report.Page {
 		kinds.Rows = append(kinds.Rows, []string{kind, strconv.Itoa(c.Served), strconv.Itoa(c.Refused), strconv.Itoa(c.Failed)})
 	}
 	return report.Page{
-		Title:  "Overload",
-		Passed: "It was an overload, and the figures mean something.",
+		Title: "Overload",
+		Means: "It was an overload, and the figures mean something.",
 		Summary: [][2]string{
 			{"asked for", fmt.Sprintf("%.0f/s of %.0f/s", f.Asked, f.Capacity)},
 			{"goodput", fmt.Sprintf("%.1f/s (%.0f %%)", f.Goodput, 100*f.Goodput/f.Capacity)},

@@ -224,7 +224,7 @@ func (f Figures) page() report.Page {
 	}
 	return report.Page{
 		Title:  "Rolling upgrade",
-		Passed: "No request failed while the releases changed, and every invariant holds.",
+		Means:  "No request failed while the releases changed, and every invariant holds.",
 		Tables: []report.Table{passes, steps, sums, failures},
 	}
 }
