@@ -6,12 +6,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
+	"github.com/meridian-commerce/meridian/internal/event/kafka"
 	"github.com/meridian-commerce/meridian/internal/health"
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentmetrics"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
@@ -32,17 +32,17 @@ func relayModule(_ context.Context, s *stack) error {
 	if err := s.config.Require("kafka.brokers"); err != nil {
 		return err
 	}
-	producer, err := bus.NewProducer(busConfig(s.config))
+	producer, err := kafka.NewProducer(busConfig(s.config))
 	if err != nil {
 		return unusable(err)
 	}
 	s.closers.addFunc(producer.Close)
-	relay := outbox.NewRelay(s.db, producer, s.telemetry.Logger, s.telemetry.Metrics)
-	backlog := outbox.NewBacklog(s.db, s.telemetry.Metrics)
+	relay := eventsql.NewRelay(s.db, producer, s.telemetry.Logger, s.telemetry.Metrics)
+	backlog := eventsql.NewBacklog(s.db, s.telemetry.Metrics)
 	s.relay.elector, err = s.elect("relay",
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
 		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
-		lease.Work{Name: "sweep", Every: sweepEvery, Step: outbox.NewSweeper(s.db).Sweep})
+		lease.Work{Name: "sweep", Every: sweepEvery, Step: eventsql.NewSweeper(s.db).Sweep})
 	return err
 }
 
@@ -56,7 +56,7 @@ type relayProgress struct {
 func (p *relayProgress) watched(publish func(context.Context, regions.Name) (int, error)) func(context.Context, regions.Name) (int, error) {
 	return func(ctx context.Context, home regions.Name) (int, error) {
 		n, err := publish(ctx, home)
-		p.Step(time.Now(), home, err == nil && n < outbox.Batch)
+		p.Step(time.Now(), home, err == nil && n < eventsql.Batch)
 		return n, err
 	}
 }
@@ -88,7 +88,7 @@ func paymentModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return unusable(err)
 	}
-	consumer, err := bus.NewConsumer(busConfig(s.config), payment.ConsumerName, payment.NewConsumer(store, s.catalog).Handle,
+	consumer, err := kafka.NewConsumer(busConfig(s.config), payment.ConsumerName, payment.NewConsumer(store, s.catalog).Handle,
 		s.telemetry.Logger, s.telemetry.Metrics)
 	if err != nil {
 		return unusable(err)

@@ -61,7 +61,7 @@ const stockMatchesOrders = `/* every-region: the audit reads all rows */
 	WHERE coalesce(s.reserved, 0) <> coalesce(l.wanted, 0) OR coalesce(s.sold, 0) <> coalesce(l.got, 0)
 	ORDER BY 1`
 
-// Events are kept for seven days (outbox.Retention), so older orders are not looked at. The primary key of the
+// Events are kept for seven days (eventsql.Retention), so older orders are not looked at. The primary key of the
 // outbox refuses a second event of the same sequence.
 const oneEventPerChange = `/* every-region: the audit reads all rows */
 	SELECT coalesce(o.id, e.order_id), CASE WHEN o.id IS NULL THEN 'does not exist and has events ' || e.sequences

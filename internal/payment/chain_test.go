@@ -12,11 +12,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/meridian-commerce/meridian/internal/audit"
-	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
+	"github.com/meridian-commerce/meridian/internal/event/kafka"
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
 	"github.com/meridian-commerce/meridian/internal/nettest"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
 	"github.com/meridian-commerce/meridian/internal/payment/sandbox"
@@ -84,18 +84,18 @@ func (s *shop) instance(brokers []string, provider string, n int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	producer, err := bus.NewProducer(bus.Config{Brokers: brokers})
+	producer, err := kafka.NewProducer(kafka.Config{Brokers: brokers})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	consumer, err := bus.NewConsumer(bus.Config{Brokers: brokers}, payment.ConsumerName, s.consumer.Handle, discard, nil)
+	consumer, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, payment.ConsumerName, s.consumer.Handle, discard, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	work := []lease.Work{
-		{Name: "relay", Every: 20 * time.Millisecond, Step: outbox.NewRelay(s.db, producer, discard, nil).Publish},
+		{Name: "relay", Every: 20 * time.Millisecond, Step: eventsql.NewRelay(s.db, producer, discard, nil).Publish},
 		{Name: "payment", Every: 20 * time.Millisecond, Step: s.worker(client, time.Millisecond).Step},
-		{Name: "sweeper", Every: time.Second, Step: outbox.NewSweeper(s.db).Sweep},
+		{Name: "sweeper", Every: time.Second, Step: eventsql.NewSweeper(s.db).Sweep},
 	}
 	// Each instance is its own election: both believe that they hold the lease, as at a change of holders.
 	elector, err := lease.New(lease.Config{

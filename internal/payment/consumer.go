@@ -6,10 +6,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/money"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -29,8 +30,8 @@ func NewConsumer(s Store, c *regions.Catalog) *Consumer { return &Consumer{s, c}
 // Handle takes one event, any number of times. Events of other types than meridian.order.placed.v1 have no
 // effect. Errors: fault.Invalid for an event that will never have one, and otherwise those of the database, after
 // which it should be handled again.
-func (c *Consumer) Handle(ctx context.Context, e outbox.Event) error {
-	if e.Type != outbox.OrderPlaced {
+func (c *Consumer) Handle(ctx context.Context, e event.Event) error {
+	if e.Type != event.OrderPlaced {
 		return nil
 	}
 	p, err := c.payment(e)
@@ -38,7 +39,7 @@ func (c *Consumer) Handle(ctx context.Context, e outbox.Event) error {
 		return err
 	}
 	return c.store.InTx(ctx, func(tx sqldb.Tx) error {
-		first, err := outbox.Once(ctx, tx, e.Home, ConsumerName, e.ID)
+		first, err := eventsql.Once(ctx, tx, e.Home, ConsumerName, e.ID)
 		if err != nil {
 			return err
 		}
@@ -47,13 +48,13 @@ func (c *Consumer) Handle(ctx context.Context, e outbox.Event) error {
 				return err
 			}
 		}
-		return outbox.EffectDone(ctx, tx, e.Home, e.OrderID, e.Sequence)
+		return eventsql.EffectDone(ctx, tx, e.Home, e.OrderID, e.Sequence)
 	})
 }
 
 // payment returns the payment of an event's order. Its id is the order's own, as a payment's: a database that was
 // restored to a point before the payment makes the same one again, and the provider knows it.
-func (c *Consumer) payment(e outbox.Event) (Payment, error) {
+func (c *Consumer) payment(e event.Event) (Payment, error) {
 	var placed eventv1.OrderPlaced
 	if err := proto.Unmarshal(e.Payload, &placed); err != nil {
 		return Payment{}, fault.Wrap(err, fault.Invalid, "EVENT_MALFORMED", "the payload of event %s is not an OrderPlaced", e.ID)

@@ -13,9 +13,10 @@ import (
 	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
 	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -84,15 +85,15 @@ func (s *shop) exec(sql string, args ...any) {
 }
 
 // place places an order of one unit at 12.50 EUR as the order room does, and returns its id.
-func (s *shop) place() outbox.Event {
+func (s *shop) place() event.Event {
 	s.t.Helper()
 	ctx, orderID := s.t.Context(), id.New(id.Order, code)
 	payload, err := proto.Marshal(&eventv1.OrderPlaced{OrderId: orderID, UserId: "u", HomeRegion: string(home), Total: &moneyv1.Money{MinorUnits: 1250, Currency: "EUR"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	e := outbox.Event{
-		ID: id.New(id.Event, code), Home: home, OrderID: orderID, Sequence: 1, Type: outbox.OrderPlaced, Payload: payload,
+	e := event.Event{
+		ID: id.New(id.Event, code), Home: home, OrderID: orderID, Sequence: 1, Type: event.OrderPlaced, Payload: payload,
 		CreatedAt: time.Now().UTC().Truncate(time.Microsecond), AwaitsEffect: true,
 	}
 	err = s.db.InTx(ctx, func(tx sqldb.Tx) error {
@@ -108,7 +109,7 @@ func (s *shop) place() outbox.Event {
 		if _, err := tx.Exec(ctx, `UPDATE stock SET on_hand = on_hand - 1, reserved = reserved + 1 WHERE home_region = $1 AND sku = 'A'`, home); err != nil {
 			return err
 		}
-		return outbox.Append(ctx, tx, e)
+		return eventsql.Append(ctx, tx, e)
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -117,7 +118,7 @@ func (s *shop) place() outbox.Event {
 }
 
 // placed places an order whose event was consumed.
-func (s *shop) placed() outbox.Event {
+func (s *shop) placed() event.Event {
 	s.t.Helper()
 	e := s.place()
 	if err := s.consumer.Handle(s.t.Context(), e); err != nil {

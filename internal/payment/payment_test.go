@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/id"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/payment"
 )
 
@@ -58,7 +58,7 @@ func TestConsumer(t *testing.T) {
 	s := open(t)
 	e := s.place()
 	other := e
-	other.Type, other.Payload = outbox.OrderFulfilled, []byte("not an order")
+	other.Type, other.Payload = event.OrderFulfilled, []byte("not an order")
 	if err := s.consumer.Handle(t.Context(), other); err != nil {
 		t.Error(err)
 	}
@@ -87,12 +87,12 @@ func TestConsumer(t *testing.T) {
 func TestConsumerRefusesWhatIsNoOrder(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	for name, spoil := range map[string]func(e *outbox.Event){
-		"payload":       func(e *outbox.Event) { e.Payload = []byte{0xff} },
-		"no payload":    func(e *outbox.Event) { e.Payload = nil },
-		"another order": func(e *outbox.Event) { e.OrderID = id.New(id.Order, code) },
-		"no order id":   func(e *outbox.Event) { e.OrderID = "x" },
-		"another home":  func(e *outbox.Event) { e.Home = "us-east-1" },
+	for name, spoil := range map[string]func(e *event.Event){
+		"payload":       func(e *event.Event) { e.Payload = []byte{0xff} },
+		"no payload":    func(e *event.Event) { e.Payload = nil },
+		"another order": func(e *event.Event) { e.OrderID = id.New(id.Order, code) },
+		"no order id":   func(e *event.Event) { e.OrderID = "x" },
+		"another home":  func(e *event.Event) { e.Home = "us-east-1" },
 	} {
 		e := s.place()
 		spoil(&e)

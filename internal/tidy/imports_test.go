@@ -25,7 +25,7 @@ product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache internal/{domain}/{domain}metrics
 product    = product internal/checkout
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
-product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/outbox internal/bus internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
+product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/event internal/event/eventsql internal/event/kafka internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
 product    = product internal/order/orderredis internal/health internal/health/healthsql internal/rollout internal/capacity
 product    = product internal/credentials internal/redis
 
@@ -63,11 +63,11 @@ internal/account/token             : words
 internal/catalog/seed              : words internal/catalog
 internal/catalog/views             : words internal/cache internal/catalog
 internal/order/orderredis          : words internal/cache internal/order
-internal/order/ordersql            : internal/outbox internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
+internal/order/ordersql            : internal/event internal/event/eventsql internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
 internal/order/ordersql            : api/gen internal/rpc internal/telemetry internal/plant
-internal/payment                   : api/gen internal/sqldb internal/outbox internal/telemetry internal/plant
+internal/payment                   : api/gen internal/sqldb internal/event internal/event/eventsql internal/telemetry internal/plant
 internal/payment/providerhttp      : words internal/payment
-internal/payment/paymentsql        : internal/order internal/order/ordersql internal/outbox internal/plant
+internal/payment/paymentsql        : internal/order internal/order/ordersql internal/event internal/event/eventsql internal/plant
 internal/payment/sandbox           : words
 
 internal/rpc                       : words api/gen internal/checkout
@@ -82,8 +82,9 @@ internal/credentials/credentialstest :
 internal/redis                     : internal/credentials
 internal/redis/redistest           : internal/redis internal/credentials internal/credentials/credentialstest internal/nettest
 internal/cache                     : words internal/redis
-internal/outbox                    : words api/gen internal/sqldb internal/telemetry
-internal/bus                       : words internal/outbox internal/telemetry internal/credentials
+internal/event                     : words
+internal/event/eventsql            : words internal/event internal/sqldb
+internal/event/kafka               : words internal/event internal/telemetry internal/credentials
 internal/lease                     : words
 internal/lease/leasesql            : words internal/sqldb internal/lease
 internal/audit                     : words internal/sqldb

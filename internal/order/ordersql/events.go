@@ -8,8 +8,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/order"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -26,7 +27,7 @@ func queueEvent(ctx context.Context, batch *sqldb.Batch, eventID string, o order
 	if o.State == order.PendingPayment && loseEvent() {
 		return nil
 	}
-	return outbox.Queue(batch, outbox.Event{
+	return eventsql.Queue(batch, event.Event{
 		ID: eventID, Home: o.Home, OrderID: o.ID, Sequence: o.Version, Type: kind, Payload: encoded,
 		Traceparent: telemetry.Inject(ctx), CreatedAt: o.UpdatedAt, AwaitsEffect: o.State == order.PendingPayment,
 	})
@@ -35,14 +36,14 @@ func queueEvent(ctx context.Context, batch *sqldb.Batch, eventID string, o order
 func announce(o order.Order, paymentID string) (kind string, payload proto.Message) {
 	switch o.State {
 	case order.Confirmed:
-		return outbox.OrderConfirmed, &eventv1.OrderConfirmed{OrderId: o.ID, HomeRegion: string(o.Home), PaymentId: paymentID}
+		return event.OrderConfirmed, &eventv1.OrderConfirmed{OrderId: o.ID, HomeRegion: string(o.Home), PaymentId: paymentID}
 	case order.Fulfilled:
-		return outbox.OrderFulfilled, &eventv1.OrderFulfilled{OrderId: o.ID, HomeRegion: string(o.Home)}
+		return event.OrderFulfilled, &eventv1.OrderFulfilled{OrderId: o.ID, HomeRegion: string(o.Home)}
 	case order.Canceled:
-		return outbox.OrderCanceled, &eventv1.OrderCanceled{OrderId: o.ID, HomeRegion: string(o.Home), Reason: o.CancelReason}
+		return event.OrderCanceled, &eventv1.OrderCanceled{OrderId: o.ID, HomeRegion: string(o.Home), Reason: o.CancelReason}
 	case order.PendingPayment:
 	}
-	return outbox.OrderPlaced, &eventv1.OrderPlaced{OrderId: o.ID, UserId: o.UserID, HomeRegion: string(o.Home), Total: rpc.Money(o.Total)}
+	return event.OrderPlaced, &eventv1.OrderPlaced{OrderId: o.ID, UserId: o.UserID, HomeRegion: string(o.Home), Total: rpc.Money(o.Total)}
 }
 
 var placedEvents atomic.Int64

@@ -14,8 +14,8 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/order"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 )
 
 const day = 24 * time.Hour
@@ -26,7 +26,7 @@ var ordered = []struct {
 	days int
 }{
 	{"orders", 0}, {"order_lines", 0}, {"payments", 0}, {"ledger_entries", 0},
-	{"outbox", int(outbox.Retention / day)}, {"inbox", int(outbox.Retention / day)}, {"idempotency_keys", int(order.KeyLifetime / day)},
+	{"outbox", int(eventsql.Retention / day)}, {"inbox", int(eventsql.Retention / day)}, {"idempotency_keys", int(order.KeyLifetime / day)},
 }
 
 // orderSize measures what the orders in the database take.

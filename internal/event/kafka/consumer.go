@@ -1,4 +1,4 @@
-package bus
+package kafka
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/fault"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -32,7 +32,7 @@ const (
 
 // Handler has the effect of an event. An error means that it should be handled again; fault.Invalid that this
 // would be in vain.
-type Handler func(ctx context.Context, e outbox.Event) error
+type Handler func(ctx context.Context, e event.Event) error
 
 // Consumer reads events as a member of a group.
 type Consumer struct {
@@ -116,7 +116,7 @@ func (c *Consumer) consider(ctx context.Context, fetches kgo.Fetches) {
 // handleAll handles the records of a poll: each region's for a bounded time, so that one region whose database
 // does not answer delays the others by no more than that.
 func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
-	lanes := map[regions.Name]map[string][]outbox.Event{}
+	lanes := map[regions.Name]map[string][]event.Event{}
 	for _, r := range records {
 		e, err := decode(r)
 		if err != nil {
@@ -124,7 +124,7 @@ func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
 			continue
 		}
 		if lanes[e.Home] == nil {
-			lanes[e.Home] = map[string][]outbox.Event{}
+			lanes[e.Home] = map[string][]event.Event{}
 		}
 		lanes[e.Home][e.OrderID] = append(lanes[e.Home][e.OrderID], e)
 	}
@@ -139,7 +139,7 @@ func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
 	wg.Wait()
 }
 
-func (c *Consumer) handleLane(ctx context.Context, orders map[string][]outbox.Event) {
+func (c *Consumer) handleLane(ctx context.Context, orders map[string][]event.Event) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, perRegion)
 	for _, events := range orders {
@@ -155,8 +155,8 @@ func (c *Consumer) handleLane(ctx context.Context, orders map[string][]outbox.Ev
 }
 
 // handle has the effect of one event, if that succeeds in time.
-func (c *Consumer) handle(ctx context.Context, e outbox.Event) {
-	ctx, span := otel.Tracer("meridian/bus").Start(telemetry.Extract(ctx, e.Traceparent), "process "+e.Type,
+func (c *Consumer) handle(ctx context.Context, e event.Event) {
+	ctx, span := otel.Tracer("meridian/event").Start(telemetry.Extract(ctx, e.Traceparent), "process "+e.Type,
 		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.String("cloudevents.event_id", e.ID)))
 	defer span.End()
 	e.Traceparent = telemetry.Inject(ctx)
@@ -172,7 +172,7 @@ func (c *Consumer) handle(ctx context.Context, e outbox.Event) {
 }
 
 // try calls the handler until it succeeds, says that it never will, or ctx ends.
-func (c *Consumer) try(ctx context.Context, e outbox.Event) error {
+func (c *Consumer) try(ctx context.Context, e event.Event) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := c.handler(ctx, e)
 		if err == nil || fault.Is(err, fault.Invalid) {

@@ -1,4 +1,4 @@
-package outbox
+package eventsql
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -23,25 +24,18 @@ const (
 	retryAfter = time.Second      // until an event that could not be published is due again
 )
 
-// Publisher puts events on the bus. It is safe for concurrent use.
-type Publisher interface {
-	// Publish returns once the bus has all events durably, in their order for each order id. After an error any
-	// of them may be on the bus or not.
-	Publish(ctx context.Context, events []Event) error
-}
-
 // Relay publishes due events. It is safe for concurrent use; several relays of one region cost duplicates at
 // worst.
 type Relay struct {
 	db        sqldb.Querier
-	publisher Publisher
+	publisher event.Publisher
 	log       *slog.Logger
 	published *prometheus.CounterVec
 	lag       *prometheus.HistogramVec
 }
 
 // NewRelay returns a Relay. Its metrics are registered with reg, which may be nil.
-func NewRelay(db sqldb.Querier, p Publisher, log *slog.Logger, reg prometheus.Registerer) *Relay {
+func NewRelay(db sqldb.Querier, p event.Publisher, log *slog.Logger, reg prometheus.Registerer) *Relay {
 	return &Relay{
 		db: db, publisher: p, log: log,
 		published: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
@@ -90,25 +84,25 @@ const claimSQL = `WITH due AS MATERIALIZED (
 	WHERE o.home_region = $1 AND o.order_id = due.order_id AND o.sequence = due.sequence
 	RETURNING o.id, o.order_id, o.sequence, o.type, o.payload, o.traceparent, o.created_at, o.awaits_effect`
 
-func (r *Relay) claim(ctx context.Context, home regions.Name) ([]Event, error) {
+func (r *Relay) claim(ctx context.Context, home regions.Name) ([]event.Event, error) {
 	rows, err := r.db.Query(ctx, claimSQL, string(home), Batch, visibility)
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Event, error) {
-		e := Event{Home: home}
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.Event, error) {
+		e := event.Event{Home: home}
 		err := row.Scan(&e.ID, &e.OrderID, &e.Sequence, &e.Type, &e.Payload, &e.Traceparent, &e.CreatedAt, &e.AwaitsEffect)
 		return e, err
 	})
-	slices.SortFunc(events, func(a, b Event) int {
+	slices.SortFunc(events, func(a, b event.Event) int {
 		return cmp.Or(cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	return events, sqldb.Fault(err)
 }
 
 // done notes what was published and awaits nothing; the others are noted by their effect.
-func (r *Relay) done(ctx context.Context, home regions.Name, events []Event) error {
-	orders, ids := keys(events, func(e Event) bool { return !e.AwaitsEffect })
+func (r *Relay) done(ctx context.Context, home regions.Name, events []event.Event) error {
+	orders, ids := keys(events, func(e event.Event) bool { return !e.AwaitsEffect })
 	if len(ids) == 0 {
 		return nil
 	}
@@ -119,15 +113,15 @@ func (r *Relay) done(ctx context.Context, home regions.Name, events []Event) err
 
 // reschedule makes events due soon that could not be published; without it they are due after their visibility
 // time-out.
-func (r *Relay) reschedule(ctx context.Context, home regions.Name, events []Event) {
-	orders, ids := keys(events, func(Event) bool { return true })
+func (r *Relay) reschedule(ctx context.Context, home regions.Name, events []event.Event) {
+	orders, ids := keys(events, func(event.Event) bool { return true })
 	if _, err := r.db.Exec(ctx, `UPDATE outbox SET due_at = now() + $4::interval
 		WHERE home_region = $1 AND order_id = ANY($2) AND id = ANY($3) AND due_at IS NOT NULL`, string(home), orders, ids, retryAfter); err != nil {
 		r.log.WarnContext(ctx, "events that could not be published wait for their visibility time-out", "home", home, "events", len(events), "error", err)
 	}
 }
 
-func keys(events []Event, want func(Event) bool) (orders, ids []string) {
+func keys(events []event.Event, want func(event.Event) bool) (orders, ids []string) {
 	for _, e := range events {
 		if want(e) {
 			orders, ids = append(orders, e.OrderID), append(ids, e.ID)

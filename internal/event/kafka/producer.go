@@ -1,4 +1,4 @@
-package bus
+package kafka
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
 )
 
-// Producer implements outbox.Publisher. It is safe for concurrent use.
+// Producer implements event.Publisher. It is safe for concurrent use.
 type Producer struct {
 	client *kgo.Client
 	topic  topic
@@ -39,8 +39,8 @@ func NewProducer(c Config) (*Producer, error) {
 // Close gives up what is being published and closes the connections.
 func (p *Producer) Close() { p.client.Close() }
 
-// Publish implements outbox.Publisher. It takes at most about two seconds.
-func (p *Producer) Publish(ctx context.Context, events []outbox.Event) error {
+// Publish implements event.Publisher. It takes at most about two seconds.
+func (p *Producer) Publish(ctx context.Context, events []event.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
 	if err := p.topic.ensure(ctx); err != nil {
@@ -58,16 +58,16 @@ func (p *Producer) Publish(ctx context.Context, events []outbox.Event) error {
 		p.topic.forget()
 	}
 	if err != nil {
-		return fmt.Errorf("bus: publish %d events: %w", len(events), p.topic.link.explain(err))
+		return fmt.Errorf("kafka: publish %d events: %w", len(events), p.topic.link.explain(err))
 	}
 	return nil
 }
 
 // prepare makes the records, each with a span of its own that continues its event's trace; the caller ends them.
-func prepare(ctx context.Context, events []outbox.Event) ([]*kgo.Record, []trace.Span) {
+func prepare(ctx context.Context, events []event.Event) ([]*kgo.Record, []trace.Span) {
 	records, spans := make([]*kgo.Record, len(events)), make([]trace.Span, len(events))
 	for i, e := range events {
-		inner, span := otel.Tracer("meridian/bus").Start(telemetry.Extract(ctx, e.Traceparent), "publish "+e.Type,
+		inner, span := otel.Tracer("meridian/event").Start(telemetry.Extract(ctx, e.Traceparent), "publish "+e.Type,
 			trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("cloudevents.event_id", e.ID)))
 		records[i], spans[i] = encode(e, telemetry.Inject(inner)), span
 	}

@@ -1,4 +1,4 @@
-package bus
+package kafka
 
 import (
 	"fmt"
@@ -7,12 +7,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // encode makes a record of an event. traceparent is that of its publishing.
-func encode(e outbox.Event, traceparent string) *kgo.Record {
+func encode(e event.Event, traceparent string) *kgo.Record {
 	r := &kgo.Record{Topic: Topic, Key: []byte(e.OrderID), Value: e.Payload}
 	for _, h := range [...][2]string{
 		{"content-type", "application/protobuf"},
@@ -35,27 +35,27 @@ func encode(e outbox.Event, traceparent string) *kgo.Record {
 }
 
 // decode reads an event from a record; it does not know whether the event awaits an effect.
-func decode(r *kgo.Record) (outbox.Event, error) {
+func decode(r *kgo.Record) (event.Event, error) {
 	attributes := make(map[string]string, len(r.Headers))
 	for _, h := range r.Headers {
 		attributes[h.Key] = string(h.Value)
 	}
 	if v := attributes["ce_specversion"]; v != "1.0" {
-		return outbox.Event{}, fmt.Errorf("bus: record %s: CloudEvents version %.20q is not 1.0", at(r), v)
+		return event.Event{}, fmt.Errorf("kafka: record %s: CloudEvents version %.20q is not 1.0", at(r), v)
 	}
-	e := outbox.Event{
+	e := event.Event{
 		ID: attributes["ce_id"], Home: regions.Name(attributes["ce_homeregion"]), OrderID: string(r.Key),
 		Type: attributes["ce_type"], Payload: r.Value, Traceparent: attributes["ce_traceparent"],
 	}
 	var err error
 	if e.Sequence, err = strconv.ParseInt(attributes["ce_sequence"], 10, 64); err != nil {
-		return e, fmt.Errorf("bus: record %s: sequence: %w", at(r), err)
+		return e, fmt.Errorf("kafka: record %s: sequence: %w", at(r), err)
 	}
 	if e.CreatedAt, err = time.Parse(time.RFC3339Nano, attributes["ce_time"]); err != nil {
-		return e, fmt.Errorf("bus: record %s: time: %w", at(r), err)
+		return e, fmt.Errorf("kafka: record %s: time: %w", at(r), err)
 	}
 	if e.ID == "" || e.Home == "" || e.OrderID == "" || e.Type == "" {
-		return e, fmt.Errorf("bus: record %s: it lacks an id, a type, a home region or a key", at(r))
+		return e, fmt.Errorf("kafka: record %s: it lacks an id, a type, a home region or a key", at(r))
 	}
 	return e, nil
 }

@@ -1,4 +1,4 @@
-package bus_test
+package kafka_test
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/meridian-commerce/meridian/internal/bus"
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/kafka"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/nettest"
-	"github.com/meridian-commerce/meridian/internal/outbox"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -35,9 +35,9 @@ func broker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-func producer(t *testing.T, brokers []string) *bus.Producer {
+func producer(t *testing.T, brokers []string) *kafka.Producer {
 	t.Helper()
-	p, err := bus.NewProducer(bus.Config{Brokers: brokers})
+	p, err := kafka.NewProducer(kafka.Config{Brokers: brokers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +46,9 @@ func producer(t *testing.T, brokers []string) *bus.Producer {
 }
 
 // consume runs a consumer until the test ends.
-func consume(t *testing.T, brokers []string, group string, h bus.Handler) {
+func consume(t *testing.T, brokers []string, group string, h kafka.Handler) {
 	t.Helper()
-	c, err := bus.NewConsumer(bus.Config{Brokers: brokers}, group, h, discard, nil)
+	c, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, group, h, discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,43 +58,43 @@ func consume(t *testing.T, brokers []string, group string, h bus.Handler) {
 	t.Cleanup(func() { cancel(); <-ended })
 }
 
-func event(home regions.Name, order string, sequence int64) outbox.Event {
-	return outbox.Event{
-		ID: fmt.Sprintf("evt-%s-%d", order, sequence), Home: home, OrderID: order, Sequence: sequence, Type: outbox.OrderPlaced,
+func newEvent(home regions.Name, order string, sequence int64) event.Event {
+	return event.Event{
+		ID: fmt.Sprintf("evt-%s-%d", order, sequence), Home: home, OrderID: order, Sequence: sequence, Type: event.OrderPlaced,
 		Payload: []byte{1, 2, 3}, Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		CreatedAt: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC),
 	}
 }
 
 // receive waits for the next event.
-func receive(t *testing.T, from <-chan outbox.Event) outbox.Event {
+func receive(t *testing.T, from <-chan event.Event) event.Event {
 	t.Helper()
 	select {
 	case e := <-from:
 		return e
 	case <-time.After(5 * time.Minute):
 		t.Fatal("no event within five minutes")
-		return outbox.Event{}
+		return event.Event{}
 	}
 }
 
 func TestEventsArriveWholeAndInOrder(t *testing.T) {
 	t.Parallel()
 	b := broker(t).ListenAddrs()
-	got := make(chan outbox.Event, 100)
-	consume(t, b, "g", func(_ context.Context, e outbox.Event) error { got <- e; return nil })
-	want := map[string][]outbox.Event{}
-	var all []outbox.Event
+	got := make(chan event.Event, 100)
+	consume(t, b, "g", func(_ context.Context, e event.Event) error { got <- e; return nil })
+	want := map[string][]event.Event{}
+	var all []event.Event
 	for sequence := range int64(5) {
 		for order := range 4 {
-			e := event("eu-west-1", "ord"+strconv.Itoa(order), sequence+1)
+			e := newEvent("eu-west-1", "ord"+strconv.Itoa(order), sequence+1)
 			want[e.OrderID], all = append(want[e.OrderID], e), append(all, e)
 		}
 	}
 	if err := producer(t, b).Publish(t.Context(), all); err != nil {
 		t.Fatal(err)
 	}
-	arrived := map[string][]outbox.Event{}
+	arrived := map[string][]event.Event{}
 	for range all {
 		e := receive(t, got)
 		arrived[e.OrderID] = append(arrived[e.OrderID], e)
@@ -107,7 +107,7 @@ func TestEventsArriveWholeAndInOrder(t *testing.T) {
 func TestRecordIsACloudEvent(t *testing.T) {
 	t.Parallel()
 	b := broker(t).ListenAddrs()
-	if err := producer(t, b).Publish(t.Context(), []outbox.Event{event("eu-west-1", "ord", 7)}); err != nil {
+	if err := producer(t, b).Publish(t.Context(), []event.Event{newEvent("eu-west-1", "ord", 7)}); err != nil {
 		t.Fatal(err)
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(b...), kgo.ConsumeTopics("meridian.orders"))
@@ -137,10 +137,10 @@ func TestRecordIsACloudEvent(t *testing.T) {
 func TestFailedEventIsTriedAgainAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	b := broker(t).ListenAddrs()
-	got := make(chan outbox.Event, 10)
+	got := make(chan event.Event, 10)
 	var mu sync.Mutex
 	tries := map[string]int{}
-	consume(t, b, "g", func(_ context.Context, e outbox.Event) error {
+	consume(t, b, "g", func(_ context.Context, e event.Event) error {
 		mu.Lock()
 		tries[e.OrderID]++
 		n := tries[e.OrderID]
@@ -156,8 +156,8 @@ func TestFailedEventIsTriedAgainAndOthersGoOn(t *testing.T) {
 		got <- e
 		return nil
 	})
-	if err := producer(t, b).Publish(t.Context(), []outbox.Event{
-		event("us-east-1", "lost", 1), event("eu-west-1", "broken", 1), event("eu-west-1", "flaky", 1), event("eu-west-1", "fine", 1),
+	if err := producer(t, b).Publish(t.Context(), []event.Event{
+		newEvent("us-east-1", "lost", 1), newEvent("eu-west-1", "broken", 1), newEvent("eu-west-1", "flaky", 1), newEvent("eu-west-1", "fine", 1),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestFailedEventIsTriedAgainAndOthersGoOn(t *testing.T) {
 		t.Error(diff)
 	}
 	// The next poll comes although the lost region still fails.
-	if err := producer(t, b).Publish(t.Context(), []outbox.Event{event("eu-west-1", "later", 1)}); err != nil {
+	if err := producer(t, b).Publish(t.Context(), []event.Event{newEvent("eu-west-1", "later", 1)}); err != nil {
 		t.Fatal(err)
 	}
 	if e := receive(t, got); e.OrderID != "later" {
@@ -184,9 +184,9 @@ func TestHandledEventsAreNotReadAgainByTheGroup(t *testing.T) {
 	t.Parallel()
 	b := broker(t).ListenAddrs()
 	p := producer(t, b)
-	seen := make(chan outbox.Event, 10)
+	seen := make(chan event.Event, 10)
 	run := func() (stop func()) {
-		c, err := bus.NewConsumer(bus.Config{Brokers: b}, "g", func(_ context.Context, e outbox.Event) error { seen <- e; return nil }, discard, nil)
+		c, err := kafka.NewConsumer(kafka.Config{Brokers: b}, "g", func(_ context.Context, e event.Event) error { seen <- e; return nil }, discard, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestHandledEventsAreNotReadAgainByTheGroup(t *testing.T) {
 		return func() { cancel(); <-ended }
 	}
 	publish := func(order string) {
-		if err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", order, 1)}); err != nil {
+		if err := p.Publish(t.Context(), []event.Event{newEvent("eu-west-1", order, 1)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,9 +226,9 @@ func TestBusComesAndLosesItsData(t *testing.T) {
 	at := netip.MustParseAddrPort(nettest.Address(t))
 	b := []string{at.String()}
 	p := producer(t, b)
-	got := make(chan outbox.Event, 1000)
-	consume(t, b, "g", func(_ context.Context, e outbox.Event) error { got <- e; return nil })
-	if err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", "none", 1)}); err == nil {
+	got := make(chan event.Event, 1000)
+	consume(t, b, "g", func(_ context.Context, e event.Event) error { got <- e; return nil })
+	if err := p.Publish(t.Context(), []event.Event{newEvent("eu-west-1", "none", 1)}); err == nil {
 		t.Fatal("published without a broker")
 	}
 	for life := range 2 {
@@ -239,7 +239,7 @@ func TestBusComesAndLosesItsData(t *testing.T) {
 		began := time.Now()
 		for i := 0; ; i++ { // as the relay does, until the effect is there
 			name := fmt.Sprintf("life%d-%d", life, i)
-			err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", name, 1)})
+			err := p.Publish(t.Context(), []event.Event{newEvent("eu-west-1", name, 1)})
 			if err == nil && arrives(got, fmt.Sprintf("life%d", life)) {
 				t.Logf("life %d: %v, after %d tries", life, time.Since(began), i)
 				break
@@ -250,7 +250,7 @@ func TestBusComesAndLosesItsData(t *testing.T) {
 	}
 }
 
-func arrives(from <-chan outbox.Event, prefix string) bool {
+func arrives(from <-chan event.Event, prefix string) bool {
 	for timeout := time.After(time.Second); ; {
 		select {
 		case e := <-from:
@@ -265,10 +265,10 @@ func arrives(from <-chan outbox.Event, prefix string) bool {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	if _, err := bus.NewProducer(bus.Config{}); !errors.Is(err, bus.ErrConfig) {
+	if _, err := kafka.NewProducer(kafka.Config{}); !errors.Is(err, kafka.ErrConfig) {
 		t.Errorf("no brokers: %v", err)
 	}
-	if _, err := bus.NewConsumer(bus.Config{Brokers: []string{"127.0.0.1:1"}}, "", nil, discard, nil); !errors.Is(err, bus.ErrConfig) {
+	if _, err := kafka.NewConsumer(kafka.Config{Brokers: []string{"127.0.0.1:1"}}, "", nil, discard, nil); !errors.Is(err, kafka.ErrConfig) {
 		t.Errorf("no group: %v", err)
 	}
 }

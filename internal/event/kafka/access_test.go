@@ -1,4 +1,4 @@
-package bus_test
+package kafka_test
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/meridian-commerce/meridian/internal/bus"
 	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
-	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/kafka"
 )
 
 const scram512, user = "SCRAM-SHA-512", "meridian"
@@ -39,15 +39,15 @@ func likeKafka(b *kfake.Cluster) {
 }
 
 // publish publishes one event, and again until it is on the bus or the error is a final one.
-func publish(t *testing.T, c bus.Config, final func(error) bool) error {
+func publish(t *testing.T, c kafka.Config, final func(error) bool) error {
 	t.Helper()
-	p, err := bus.NewProducer(c)
+	p, err := kafka.NewProducer(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
 	for deadline := time.Now().Add(5 * time.Minute); ; {
-		err := p.Publish(t.Context(), []outbox.Event{event("eu-west-1", "ord", 1)})
+		err := p.Publish(t.Context(), []event.Event{newEvent("eu-west-1", "ord", 1)})
 		if err == nil || final(err) || time.Now().After(deadline) {
 			return err
 		}
@@ -62,14 +62,14 @@ func TestWhoIsLetIn(t *testing.T) {
 	for mechanism, password := range map[string]string{scram512: "of-scram", "PLAIN": "of-plain"} {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
-			c := bus.Config{Brokers: b.ListenAddrs(), TLS: true, CAFile: authority.File, SASL: bus.SASL{
+			c := kafka.Config{Brokers: b.ListenAddrs(), TLS: true, CAFile: authority.File, SASL: kafka.SASL{
 				Mechanism: mechanism, Username: user, PasswordFile: credentialstest.PasswordFile(t, password),
 			}}
 			if err := publish(t, c, never); err != nil {
 				t.Fatal(err)
 			}
-			got := make(chan outbox.Event, 10)
-			consumer, err := bus.NewConsumer(c, "of "+mechanism, func(_ context.Context, e outbox.Event) error { got <- e; return nil }, discard, nil)
+			got := make(chan event.Event, 10)
+			consumer, err := kafka.NewConsumer(c, "of "+mechanism, func(_ context.Context, e event.Event) error { got <- e; return nil }, discard, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,25 +88,25 @@ func TestWhoIsLetIn(t *testing.T) {
 func TestWhoIsNot(t *testing.T) {
 	t.Parallel()
 	b, authority := secured(t)
-	kafka, authorityToo := secured(t)
-	likeKafka(kafka)
-	c := func(change func(*bus.Config)) bus.Config {
-		c := bus.Config{Brokers: b.ListenAddrs(), TLS: true, CAFile: authority.File, SASL: bus.SASL{
+	strict, authorityToo := secured(t)
+	likeKafka(strict)
+	c := func(change func(*kafka.Config)) kafka.Config {
+		c := kafka.Config{Brokers: b.ListenAddrs(), TLS: true, CAFile: authority.File, SASL: kafka.SASL{
 			Mechanism: scram512, Username: user, PasswordFile: credentialstest.PasswordFile(t, "guess"),
 		}}
 		change(&c)
 		return c
 	}
 	for name, tc := range map[string]struct {
-		change func(*bus.Config)
+		change func(*kafka.Config)
 		says   string
 	}{
-		"refused by Kafka":  {func(c *bus.Config) { c.Brokers, c.CAFile = kafka.ListenAddrs(), authorityToo.File }, "sign in: SASL_AUTHENTICATION_FAILED"},
-		"wrong password":    {func(*bus.Config) {}, "sign in: EOF"},
-		"no such user":      {func(c *bus.Config) { c.SASL.Username = "nobody" }, "sign in: EOF"},
-		"wrong by PLAIN":    {func(c *bus.Config) { c.SASL.Mechanism = "PLAIN" }, "sign in: EOF"},
-		"nobody":            {func(c *bus.Config) { c.SASL = bus.SASL{} }, "SASL"},
-		"another authority": {func(c *bus.Config) { c.CAFile = credentialstest.NewAuthority(t).File }, "certificate signed by unknown authority"},
+		"refused by Kafka":  {func(c *kafka.Config) { c.Brokers, c.CAFile = strict.ListenAddrs(), authorityToo.File }, "sign in: SASL_AUTHENTICATION_FAILED"},
+		"wrong password":    {func(*kafka.Config) {}, "sign in: EOF"},
+		"no such user":      {func(c *kafka.Config) { c.SASL.Username = "nobody" }, "sign in: EOF"},
+		"wrong by PLAIN":    {func(c *kafka.Config) { c.SASL.Mechanism = "PLAIN" }, "sign in: EOF"},
+		"nobody":            {func(c *kafka.Config) { c.SASL = kafka.SASL{} }, "SASL"},
+		"another authority": {func(c *kafka.Config) { c.CAFile = credentialstest.NewAuthority(t).File }, "certificate signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +118,7 @@ func TestWhoIsNot(t *testing.T) {
 	}
 	t.Run("until the password is right", func(t *testing.T) {
 		t.Parallel()
-		c := c(func(*bus.Config) {})
+		c := c(func(*kafka.Config) {})
 		if err := publish(t, c, func(err error) bool {
 			credentialstest.Rotate(t, c.SASL.PasswordFile, "of-scram")
 			return false
@@ -131,18 +131,18 @@ func TestWhoIsNot(t *testing.T) {
 func TestConfigRefuses(t *testing.T) {
 	t.Parallel()
 	authority, file := credentialstest.NewAuthority(t), credentialstest.PasswordFile(t, "secret")
-	for name, c := range map[string]bus.Config{
+	for name, c := range map[string]kafka.Config{
 		"authorities without TLS": {CAFile: authority.File},
 		"no such authorities":     {TLS: true, CAFile: "absent"},
-		"another mechanism":       {SASL: bus.SASL{Mechanism: "GSSAPI", Username: user, PasswordFile: file}},
-		"no mechanism":            {SASL: bus.SASL{Username: user, PasswordFile: file}},
-		"no user":                 {SASL: bus.SASL{Mechanism: scram512, PasswordFile: file}},
-		"no password":             {SASL: bus.SASL{Mechanism: scram512, Username: user}},
-		"no such password file":   {SASL: bus.SASL{Mechanism: scram512, Username: user, PasswordFile: "absent"}},
-		"PLAIN in clear text":     {SASL: bus.SASL{Mechanism: "PLAIN", Username: user, PasswordFile: file}},
+		"another mechanism":       {SASL: kafka.SASL{Mechanism: "GSSAPI", Username: user, PasswordFile: file}},
+		"no mechanism":            {SASL: kafka.SASL{Username: user, PasswordFile: file}},
+		"no user":                 {SASL: kafka.SASL{Mechanism: scram512, PasswordFile: file}},
+		"no password":             {SASL: kafka.SASL{Mechanism: scram512, Username: user}},
+		"no such password file":   {SASL: kafka.SASL{Mechanism: scram512, Username: user, PasswordFile: "absent"}},
+		"PLAIN in clear text":     {SASL: kafka.SASL{Mechanism: "PLAIN", Username: user, PasswordFile: file}},
 	} {
 		c.Brokers = []string{"127.0.0.1:1"}
-		if _, err := bus.NewProducer(c); !errors.Is(err, bus.ErrConfig) {
+		if _, err := kafka.NewProducer(c); !errors.Is(err, kafka.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

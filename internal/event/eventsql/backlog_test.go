@@ -1,4 +1,4 @@
-package outbox_test
+package eventsql_test
 
 import (
 	"testing"
@@ -6,14 +6,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/outbox"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 )
 
 func TestBacklog(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	reg := prometheus.NewPedanticRegistry()
-	b := outbox.NewBacklog(f.db, reg)
+	b := eventsql.NewBacklog(f.db, reg)
 	gauges := func() (events, seconds float64) {
 		t.Helper()
 		if n, err := b.Measure(t.Context(), home); n != 0 || err != nil {
@@ -28,7 +28,7 @@ func TestBacklog(t *testing.T) {
 	if events, seconds := gauges(); events != 0 || seconds != 0 {
 		t.Errorf("empty: %v events, the oldest %v s old", events, seconds)
 	}
-	old, elsewhere, awaiting := event("a", 2), event("x", 1), event("b", 1)
+	old, elsewhere, awaiting := newEvent("a", 2), newEvent("x", 1), newEvent("b", 1)
 	old.CreatedAt = old.CreatedAt.Add(-time.Hour)
 	elsewhere.Home = "us-east-1"
 	elsewhere.CreatedAt = elsewhere.CreatedAt.Add(-24 * time.Hour)

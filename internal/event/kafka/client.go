@@ -1,10 +1,10 @@
-// Package bus carries events over Kafka: topic meridian.orders, keyed by order id, CloudEvents 1.0 in binary mode
+// Package kafka carries events over Kafka: topic meridian.orders, keyed by order id, CloudEvents 1.0 in binary mode
 // (attributes as ce_ headers, the protobuf payload as the value).
 //
 // The bus may be down at any time, from the start too: clients connect by themselves once it is there, and only
 // Publish fails meanwhile. Delivery is at least once. A record that cannot be handled for a while is given up
 // here, because the outbox publishes an event that awaits an effect until the effect is done.
-package bus
+package kafka
 
 import (
 	"context"
@@ -93,11 +93,11 @@ func (t *topic) ensure(ctx context.Context) error {
 	req.Topics = append(req.Topics, one)
 	resp, err := req.RequestWith(ctx, t.client)
 	if err != nil {
-		return fmt.Errorf("bus: create topic: %w", t.link.explain(err))
+		return fmt.Errorf("kafka: create topic: %w", t.link.explain(err))
 	}
 	for _, made := range resp.Topics {
 		if err := kerr.ErrorForCode(made.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			return fmt.Errorf("bus: create topic: %w", err)
+			return fmt.Errorf("kafka: create topic: %w", err)
 		}
 	}
 	t.there.Store(true)

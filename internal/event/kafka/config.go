@@ -1,4 +1,4 @@
-package bus
+package kafka
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 )
 
 // ErrConfig is wrapped by errors about a bus configuration.
-var ErrConfig = errors.New("bus: bad configuration")
+var ErrConfig = errors.New("kafka: bad configuration")
 
 // Config says where a region's bus is and how to get into it.
 type Config struct {

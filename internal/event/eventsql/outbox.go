@@ -1,0 +1,49 @@
+// Package eventsql keeps events in the SQL database: the outbox (Append), its relay, and the inbox of consumers
+// (Once). An event that awaits an effect is published again until EffectDone was called, so a bus that lost its
+// data loses nothing. Every statement stays in one region.
+//
+// The events of one order are published in the order of their sequence as long as one relay works; a repeated
+// or a late one may arrive after its successors, and the sequence tells.
+package eventsql
+
+import (
+	"context"
+
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+)
+
+const insert = `INSERT INTO outbox (home_region, order_id, sequence, id, type, payload, traceparent, created_at, due_at, awaits_effect)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9)`
+
+// Append writes an event in the transaction of the change that it announces; it is due for publishing once
+// that commits. Errors are fault.Internal for an incomplete event, or the transaction's own.
+func Append(ctx context.Context, tx sqldb.Tx, e event.Event) error {
+	args, err := row(e)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, insert, args...)
+	return err
+}
+
+// Queue is Append as a part of a batch that the caller sends in its transaction.
+func Queue(batch *sqldb.Batch, e event.Event) error {
+	args, err := row(e)
+	if err != nil {
+		return err
+	}
+	batch.Queue(insert, args...)
+	return nil
+}
+
+func row(e event.Event) ([]any, error) {
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	payload := e.Payload
+	if payload == nil {
+		payload = []byte{} // NULL is not no payload
+	}
+	return []any{string(e.Home), e.OrderID, e.Sequence, e.ID, e.Type, payload, e.Traceparent, e.CreatedAt, e.AwaitsEffect}, nil
+}
