@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/event/kafka"
 	"github.com/meridian-commerce/meridian/internal/health"
@@ -88,8 +89,8 @@ func paymentModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return unusable(err)
 	}
-	consumer, err := kafka.NewConsumer(busConfig(s.config), payment.ConsumerName, payment.NewConsumer(store, s.catalog).Handle,
-		s.telemetry.Logger, s.telemetry.Metrics)
+	consumer, err := kafka.NewConsumer(busConfig(s.config), event.Consumer{Name: payment.ConsumerName, Types: []event.Type{event.OrderPlaced}},
+		payment.NewConsumer(store, s.catalog).Handle, s.telemetry.Logger, s.telemetry.Metrics)
 	if err != nil {
 		return unusable(err)
 	}

@@ -179,6 +179,13 @@ func TestEachViolationIsReportedAlone(t *testing.T) {
 			[]string{`INSERT INTO outbox SELECT home_region, 'ord_eu1_none', 1, 'evt_eu1_none', 'x', '', '', now(), now(), NULL, false FROM users` + eu + `true`},
 			audit.OneEventPerChange, "ord_eu1_none",
 		},
+		"an order and a stranger's event": {
+			[]string{
+				`INSERT INTO outbox SELECT home_region, 'ref_eu1_1', 1, 'evt_eu1_ref', 'x', '', '', now(), now(), NULL, false, 'refund' FROM users` + eu + `true`,
+				`DELETE FROM outbox` + eu + `order_id = 'ord_eu1_new'`,
+			},
+			audit.OneEventPerChange, "ord_eu1_new",
+		},
 		"an event without its effect": {
 			[]string{`UPDATE outbox SET created_at = now() - interval '2 minutes'` + eu + `order_id = 'ord_eu1_new'`},
 			audit.EventTakesEffect, "ord_eu1_new",

@@ -69,7 +69,7 @@ const oneEventPerChange = `/* every-region: the audit reads all rows */
 	FROM orders o FULL JOIN (
 		SELECT home_region, order_id, count(*) AS events, min(sequence) AS first, max(sequence) AS last,
 			string_agg(sequence::text, ',' ORDER BY sequence) AS sequences
-		FROM outbox GROUP BY home_region, order_id
+		FROM outbox WHERE aggregate_type = 'order' GROUP BY home_region, order_id
 	) e ON e.home_region = o.home_region AND e.order_id = o.id
 	WHERE o.id IS NULL OR (o.created_at > now() - interval '6 days'
 		AND (coalesce(e.events, 0) <> o.version OR e.first <> 1 OR e.last <> o.version))

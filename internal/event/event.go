@@ -1,48 +1,70 @@
-// Package event carries the changes of orders to whoever must react to them, and loses none: an event is
-// written in the transaction of its change, a relay publishes it at least once, and a consumer notes it in the
-// transaction of its effect, so that it takes effect once. Below it, eventsql has the statements and kafka the bus.
 package event
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// The types of events, which are CloudEvents types; meridian/event/v1 has the payload of each.
+// Type says what happened to which kind of aggregate: meridian.<aggregate>.<what happened>.v<version>. It is the
+// CloudEvents type; meridian/event/v1 has the payload of each.
+type Type string
+
+// The types of events.
 const (
-	OrderPlaced    = "meridian.order.placed.v1"
-	OrderConfirmed = "meridian.order.confirmed.v1"
-	OrderFulfilled = "meridian.order.fulfilled.v1"
-	OrderCanceled  = "meridian.order.canceled.v1"
+	OrderPlaced    Type = "meridian.order.placed.v1"
+	OrderConfirmed Type = "meridian.order.confirmed.v1"
+	OrderFulfilled Type = "meridian.order.fulfilled.v1"
+	OrderCanceled  Type = "meridian.order.canceled.v1"
 )
 
-// Event is one change of an order.
+// Aggregate returns the kind of thing that the type is about, or "" where the name does not follow the rule.
+func (t Type) Aggregate() Aggregate {
+	parts := strings.Split(string(t), ".")
+	if len(parts) != 4 || parts[0] != "meridian" || parts[2] == "" || !strings.HasPrefix(parts[3], "v") {
+		return ""
+	}
+	return Aggregate(parts[1])
+}
+
+// Aggregate is a kind of thing whose changes are events, such as an order: a noun whose plural takes an s.
+type Aggregate string
+
+// Topic is where the bus has the events of an aggregate: meridian.orders.
+func (a Aggregate) Topic() string { return "meridian." + string(a) + "s" }
+
+// Source is the CloudEvents source of an aggregate's events in a region: /meridian/orders/eu-west-1.
+func (a Aggregate) Source(home regions.Name) string {
+	return "/meridian/" + string(a) + "s/" + string(home)
+}
+
+// Event is one change of an aggregate. Which kind of aggregate it is follows from the type.
 type Event struct {
 	ID           string // evt_<code>_…
 	Home         regions.Name
-	OrderID      string
-	Sequence     int64 // the order's version after the change, from 1
-	Type         string
+	AggregateID  string
+	Sequence     int64 // the aggregate's version after the change, from 1
+	Type         Type
 	Payload      []byte // protobuf, the message of the type
 	Traceparent  string // W3C trace context of the change, or ""
 	CreatedAt    time.Time
 	AwaitsEffect bool // publish again until its effect was noted
 }
 
-// Validate returns fault.Internal for an event that lacks an attribute.
+// Validate returns fault.Internal for an event that lacks an attribute, or whose type does not follow the rule.
 func (e Event) Validate() error {
-	if e.ID == "" || e.Home == "" || e.OrderID == "" || e.Sequence < 1 || e.Type == "" {
-		return fault.New(fault.Internal, "EVENT_INCOMPLETE", "an event needs an id, a home region, an order, a sequence and a type")
+	if e.ID == "" || e.Home == "" || e.AggregateID == "" || e.Sequence < 1 || e.Type.Aggregate() == "" {
+		return fault.New(fault.Internal, "EVENT_INCOMPLETE", "an event needs an id, a home region, an aggregate, a sequence, and a type that names its aggregate")
 	}
 	return nil
 }
 
 // Publisher puts events on the bus. It is safe for concurrent use.
 type Publisher interface {
-	// Publish returns once the bus has all events durably, in their order for each order id. After an error any
+	// Publish returns once the bus has all events durably, in their order for each aggregate. After an error any
 	// of them may be on the bus or not.
 	Publish(ctx context.Context, events []Event) error
 }

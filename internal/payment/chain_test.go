@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/meridian-commerce/meridian/internal/audit"
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/event/kafka"
 	"github.com/meridian-commerce/meridian/internal/lease"
@@ -47,7 +48,7 @@ func TestChain(t *testing.T) {
 		if i == orders/2 {
 			cluster.Close()
 		}
-		ids = append(ids, s.place().OrderID)
+		ids = append(ids, s.place().AggregateID)
 		if i == 2*orders/3 {
 			cluster = startBroker(t, at)
 		}
@@ -88,7 +89,7 @@ func (s *shop) instance(brokers []string, provider string, n int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	consumer, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, payment.ConsumerName, s.consumer.Handle, discard, nil)
+	consumer, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, event.Consumer{Name: payment.ConsumerName, Types: []event.Type{event.OrderPlaced}}, s.consumer.Handle, discard, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func (c *Consumer) Handle(ctx context.Context, e event.Event) error {
 				return err
 			}
 		}
-		return eventsql.EffectDone(ctx, tx, e.Home, e.OrderID, e.Sequence)
+		return eventsql.EffectDone(ctx, tx, e.Home, e.AggregateID, e.Sequence)
 	})
 }
 
@@ -59,16 +59,16 @@ func (c *Consumer) payment(e event.Event) (Payment, error) {
 	if err := proto.Unmarshal(e.Payload, &placed); err != nil {
 		return Payment{}, fault.Wrap(err, fault.Invalid, "EVENT_MALFORMED", "the payload of event %s is not an OrderPlaced", e.ID)
 	}
-	home, err := id.Home(c.catalog, id.Order, e.OrderID)
-	if err != nil || home != e.Home || placed.GetOrderId() != e.OrderID {
-		return Payment{}, fault.New(fault.Invalid, "EVENT_MALFORMED", "event %s of region %s is about order %q and carries %q", e.ID, e.Home, e.OrderID, placed.GetOrderId())
+	home, err := id.Home(c.catalog, id.Order, e.AggregateID)
+	if err != nil || home != e.Home || placed.GetOrderId() != e.AggregateID {
+		return Payment{}, fault.New(fault.Invalid, "EVENT_MALFORMED", "event %s of region %s is about order %q and carries %q", e.ID, e.Home, e.AggregateID, placed.GetOrderId())
 	}
 	currency, err := money.ParseCurrency(placed.GetTotal().GetCurrency())
 	if err != nil || placed.GetTotal().GetMinorUnits() < 0 {
 		return Payment{}, fault.New(fault.Invalid, "EVENT_MALFORMED", "event %s has a total that is no amount", e.ID)
 	}
 	return Payment{
-		ID: id.Of(id.Payment, e.OrderID), Home: home, OrderID: e.OrderID, State: Created,
+		ID: id.Of(id.Payment, e.AggregateID), Home: home, OrderID: e.AggregateID, State: Created,
 		Amount: money.Money{Minor: placed.GetTotal().GetMinorUnits(), Currency: currency}, Traceparent: e.Traceparent,
 	}, nil
 }

@@ -93,7 +93,7 @@ func (s *shop) place() event.Event {
 		s.t.Fatal(err)
 	}
 	e := event.Event{
-		ID: id.New(id.Event, code), Home: home, OrderID: orderID, Sequence: 1, Type: event.OrderPlaced, Payload: payload,
+		ID: id.New(id.Event, code), Home: home, AggregateID: orderID, Sequence: 1, Type: event.OrderPlaced, Payload: payload,
 		CreatedAt: time.Now().UTC().Truncate(time.Microsecond), AwaitsEffect: true,
 	}
 	err = s.db.InTx(ctx, func(tx sqldb.Tx) error {

@@ -62,7 +62,7 @@ func TestConsumer(t *testing.T) {
 	if err := s.consumer.Handle(t.Context(), other); err != nil {
 		t.Error(err)
 	}
-	if got := s.states(e.OrderID); got != "pending_payment/none" {
+	if got := s.states(e.AggregateID); got != "pending_payment/none" {
 		t.Errorf("another event's effect: %s", got)
 	}
 	for range 2 {
@@ -75,7 +75,7 @@ func TestConsumer(t *testing.T) {
 	if err := s.consumer.Handle(t.Context(), twin); err != nil {
 		t.Fatal(err)
 	}
-	if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND state = 'created' AND due_at <= now() AND amount_minor = 1250 AND currency = 'EUR' AND id = $2`, home, id.Of(id.Payment, e.OrderID)); n != 1 {
+	if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND state = 'created' AND due_at <= now() AND amount_minor = 1250 AND currency = 'EUR' AND id = $2`, home, id.Of(id.Payment, e.AggregateID)); n != 1 {
 		t.Errorf("%d payments", n)
 	}
 	if n := s.count(`SELECT count(*) FROM outbox WHERE home_region = $1 AND due_at IS NULL`, home); n != 1 {
@@ -90,8 +90,8 @@ func TestConsumerRefusesWhatIsNoOrder(t *testing.T) {
 	for name, spoil := range map[string]func(e *event.Event){
 		"payload":       func(e *event.Event) { e.Payload = []byte{0xff} },
 		"no payload":    func(e *event.Event) { e.Payload = nil },
-		"another order": func(e *event.Event) { e.OrderID = id.New(id.Order, code) },
-		"no order id":   func(e *event.Event) { e.OrderID = "x" },
+		"another order": func(e *event.Event) { e.AggregateID = id.New(id.Order, code) },
+		"no order id":   func(e *event.Event) { e.AggregateID = "x" },
 		"another home":  func(e *event.Event) { e.Home = "us-east-1" },
 	} {
 		e := s.place()

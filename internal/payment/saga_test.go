@@ -65,7 +65,7 @@ func TestSaga(t *testing.T) {
 			if c.prepare != nil {
 				c.prepare(p)
 			}
-			orderID := s.placed().OrderID
+			orderID := s.placed().AggregateID
 			if c.before != nil {
 				c.before(s, orderID)
 			}
@@ -102,7 +102,7 @@ func TestWhatTheProviderDidBeforeARestoreIsTakenUp(t *testing.T) {
 			t.Parallel()
 			s, p := open(t), newScript()
 			w := s.worker(p, time.Minute)
-			orderID := s.placed().OrderID
+			orderID := s.placed().AggregateID
 			p.lose["authorize"] = 1
 			s.hurry()
 			if _, err := w.Step(t.Context(), home); err != nil {
@@ -129,7 +129,7 @@ func TestAContradictionIsNotSettled(t *testing.T) {
 	t.Parallel()
 	s, p := open(t), newScript()
 	w := s.worker(p, 0)
-	orderID := s.placed().OrderID
+	orderID := s.placed().AggregateID
 	s.settle(w)
 	s.exec(`UPDATE payments SET state = 'capturing', due_at = now() WHERE home_region = $1`, home)
 	for id := range p.standing {

@@ -100,7 +100,7 @@ func (f *fixture) lint() {
 
 func newEvent(order string, sequence int64) event.Event {
 	return event.Event{
-		ID: fmt.Sprintf("evt_%s_%d", order, sequence), Home: home, OrderID: order, Sequence: sequence, Type: event.OrderPlaced,
+		ID: fmt.Sprintf("evt_%s_%d", order, sequence), Home: home, AggregateID: order, Sequence: sequence, Type: event.OrderPlaced,
 		Payload: []byte("payload"), Traceparent: "trace", CreatedAt: time.Now().UTC().Truncate(time.Microsecond), AwaitsEffect: sequence == 1,
 	}
 }

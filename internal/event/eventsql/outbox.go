@@ -2,7 +2,7 @@
 // (Once). An event that awaits an effect is published again until EffectDone was called, so a bus that lost its
 // data loses nothing. Every statement stays in one region.
 //
-// The events of one order are published in the order of their sequence as long as one relay works; a repeated
+// The events of one aggregate are published in the order of their sequence as long as one relay works; a repeated
 // or a late one may arrive after its successors, and the sequence tells.
 package eventsql
 
@@ -13,8 +13,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
-const insert = `INSERT INTO outbox (home_region, order_id, sequence, id, type, payload, traceparent, created_at, due_at, awaits_effect)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), $9)`
+const insert = `INSERT INTO outbox (home_region, aggregate_type, order_id, sequence, id, type, payload, traceparent, created_at, due_at, awaits_effect)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), $10)`
 
 // Append writes an event in the transaction of the change that it announces; it is due for publishing once
 // that commits. Errors are fault.Internal for an incomplete event, or the transaction's own.
@@ -45,5 +45,5 @@ func row(e event.Event) ([]any, error) {
 	if payload == nil {
 		payload = []byte{} // NULL is not no payload
 	}
-	return []any{string(e.Home), e.OrderID, e.Sequence, e.ID, e.Type, payload, e.Traceparent, e.CreatedAt, e.AwaitsEffect}, nil
+	return []any{string(e.Home), e.Type.Aggregate(), e.AggregateID, e.Sequence, e.ID, e.Type, payload, e.Traceparent, e.CreatedAt, e.AwaitsEffect}, nil
 }

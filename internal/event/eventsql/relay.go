@@ -65,7 +65,7 @@ func (r *Relay) Publish(ctx context.Context, home regions.Name) (int, error) {
 		return 0, err
 	}
 	for _, e := range events {
-		r.published.WithLabelValues(string(home), e.Type).Inc()
+		r.published.WithLabelValues(string(home), string(e.Type)).Inc()
 		r.lag.WithLabelValues(string(home)).Observe(time.Since(e.CreatedAt).Seconds())
 	}
 	return len(events), r.done(ctx, home, events)
@@ -91,11 +91,11 @@ func (r *Relay) claim(ctx context.Context, home regions.Name) ([]event.Event, er
 	}
 	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (event.Event, error) {
 		e := event.Event{Home: home}
-		err := row.Scan(&e.ID, &e.OrderID, &e.Sequence, &e.Type, &e.Payload, &e.Traceparent, &e.CreatedAt, &e.AwaitsEffect)
+		err := row.Scan(&e.ID, &e.AggregateID, &e.Sequence, &e.Type, &e.Payload, &e.Traceparent, &e.CreatedAt, &e.AwaitsEffect)
 		return e, err
 	})
 	slices.SortFunc(events, func(a, b event.Event) int {
-		return cmp.Or(cmp.Compare(a.OrderID, b.OrderID), cmp.Compare(a.Sequence, b.Sequence))
+		return cmp.Or(cmp.Compare(a.AggregateID, b.AggregateID), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	return events, sqldb.Fault(err)
 }
@@ -124,7 +124,7 @@ func (r *Relay) reschedule(ctx context.Context, home regions.Name, events []even
 func keys(events []event.Event, want func(event.Event) bool) (orders, ids []string) {
 	for _, e := range events {
 		if want(e) {
-			orders, ids = append(orders, e.OrderID), append(ids, e.ID)
+			orders, ids = append(orders, e.AggregateID), append(ids, e.ID)
 		}
 	}
 	return orders, ids

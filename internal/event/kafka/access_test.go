@@ -69,7 +69,7 @@ func TestWhoIsLetIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := make(chan event.Event, 10)
-			consumer, err := kafka.NewConsumer(c, "of "+mechanism, func(_ context.Context, e event.Event) error { got <- e; return nil }, discard, nil)
+			consumer, err := kafka.NewConsumer(c, who("of "+mechanism), func(_ context.Context, e event.Event) error { got <- e; return nil }, discard, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestWhoIsLetIn(t *testing.T) {
 			ended := make(chan struct{})
 			go func() { consumer.Run(ctx); close(ended) }()
 			defer func() { cancel(); <-ended }()
-			if e := receive(t, got); e.OrderID != "ord" {
+			if e := receive(t, got); e.AggregateID != "ord" {
 				t.Errorf("got %+v", e)
 			}
 		})

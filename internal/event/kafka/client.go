@@ -1,32 +1,25 @@
-// Package kafka carries events over Kafka: topic meridian.orders, keyed by order id, CloudEvents 1.0 in binary mode
-// (attributes as ce_ headers, the protobuf payload as the value).
+// Package kafka is the event bus: a topic for each kind of aggregate, keyed by the aggregate's id, CloudEvents 1.0 in
+// binary mode (attributes as ce_ headers, the protobuf payload as the value).
 //
 // The bus may be down at any time, from the start too: clients connect by themselves once it is there, and only
 // Publish fails meanwhile. Delivery is at least once. A record that cannot be handled for a while is given up
-// here, because the outbox publishes an event that awaits an effect until the effect is done.
+// here, because the relay publishes an event again until each of its consumers has taken it.
 package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Topic is where the events of orders are.
-const Topic = "meridian.orders"
-
 const (
-	partitions  = 12
 	publishTime = 2 * time.Second // until a batch must be on the bus
-	adminTime   = 2 * time.Second // of one request about the topic or an offset
+	adminTime   = 2 * time.Second // of one request about topics or an offset
 )
 
 // connect makes a client; it does not wait for a broker.
@@ -70,55 +63,6 @@ func (l *link) explain(err error) error {
 		return fmt.Errorf("%w; the last attempt to connect and sign in: %w", err, *failure)
 	}
 	return err
-}
-
-// topic makes sure that Topic is there. It is safe for concurrent use.
-type topic struct {
-	client *kgo.Client
-	link   *link
-	there  atomic.Bool
-}
-
-// ensure creates the topic unless it was seen before.
-func (t *topic) ensure(ctx context.Context) error {
-	if t.there.Load() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, adminTime)
-	defer cancel()
-	req := kmsg.NewPtrCreateTopicsRequest()
-	req.TimeoutMillis = int32(adminTime.Milliseconds())
-	one := kmsg.NewCreateTopicsRequestTopic()
-	one.Topic, one.NumPartitions, one.ReplicationFactor = Topic, partitions, -1 // the brokers' default
-	req.Topics = append(req.Topics, one)
-	resp, err := req.RequestWith(ctx, t.client)
-	if err != nil {
-		return fmt.Errorf("kafka: create topic: %w", t.link.explain(err))
-	}
-	for _, made := range resp.Topics {
-		if err := kerr.ErrorForCode(made.ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			return fmt.Errorf("kafka: create topic: %w", err)
-		}
-	}
-	t.there.Store(true)
-	return nil
-}
-
-// gone reports whether err says that the topic or the group is not there, or that the topic is another one by the
-// same name, as after the bus lost its data.
-func gone(err error) bool {
-	for _, lost := range []error{kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InconsistentTopicID, kerr.GroupIDNotFound} {
-		if errors.Is(err, lost) {
-			return true
-		}
-	}
-	return false
-}
-
-// forget makes the client take the topic up anew: by itself it sticks to the first one that it saw.
-func (t *topic) forget() {
-	t.there.Store(false)
-	t.client.PurgeTopicsFromClient(Topic)
 }
 
 // logged logs a failure that is tried again.

@@ -13,16 +13,17 @@ import (
 
 // encode makes a record of an event. traceparent is that of its publishing.
 func encode(e event.Event, traceparent string) *kgo.Record {
-	r := &kgo.Record{Topic: Topic, Key: []byte(e.OrderID), Value: e.Payload}
+	aggregate := e.Type.Aggregate()
+	r := &kgo.Record{Topic: aggregate.Topic(), Key: []byte(e.AggregateID), Value: e.Payload}
 	for _, h := range [...][2]string{
 		{"content-type", "application/protobuf"},
 		{"ce_specversion", "1.0"},
 		{"ce_id", e.ID},
-		{"ce_source", "/meridian/orders/" + string(e.Home)},
-		{"ce_type", e.Type},
-		{"ce_subject", e.OrderID},
+		{"ce_source", aggregate.Source(e.Home)},
+		{"ce_type", string(e.Type)},
+		{"ce_subject", e.AggregateID},
 		{"ce_time", e.CreatedAt.UTC().Format(time.RFC3339Nano)},
-		{"ce_partitionkey", e.OrderID},
+		{"ce_partitionkey", e.AggregateID},
 		{"ce_sequence", strconv.FormatInt(e.Sequence, 10)},
 		{"ce_homeregion", string(e.Home)},
 		{"ce_traceparent", traceparent},
@@ -44,8 +45,8 @@ func decode(r *kgo.Record) (event.Event, error) {
 		return event.Event{}, fmt.Errorf("kafka: record %s: CloudEvents version %.20q is not 1.0", at(r), v)
 	}
 	e := event.Event{
-		ID: attributes["ce_id"], Home: regions.Name(attributes["ce_homeregion"]), OrderID: string(r.Key),
-		Type: attributes["ce_type"], Payload: r.Value, Traceparent: attributes["ce_traceparent"],
+		ID: attributes["ce_id"], Home: regions.Name(attributes["ce_homeregion"]), AggregateID: string(r.Key),
+		Type: event.Type(attributes["ce_type"]), Payload: r.Value, Traceparent: attributes["ce_traceparent"],
 	}
 	var err error
 	if e.Sequence, err = strconv.ParseInt(attributes["ce_sequence"], 10, 64); err != nil {
@@ -54,7 +55,7 @@ func decode(r *kgo.Record) (event.Event, error) {
 	if e.CreatedAt, err = time.Parse(time.RFC3339Nano, attributes["ce_time"]); err != nil {
 		return e, fmt.Errorf("kafka: record %s: time: %w", at(r), err)
 	}
-	if e.ID == "" || e.Home == "" || e.OrderID == "" || e.Type == "" {
+	if e.ID == "" || e.Home == "" || e.AggregateID == "" || e.Type == "" {
 		return e, fmt.Errorf("kafka: record %s: it lacks an id, a type, a home region or a key", at(r))
 	}
 	return e, nil

@@ -30,28 +30,28 @@ const (
 	maxPause    = time.Second
 )
 
-// Handler has the effect of an event. An error means that it should be handled again; fault.Invalid that this
-// would be in vain.
-type Handler func(ctx context.Context, e event.Event) error
-
-// Consumer reads events as a member of a group.
+// Consumer reads the events that somebody wants, as a member of the group of that name.
 type Consumer struct {
 	client  *kgo.Client
-	topic   topic
-	handler Handler
+	topics  *topics
+	who     event.Consumer
+	handler event.Handler
 	log     *slog.Logger
 	handled *prometheus.CounterVec
 }
 
 // NewConsumer returns a Consumer at once, whether a broker answers or not; it does nothing until Run. Errors wrap
 // ErrConfig. Its metrics are registered with reg, which may be nil.
-func NewConsumer(c Config, group string, h Handler, log *slog.Logger, reg prometheus.Registerer) (*Consumer, error) {
-	if group == "" || h == nil || log == nil {
-		return nil, fmt.Errorf("%w: a consumer needs a group, a handler and a logger", ErrConfig)
+func NewConsumer(c Config, who event.Consumer, h event.Handler, log *slog.Logger, reg prometheus.Registerer) (*Consumer, error) {
+	if h == nil || log == nil {
+		return nil, fmt.Errorf("%w: a consumer needs a handler and a logger", ErrConfig)
+	}
+	if err := who.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	client, l, err := connect(c,
-		kgo.ConsumerGroup(group),
-		kgo.ConsumeTopics(Topic),
+		kgo.ConsumerGroup(who.Name),
+		kgo.ConsumeTopics(who.Topics()...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // a bus that lost its data starts anew
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(10*time.Second),
@@ -62,20 +62,21 @@ func NewConsumer(c Config, group string, h Handler, log *slog.Logger, reg promet
 		return nil, err
 	}
 	return &Consumer{
-		client: client, topic: topic{client: client, link: l}, handler: h, log: log,
+		client: client, topics: newTopics(client, l), who: who, handler: h, log: log.With("consumer", who.Name),
 		handled: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_bus_events_total", Help: "Events taken from the bus, by outcome: done, invalid, or left to be published again.",
+			ConstLabels: prometheus.Labels{"consumer": who.Name}, // several consumers of a process share its registry
 		}, []string{"home", "type", "outcome"}),
 	}, nil
 }
 
-// Run handles events until ctx ends; then it leaves the group and closes the connections. Events of one order are
-// handled one after the other, those of different orders at the same time. Offsets are committed after the
+// Run handles events until ctx ends; then it leaves the group and closes the connections. Events of one aggregate
+// are handled one after the other, those of different ones at the same time. Offsets are committed after the
 // handling, so after a crash some events are handled again.
 func (c *Consumer) Run(ctx context.Context) {
 	defer c.client.Close()
 	for pause := firstPause; ctx.Err() == nil; {
-		if err := c.topic.ensure(ctx); err != nil {
+		if err := c.topics.ensure(ctx, c.who.Topics()); err != nil {
 			logged(ctx, c.log, "bus not reachable; trying again", err)
 			sleep(ctx, pause)
 			pause = min(2*pause, maxPause)
@@ -83,7 +84,7 @@ func (c *Consumer) Run(ctx context.Context) {
 		}
 		pause = firstPause
 		fetches := c.client.PollRecords(ctx, pollBatch)
-		c.consider(ctx, fetches)
+		c.reportErrors(ctx, fetches)
 		records := fetches.Records()
 		c.handleAll(ctx, records)
 		if len(records) > 0 && ctx.Err() == nil {
@@ -94,8 +95,8 @@ func (c *Consumer) Run(ctx context.Context) {
 	}
 }
 
-// consider looks at the errors of a poll. Most pass by themselves; a topic that was lost has to be taken up anew.
-func (c *Consumer) consider(ctx context.Context, fetches kgo.Fetches) {
+// reportErrors looks at the errors of a poll. Most pass by themselves; a topic that was lost has to be taken up anew.
+func (c *Consumer) reportErrors(ctx context.Context, fetches kgo.Fetches) {
 	var worst error
 	fetches.EachError(func(_ string, _ int32, err error) {
 		if !gone(worst) {
@@ -105,10 +106,10 @@ func (c *Consumer) consider(ctx context.Context, fetches kgo.Fetches) {
 	if worst == nil || ctx.Err() != nil {
 		return
 	}
-	logged(ctx, c.log, "bus not readable; trying again", c.topic.link.explain(worst))
+	logged(ctx, c.log, "bus not readable; trying again", c.topics.link.explain(worst))
 	if gone(worst) {
-		c.topic.forget()
-		c.client.AddConsumeTopics(Topic)
+		c.topics.forget(c.who.Topics())
+		c.client.AddConsumeTopics(c.who.Topics()...)
 	}
 	sleep(ctx, firstPause)
 }
@@ -116,36 +117,40 @@ func (c *Consumer) consider(ctx context.Context, fetches kgo.Fetches) {
 // handleAll handles the records of a poll: each region's for a bounded time, so that one region whose database
 // does not answer delays the others by no more than that.
 func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
-	lanes := map[regions.Name]map[string][]event.Event{}
+	byRegion := map[regions.Name]map[string][]event.Event{} // and by aggregate within it
 	for _, r := range records {
 		e, err := decode(r)
 		if err != nil {
 			logged(ctx, c.log, "record on the bus is no event of ours; it is skipped", err)
 			continue
 		}
-		if lanes[e.Home] == nil {
-			lanes[e.Home] = map[string][]event.Event{}
+		if !c.who.Wants(e.Type) {
+			continue
 		}
-		lanes[e.Home][e.OrderID] = append(lanes[e.Home][e.OrderID], e)
+		if byRegion[e.Home] == nil {
+			byRegion[e.Home] = map[string][]event.Event{}
+		}
+		byRegion[e.Home][e.AggregateID] = append(byRegion[e.Home][e.AggregateID], e)
 	}
 	var wg sync.WaitGroup
-	for _, orders := range lanes {
+	for _, aggregates := range byRegion {
 		wg.Go(func() {
 			limited, cancel := context.WithTimeout(ctx, handleLimit)
 			defer cancel()
-			c.handleLane(limited, orders)
+			c.handleRegion(limited, aggregates)
 		})
 	}
 	wg.Wait()
 }
 
-func (c *Consumer) handleLane(ctx context.Context, orders map[string][]event.Event) {
+func (c *Consumer) handleRegion(ctx context.Context, aggregates map[string][]event.Event) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, perRegion)
-	for _, events := range orders {
+	for _, events := range aggregates {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
+			// One after the other: the sequence of an aggregate is the order of its changes.
 			for _, e := range events {
 				c.handle(ctx, e)
 			}
@@ -156,7 +161,7 @@ func (c *Consumer) handleLane(ctx context.Context, orders map[string][]event.Eve
 
 // handle has the effect of one event, if that succeeds in time.
 func (c *Consumer) handle(ctx context.Context, e event.Event) {
-	ctx, span := otel.Tracer("meridian/event").Start(telemetry.Extract(ctx, e.Traceparent), "process "+e.Type,
+	ctx, span := otel.Tracer("meridian/event").Start(telemetry.Extract(ctx, e.Traceparent), "process "+string(e.Type),
 		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(attribute.String("cloudevents.event_id", e.ID)))
 	defer span.End()
 	e.Traceparent = telemetry.Inject(ctx)
@@ -166,9 +171,9 @@ func (c *Consumer) handle(ctx context.Context, e event.Event) {
 			outcome = "invalid"
 		}
 		span.SetStatus(codes.Error, err.Error())
-		c.log.WarnContext(ctx, "event was not handled", "event", e.ID, "type", e.Type, "order", e.OrderID, "home", e.Home, "outcome", outcome, "error", err)
+		c.log.WarnContext(ctx, "event was not handled", "event", e.ID, "type", e.Type, "aggregate", e.AggregateID, "home", e.Home, "outcome", outcome, "error", err)
 	}
-	c.handled.WithLabelValues(string(e.Home), e.Type, outcome).Inc()
+	c.handled.WithLabelValues(string(e.Home), string(e.Type), outcome).Inc()
 }
 
 // try calls the handler until it succeeds, says that it never will, or ctx ends.

@@ -46,9 +46,9 @@ func producer(t *testing.T, brokers []string) *kafka.Producer {
 }
 
 // consume runs a consumer until the test ends.
-func consume(t *testing.T, brokers []string, group string, h kafka.Handler) {
+func consume(t *testing.T, brokers []string, who event.Consumer, h event.Handler) {
 	t.Helper()
-	c, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, group, h, discard, nil)
+	c, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, who, h, discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,9 +58,14 @@ func consume(t *testing.T, brokers []string, group string, h kafka.Handler) {
 	t.Cleanup(func() { cancel(); <-ended })
 }
 
+// who wants what newEvent makes.
+func who(name string) event.Consumer {
+	return event.Consumer{Name: name, Types: []event.Type{event.OrderPlaced}}
+}
+
 func newEvent(home regions.Name, order string, sequence int64) event.Event {
 	return event.Event{
-		ID: fmt.Sprintf("evt-%s-%d", order, sequence), Home: home, OrderID: order, Sequence: sequence, Type: event.OrderPlaced,
+		ID: fmt.Sprintf("evt-%s-%d", order, sequence), Home: home, AggregateID: order, Sequence: sequence, Type: event.OrderPlaced,
 		Payload: []byte{1, 2, 3}, Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		CreatedAt: time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC),
 	}
@@ -82,13 +87,13 @@ func TestEventsArriveWholeAndInOrder(t *testing.T) {
 	t.Parallel()
 	b := broker(t).ListenAddrs()
 	got := make(chan event.Event, 100)
-	consume(t, b, "g", func(_ context.Context, e event.Event) error { got <- e; return nil })
+	consume(t, b, who("g"), func(_ context.Context, e event.Event) error { got <- e; return nil })
 	want := map[string][]event.Event{}
 	var all []event.Event
 	for sequence := range int64(5) {
 		for order := range 4 {
 			e := newEvent("eu-west-1", "ord"+strconv.Itoa(order), sequence+1)
-			want[e.OrderID], all = append(want[e.OrderID], e), append(all, e)
+			want[e.AggregateID], all = append(want[e.AggregateID], e), append(all, e)
 		}
 	}
 	if err := producer(t, b).Publish(t.Context(), all); err != nil {
@@ -97,7 +102,7 @@ func TestEventsArriveWholeAndInOrder(t *testing.T) {
 	arrived := map[string][]event.Event{}
 	for range all {
 		e := receive(t, got)
-		arrived[e.OrderID] = append(arrived[e.OrderID], e)
+		arrived[e.AggregateID] = append(arrived[e.AggregateID], e)
 	}
 	if diff := cmp.Diff(want, arrived); diff != "" {
 		t.Error(diff)
@@ -134,21 +139,53 @@ func TestRecordIsACloudEvent(t *testing.T) {
 	}
 }
 
+// A batch of several kinds of aggregates goes to a topic for each, and a consumer is handed the types that it wants.
+func TestEachAggregateHasItsTopic(t *testing.T) {
+	t.Parallel()
+	const refundMade, refundFailed event.Type = "meridian.refund.made.v1", "meridian.refund.failed.v1"
+	b := broker(t).ListenAddrs()
+	refunds, both := make(chan event.Event, 10), make(chan event.Event, 10)
+	for who, got := range map[string]chan event.Event{"refunds": refunds, "both": both} {
+		types := []event.Type{refundMade}
+		if who == "both" {
+			types = append(types, event.OrderPlaced)
+		}
+		consume(t, b, event.Consumer{Name: who, Types: types}, func(_ context.Context, e event.Event) error { got <- e; return nil })
+	}
+	var all []event.Event
+	for i, kind := range []event.Type{event.OrderPlaced, refundFailed, refundMade} {
+		e := newEvent("eu-west-1", "id", int64(i+1))
+		e.Type = kind
+		all = append(all, e)
+	}
+	if err := producer(t, b).Publish(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	if e := receive(t, refunds); e.Type != refundMade {
+		t.Errorf("who wants refunds got %s", e.Type)
+	}
+	got := []string{string(receive(t, both).Type), string(receive(t, both).Type)}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{string(event.OrderPlaced), string(refundMade)}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestFailedEventIsTriedAgainAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	b := broker(t).ListenAddrs()
 	got := make(chan event.Event, 10)
 	var mu sync.Mutex
 	tries := map[string]int{}
-	consume(t, b, "g", func(_ context.Context, e event.Event) error {
+	consume(t, b, who("g"), func(_ context.Context, e event.Event) error {
 		mu.Lock()
-		tries[e.OrderID]++
-		n := tries[e.OrderID]
+		tries[e.AggregateID]++
+		n := tries[e.AggregateID]
 		mu.Unlock()
 		switch {
-		case e.OrderID == "flaky" && n < 3:
+		case e.AggregateID == "flaky" && n < 3:
 			return errors.New("not now")
-		case e.OrderID == "broken":
+		case e.AggregateID == "broken":
 			return fault.New(fault.Invalid, "BROKEN", "never")
 		case e.Home == "us-east-1":
 			return errors.New("that region does not answer")
@@ -161,7 +198,7 @@ func TestFailedEventIsTriedAgainAndOthersGoOn(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	orders := []string{receive(t, got).OrderID, receive(t, got).OrderID}
+	orders := []string{receive(t, got).AggregateID, receive(t, got).AggregateID}
 	slices.Sort(orders)
 	if diff := cmp.Diff([]string{"fine", "flaky"}, orders); diff != "" {
 		t.Error(diff)
@@ -170,8 +207,8 @@ func TestFailedEventIsTriedAgainAndOthersGoOn(t *testing.T) {
 	if err := producer(t, b).Publish(t.Context(), []event.Event{newEvent("eu-west-1", "later", 1)}); err != nil {
 		t.Fatal(err)
 	}
-	if e := receive(t, got); e.OrderID != "later" {
-		t.Errorf("got %s", e.OrderID)
+	if e := receive(t, got); e.AggregateID != "later" {
+		t.Errorf("got %s", e.AggregateID)
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -186,7 +223,7 @@ func TestHandledEventsAreNotReadAgainByTheGroup(t *testing.T) {
 	p := producer(t, b)
 	seen := make(chan event.Event, 10)
 	run := func() (stop func()) {
-		c, err := kafka.NewConsumer(kafka.Config{Brokers: b}, "g", func(_ context.Context, e event.Event) error { seen <- e; return nil }, discard, nil)
+		c, err := kafka.NewConsumer(kafka.Config{Brokers: b}, who("g"), func(_ context.Context, e event.Event) error { seen <- e; return nil }, discard, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,10 +248,10 @@ func TestHandledEventsAreNotReadAgainByTheGroup(t *testing.T) {
 	publish("b")
 	for {
 		e := receive(t, seen)
-		if e.OrderID == "a" {
+		if e.AggregateID == "a" {
 			t.Error("the first event was handled again")
 		}
-		if e.OrderID == "b" {
+		if e.AggregateID == "b" {
 			return
 		}
 	}
@@ -227,7 +264,7 @@ func TestBusComesAndLosesItsData(t *testing.T) {
 	b := []string{at.String()}
 	p := producer(t, b)
 	got := make(chan event.Event, 1000)
-	consume(t, b, "g", func(_ context.Context, e event.Event) error { got <- e; return nil })
+	consume(t, b, who("g"), func(_ context.Context, e event.Event) error { got <- e; return nil })
 	if err := p.Publish(t.Context(), []event.Event{newEvent("eu-west-1", "none", 1)}); err == nil {
 		t.Fatal("published without a broker")
 	}
@@ -254,7 +291,7 @@ func arrives(from <-chan event.Event, prefix string) bool {
 	for timeout := time.After(time.Second); ; {
 		select {
 		case e := <-from:
-			if len(e.OrderID) > len(prefix) && e.OrderID[:len(prefix)] == prefix {
+			if len(e.AggregateID) > len(prefix) && e.AggregateID[:len(prefix)] == prefix {
 				return true
 			}
 		case <-timeout:
@@ -268,7 +305,7 @@ func TestConfig(t *testing.T) {
 	if _, err := kafka.NewProducer(kafka.Config{}); !errors.Is(err, kafka.ErrConfig) {
 		t.Errorf("no brokers: %v", err)
 	}
-	if _, err := kafka.NewConsumer(kafka.Config{Brokers: []string{"127.0.0.1:1"}}, "", nil, discard, nil); !errors.Is(err, kafka.ErrConfig) {
+	if _, err := kafka.NewConsumer(kafka.Config{Brokers: []string{"127.0.0.1:1"}}, who(""), nil, discard, nil); !errors.Is(err, kafka.ErrConfig) {
 		t.Errorf("no group: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel"
@@ -17,7 +18,7 @@ import (
 // Producer implements event.Publisher. It is safe for concurrent use.
 type Producer struct {
 	client *kgo.Client
-	topic  topic
+	topics *topics
 }
 
 // NewProducer returns a Producer at once, whether a broker answers or not. Errors wrap ErrConfig.
@@ -33,7 +34,7 @@ func NewProducer(c Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{client: client, topic: topic{client: client, link: l}}, nil
+	return &Producer{client: client, topics: newTopics(client, l)}, nil
 }
 
 // Close gives up what is being published and closes the connections.
@@ -43,7 +44,8 @@ func (p *Producer) Close() { p.client.Close() }
 func (p *Producer) Publish(ctx context.Context, events []event.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
-	if err := p.topic.ensure(ctx); err != nil {
+	names := topicsOf(events)
+	if err := p.topics.ensure(ctx, names); err != nil {
 		return err
 	}
 	records, spans := prepare(ctx, events)
@@ -55,21 +57,34 @@ func (p *Producer) Publish(ctx context.Context, events []event.Event) error {
 		span.End()
 	}
 	if gone(err) {
-		p.topic.forget()
+		p.topics.forget(names)
 	}
 	if err != nil {
-		return fmt.Errorf("kafka: publish %d events: %w", len(events), p.topic.link.explain(err))
+		return fmt.Errorf("kafka: publish %d events: %w", len(events), p.topics.link.explain(err))
 	}
 	return nil
 }
 
+// topicsOf returns the topics of events, each once.
+func topicsOf(events []event.Event) []string {
+	var names []string
+	for _, e := range events {
+		if name := e.Type.Aggregate().Topic(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // prepare makes the records, each with a span of its own that continues its event's trace; the caller ends them.
 func prepare(ctx context.Context, events []event.Event) ([]*kgo.Record, []trace.Span) {
-	records, spans := make([]*kgo.Record, len(events)), make([]trace.Span, len(events))
+	records := make([]*kgo.Record, len(events))
+	spans := make([]trace.Span, len(events))
 	for i, e := range events {
-		inner, span := otel.Tracer("meridian/event").Start(telemetry.Extract(ctx, e.Traceparent), "publish "+e.Type,
+		inner, span := otel.Tracer("meridian/event").Start(telemetry.Extract(ctx, e.Traceparent), "publish "+string(e.Type),
 			trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("cloudevents.event_id", e.ID)))
-		records[i], spans[i] = encode(e, telemetry.Inject(inner)), span
+		records[i] = encode(e, telemetry.Inject(inner))
+		spans[i] = span
 	}
 	return records, spans
 }

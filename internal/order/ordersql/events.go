@@ -28,12 +28,12 @@ func queueEvent(ctx context.Context, batch *sqldb.Batch, eventID string, o order
 		return nil
 	}
 	return eventsql.Queue(batch, event.Event{
-		ID: eventID, Home: o.Home, OrderID: o.ID, Sequence: o.Version, Type: kind, Payload: encoded,
+		ID: eventID, Home: o.Home, AggregateID: o.ID, Sequence: o.Version, Type: kind, Payload: encoded,
 		Traceparent: telemetry.Inject(ctx), CreatedAt: o.UpdatedAt, AwaitsEffect: o.State == order.PendingPayment,
 	})
 }
 
-func announce(o order.Order, paymentID string) (kind string, payload proto.Message) {
+func announce(o order.Order, paymentID string) (kind event.Type, payload proto.Message) {
 	switch o.State {
 	case order.Confirmed:
 		return event.OrderConfirmed, &eventv1.OrderConfirmed{OrderId: o.ID, HomeRegion: string(o.Home), PaymentId: paymentID}

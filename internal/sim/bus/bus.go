@@ -1,5 +1,5 @@
 // Package bus is a region's event bus on a laptop: an in-memory Kafka cluster of one broker, as a process of its
-// own. What it holds is gone when it ends; the outbox republishes what had no effect.
+// own. What it holds is gone when it ends; the outbox republishes what was not taken.
 package bus
 
 import (
@@ -10,11 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
-
-// Topic is where orders' events go. It exists from the start.
-const Topic = "meridian.orders"
-
-const partitions = 8
 
 // Run serves Kafka's protocol at addr until ctx ends.
 func Run(ctx context.Context, addr string) error {
@@ -28,7 +23,7 @@ func Run(ctx context.Context, addr string) error {
 	}
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1), kfake.Ports(number), kfake.ClusterID("meridian-"+addr),
-		kfake.SeedTopics(partitions, Topic), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(partitions),
+		kfake.AllowAutoTopicCreation(), // who uses it makes the topics; this is for a look at it by hand
 		// The cluster asks for a port of 127.0.0.1, and advertises what it is given.
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
 			var config net.ListenConfig

@@ -13,19 +13,20 @@ import (
 
 func TestPublishesAndConsumesAtItsAddress(t *testing.T) {
 	t.Parallel()
+	const topic = "meridian.orders"
 	addr := nettest.Address(t)
 	ctx := t.Context()
 	serving, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- bus.Run(serving, addr) }()
 
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup("test"), kgo.ConsumeTopics(bus.Topic),
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup("test"), kgo.ConsumeTopics(topic), kgo.AllowAutoTopicCreation(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.ProduceSync(ctx, &kgo.Record{Topic: bus.Topic, Key: []byte("ord_1"), Value: []byte("created")}).FirstErr(); err != nil {
+	if err := client.ProduceSync(ctx, &kgo.Record{Topic: topic, Key: []byte("ord_1"), Value: []byte("created")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	var values []string

@@ -262,6 +262,12 @@ CREATE TABLE product_views (
   batch       TEXT NOT NULL, -- the last batch of counts that was added, so that it is not added twice
   PRIMARY KEY (home_region, handle)
 ) PARTITION BY LIST (home_region);
+-- 00025_outbox_aggregate_type.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Whose change an event is: order_id holds the id of an aggregate of any type, and keeps its first name as long as
+-- releases run that know it by that.
+ALTER TABLE outbox ADD COLUMN aggregate_type TEXT NOT NULL DEFAULT 'order';
 -- 00035_product_views_by_views.sql
 -- +goose NO TRANSACTION
 -- +goose Up
