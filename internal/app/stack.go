@@ -80,6 +80,9 @@ func (s *stack) build(ctx context.Context) error {
 			return fmt.Errorf("app: module %s: %w", name, err)
 		}
 	}
+	if err := s.consume(modulesOf(c.Target)); err != nil {
+		return err
+	}
 	return s.serveOn(ctx)
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/event/kafka"
 	"github.com/meridian-commerce/meridian/internal/health"
@@ -22,10 +21,11 @@ import (
 
 // How long background work pauses when there was nothing to do.
 const (
-	relayEvery   = 150 * time.Millisecond
-	paymentEvery = 150 * time.Millisecond
-	sweepEvery   = 10 * time.Minute
-	backlogEvery = 5 * time.Second
+	relayEvery     = 150 * time.Millisecond
+	republishEvery = time.Second
+	paymentEvery   = 150 * time.Millisecond
+	sweepEvery     = 10 * time.Minute
+	backlogEvery   = 5 * time.Second
 )
 
 // relayModule publishes the outbox of every region whose lease this instance holds, and sweeps old rows.
@@ -38,12 +38,17 @@ func relayModule(_ context.Context, s *stack) error {
 		return unusable(err)
 	}
 	s.closers.addFunc(producer.Close)
-	relay := eventsql.NewRelay(s.db, producer, s.telemetry.Logger, s.telemetry.Metrics)
-	backlog := eventsql.NewBacklog(s.db, s.telemetry.Metrics)
+	consumers := consumersOf(s.registrations())
+	relay, err := eventsql.NewRelay(s.db, producer, consumers, s.telemetry.Logger, s.telemetry.Metrics)
+	if err != nil {
+		return err
+	}
+	backlog := eventsql.NewBacklog(s.db, consumers, s.telemetry.Metrics)
 	s.relay.elector, err = s.elect("relay",
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
 		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
-		lease.Work{Name: "sweep", Every: sweepEvery, Step: eventsql.NewSweeper(s.db).Sweep})
+		lease.Work{Name: "republish", Every: republishEvery, Step: relay.Republish},
+		lease.Work{Name: "sweep", Every: sweepEvery, Step: eventsql.NewSweeper(s.db, consumers).Sweep})
 	return err
 }
 
@@ -70,10 +75,10 @@ func (p *relayProgress) behind(now time.Time) (regions.Name, time.Duration) {
 	return p.Behind(now, p.elector.Held())
 }
 
-// paymentModule starts a payment for each placed order and moves the payments of every region whose lease this
+// paymentModule moves the payments of every region whose lease this
 // instance holds.
 func paymentModule(_ context.Context, s *stack) error {
-	if err := s.config.Require("kafka.brokers", "payment.provider_url"); err != nil {
+	if err := s.config.Require("payment.provider_url"); err != nil {
 		return err
 	}
 	provider, err := providerhttp.New(s.config.Payment.ProviderURL)
@@ -89,12 +94,6 @@ func paymentModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return unusable(err)
 	}
-	consumer, err := kafka.NewConsumer(busConfig(s.config), event.Consumer{Name: payment.ConsumerName, Types: []event.Type{event.OrderPlaced}},
-		payment.NewConsumer(store, s.catalog).Handle, s.telemetry.Logger, s.telemetry.Metrics)
-	if err != nil {
-		return unusable(err)
-	}
-	s.background = append(s.background, consumer.Run)
 	backlog := paymentmetrics.NewBacklog(store, s.telemetry.Metrics)
 	_, err = s.elect("payment",
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},

@@ -25,7 +25,7 @@ const (
 	StockConserved      = "stock-conserved"           // no count is negative, and on hand, reserved and sold are what was allotted
 	StockMatchesOrders  = "stock-matches-orders"      // reserved is what open orders want, sold what fulfilled ones got
 	OneEventPerChange   = "one-event-per-change"      // an order of version n has the events 1 to n
-	EventTakesEffect    = "event-takes-effect"        // an event is published, and has its effect, within the quiet time
+	EventTakesEffect    = "event-takes-effect"        // an event is published, and taken by each consumer that is owed it, within the quiet time; a taken one had its effect
 	RowsAtHome          = "rows-at-home"              // the ids of a row carry the code of the row's home region
 )
 

@@ -28,7 +28,7 @@ func clean(t *testing.T) *sqldb.DB {
 // fill replaces every row by those of a clean database.
 func fill(t *testing.T, db *sqldb.DB) {
 	t.Helper()
-	for _, table := range []string{"ledger_entries", "payments", "order_lines", "orders", "outbox", "inbox", "stock", "leases", "idempotency_keys", "carts", "credentials", "users"} {
+	for _, table := range []string{"ledger_entries", "payments", "order_lines", "orders", "outbox", "inbox", "pending_deliveries", "stock", "leases", "idempotency_keys", "carts", "credentials", "users"} {
 		exec(t, db, `DELETE FROM `+table)
 	}
 	for _, sql := range []string{
@@ -47,7 +47,9 @@ func fill(t *testing.T, db *sqldb.DB) {
 			SELECT r, 'led_' || c || '_' || n, a, 'pay_' || c || '_' || n, 'EUR', m, now() FROM homes, lives, (VALUES ('provider_receivable', 500), ('sales', -500)) e (a, m) WHERE p = 'captured'`,
 		`INSERT INTO outbox (home_region, order_id, sequence, id, type, payload, traceparent, created_at, due_at, awaits_effect)
 			SELECT r, 'ord_' || c || '_' || n, q, 'evt_' || c || '_' || n || q, CASE q WHEN 1 THEN 'meridian.order.placed.v1' ELSE 'x' END, '', '', now() - interval '10 s',
-				CASE WHEN p = '' THEN now() END, q = 1 FROM homes, lives, generate_series(1, v) q`,
+				NULL, q = 1 FROM homes, lives, generate_series(1, v) q`,
+		`INSERT INTO pending_deliveries (home_region, consumer, event_id, aggregate_id, sequence, due_at, created_at)
+			SELECT r, w, 'evt_' || c || '_' || n || '1', 'ord_' || c || '_' || n, 1, now(), now() - interval '10 s' FROM homes, lives, (VALUES ('payment'), ('mail')) consumers (w) WHERE p = '' OR w = 'payment'`,
 		`INSERT INTO inbox (home_region, consumer, event_id, created_at) SELECT r, 'payment', 'evt_' || c || '_' || n || '1', now() FROM homes, lives WHERE p <> ''`,
 	} {
 		exec(t, db, `WITH homes (r, c) AS (VALUES ('eu-west-1', 'eu1'), ('us-east-1', 'us1')),
@@ -186,21 +188,32 @@ func TestEachViolationIsReportedAlone(t *testing.T) {
 			},
 			audit.OneEventPerChange, "ord_eu1_new",
 		},
-		"an event without its effect": {
+		"an event that nobody takes": {
 			[]string{`UPDATE outbox SET created_at = now() - interval '2 minutes'` + eu + `order_id = 'ord_eu1_new'`},
 			audit.EventTakesEffect, "ord_eu1_new",
+		},
+		"an event that one of its consumers does not take": {
+			[]string{
+				`UPDATE outbox SET created_at = now() - interval '2 minutes'` + eu + `order_id = 'ord_eu1_paid' AND sequence = 2`,
+				`INSERT INTO pending_deliveries VALUES ('eu-west-1', 'mail', 'evt_eu1_paid2', 'ord_eu1_paid', 2, now(), now())`,
+			},
+			audit.EventTakesEffect, "ord_eu1_paid",
 		},
 		"an event that is not published": {
 			[]string{`UPDATE outbox SET created_at = now() - interval '2 minutes', due_at = now()` + eu + `order_id = 'ord_eu1_done' AND sequence = 3`},
 			audit.EventTakesEffect, "ord_eu1_done",
 		},
 		"an effect that is noted and was not had": {
-			[]string{`UPDATE outbox SET due_at = NULL` + eu + `order_id = 'ord_eu1_new'`},
+			[]string{`DELETE FROM pending_deliveries` + eu + `aggregate_id = 'ord_eu1_new' AND consumer = 'payment'`},
 			audit.EventTakesEffect, "ord_eu1_new",
 		},
 		"a user in another region": {
 			[]string{`INSERT INTO users SELECT 'ap-southeast-1', id, email, display_name, country, currency, created_at FROM users` + eu + `true`},
 			audit.RowsAtHome, "usr_eu1_1",
+		},
+		"a delivery owed in another region": {
+			[]string{`UPDATE pending_deliveries SET home_region = 'us-east-1'` + eu + `aggregate_id = 'ord_eu1_new' AND consumer = 'mail'`},
+			audit.RowsAtHome, "evt_eu1_new1",
 		},
 		"an effect noted in another region": {
 			[]string{`UPDATE inbox SET home_region = 'us-east-1'` + eu + `event_id = 'evt_eu1_done1'`},
@@ -268,7 +281,7 @@ func TestEveryInvariantIsPlanted(t *testing.T) {
 func TestADatabaseThatCannotBeReadIsNotClean(t *testing.T) {
 	t.Parallel()
 	db := clean(t)
-	exec(t, db, `DROP TABLE inbox`)
+	exec(t, db, `DROP TABLE credentials`)
 	got, err := audit.Run(t.Context(), db.Pool(), regions.Default(), 0)
 	if err == nil || !strings.Contains(fmt.Sprint(err), audit.RowsAtHome) {
 		t.Errorf("got %+v, %v", got, err)

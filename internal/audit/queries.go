@@ -76,13 +76,20 @@ const oneEventPerChange = `/* every-region: the audit reads all rows */
 	ORDER BY 1`
 
 const eventTakesEffect = `/* every-region: the audit reads all rows */
-	SELECT e.order_id, CASE WHEN e.due_at IS NULL THEN 'has no payment although the effect of its event ' || e.id || ' is noted as done'
-		WHEN e.awaits_effect THEN 'waits for the effect of its event ' || e.id || ' since ' || e.created_at::text
-		ELSE 'waits for the publishing of its event ' || e.id || ' since ' || e.created_at::text END
-	FROM outbox e LEFT JOIN payments p ON p.home_region = e.home_region AND p.order_id = e.order_id
-	WHERE (e.due_at IS NOT NULL AND e.created_at < now() - $1::interval)
-		OR (e.due_at IS NULL AND e.type = 'meridian.order.placed.v1' AND p.id IS NULL)
-	ORDER BY e.order_id, e.sequence`
+	SELECT e.order_id, CASE WHEN d.consumer IS NOT NULL THEN 'waits for ' || d.consumer || ' to take its event ' || e.id || ' since ' || e.created_at::text
+		WHEN e.due_at IS NOT NULL THEN 'waits for the publishing of its event ' || e.id || ' since ' || e.created_at::text
+		ELSE 'has no payment although its event ' || e.id || ' is noted as taken' END
+	FROM outbox e
+	LEFT JOIN (
+		SELECT p.home_region, p.event_id, p.consumer FROM pending_deliveries p
+		LEFT JOIN inbox i ON i.home_region = p.home_region AND i.consumer = p.consumer AND i.event_id = p.event_id
+		WHERE i.event_id IS NULL
+	) d ON d.home_region = e.home_region AND d.event_id = e.id
+	LEFT JOIN payments p ON p.home_region = e.home_region AND p.order_id = e.order_id
+	WHERE ((e.due_at IS NOT NULL OR d.consumer IS NOT NULL) AND e.created_at < now() - $1::interval)
+		OR (e.type = 'meridian.order.placed.v1' AND p.id IS NULL AND e.due_at IS NULL AND NOT EXISTS (
+			SELECT 1 FROM pending_deliveries o WHERE o.home_region = e.home_region AND o.consumer = 'payment' AND o.event_id = e.id))
+	ORDER BY e.order_id, e.sequence, d.consumer`
 
 const rowsAtHome = `/* every-region: the audit reads all rows */
 	SELECT x.id, 'is in a row of ' || x.found || ' at home in ' || x.home FROM (
@@ -100,6 +107,7 @@ const rowsAtHome = `/* every-region: the audit reads all rows */
 		UNION ALL SELECT home_region::text, 'outbox', id FROM outbox
 		UNION ALL SELECT home_region::text, 'outbox', order_id FROM outbox
 		UNION ALL SELECT home_region::text, 'inbox', event_id FROM inbox
+		UNION ALL SELECT home_region::text, 'pending_deliveries', event_id FROM pending_deliveries
 	) x LEFT JOIN unnest($1::text[], $2::text[]) AS r (name, code) ON r.name = x.home
 	WHERE r.code IS NULL OR split_part(x.id, '_', 2) <> r.code
 	ORDER BY x.id, x.found`

@@ -43,15 +43,14 @@ func (a Aggregate) Source(home regions.Name) string {
 
 // Event is one change of an aggregate. Which kind of aggregate it is follows from the type.
 type Event struct {
-	ID           string // evt_<code>_…
-	Home         regions.Name
-	AggregateID  string
-	Sequence     int64 // the aggregate's version after the change, from 1
-	Type         Type
-	Payload      []byte // protobuf, the message of the type
-	Traceparent  string // W3C trace context of the change, or ""
-	CreatedAt    time.Time
-	AwaitsEffect bool // publish again until its effect was noted
+	ID          string // evt_<code>_…
+	Home        regions.Name
+	AggregateID string
+	Sequence    int64 // the aggregate's version after the change, from 1
+	Type        Type
+	Payload     []byte // protobuf, the message of the type
+	Traceparent string // W3C trace context of the change, or ""
+	CreatedAt   time.Time
 }
 
 // Validate returns fault.Internal for an event that lacks an attribute, or whose type does not follow the rule.

@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 func TestTypes(t *testing.T) {
@@ -37,7 +39,10 @@ func TestTypes(t *testing.T) {
 
 func TestConsumer(t *testing.T) {
 	t.Parallel()
-	c := event.Consumer{Name: "c", Types: []event.Type{event.OrderPlaced, "meridian.refund.made.v1", event.OrderCanceled}}
+	c := event.Consumer{
+		Name: "c", Types: []event.Type{event.OrderPlaced, "meridian.refund.made.v1", event.OrderCanceled},
+		Effect: func(context.Context, sqldb.Tx, event.Event) error { return nil },
+	}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -50,6 +55,7 @@ func TestConsumer(t *testing.T) {
 	for name, spoil := range map[string]func(*event.Consumer){
 		"no name":  func(c *event.Consumer) { c.Name = "" },
 		"no types": func(c *event.Consumer) { c.Types = nil },
+		"nothing":  func(c *event.Consumer) { c.Effect = nil },
 		"no rule":  func(c *event.Consumer) { c.Types = append(c.Types, "placed") },
 	} {
 		c := c

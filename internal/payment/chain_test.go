@@ -18,7 +18,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
 	"github.com/meridian-commerce/meridian/internal/nettest"
-	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
 	"github.com/meridian-commerce/meridian/internal/payment/sandbox"
 	"github.com/meridian-commerce/meridian/regions"
@@ -75,6 +74,7 @@ func (s *shop) again() {
 	s.t.Helper()
 	s.hurry()
 	s.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND due_at IS NOT NULL`, home)
+	s.exec(`UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1`, home)
 }
 
 // instance runs an elector with all the background work, and another worker and relay beside it that hold no
@@ -89,14 +89,20 @@ func (s *shop) instance(brokers []string, provider string, n int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	consumer, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, event.Consumer{Name: payment.ConsumerName, Types: []event.Type{event.OrderPlaced}}, s.consumer.Handle, discard, nil)
+	consumer, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, s.consumer, eventsql.Once(s.db, s.consumer), discard, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	consumers := []event.Consumer{s.consumer}
+	relay, err := eventsql.NewRelay(s.db, producer, consumers, discard, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	work := []lease.Work{
-		{Name: "relay", Every: 20 * time.Millisecond, Step: eventsql.NewRelay(s.db, producer, discard, nil).Publish},
+		{Name: "relay", Every: 20 * time.Millisecond, Step: relay.Publish},
+		{Name: "republish", Every: 20 * time.Millisecond, Step: relay.Republish},
 		{Name: "payment", Every: 20 * time.Millisecond, Step: s.worker(client, time.Millisecond).Step},
-		{Name: "sweeper", Every: time.Second, Step: eventsql.NewSweeper(s.db).Sweep},
+		{Name: "sweeper", Every: time.Second, Step: eventsql.NewSweeper(s.db, consumers).Sweep},
 	}
 	// Each instance is its own election: both believe that they hold the lease, as at a change of holders.
 	elector, err := lease.New(lease.Config{

@@ -65,9 +65,8 @@ internal/catalog/views             : words internal/cache internal/catalog
 internal/order/orderredis          : words internal/cache internal/order
 internal/order/ordersql            : internal/event internal/event/eventsql internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
 internal/order/ordersql            : api/gen internal/rpc internal/telemetry internal/plant
-internal/payment                   : api/gen internal/sqldb internal/event internal/event/eventsql internal/telemetry internal/plant
+internal/payment                   : api/gen internal/sqldb internal/event internal/telemetry internal/plant
 internal/payment/providerhttp      : words internal/payment
-internal/payment/paymentsql        : internal/order internal/order/ordersql internal/event internal/event/eventsql internal/plant
 internal/payment/sandbox           : words
 
 internal/rpc                       : words api/gen internal/checkout
@@ -82,7 +81,7 @@ internal/credentials/credentialstest :
 internal/redis                     : internal/credentials
 internal/redis/redistest           : internal/redis internal/credentials internal/credentials/credentialstest internal/nettest
 internal/cache                     : words internal/redis
-internal/event                     : words
+internal/event                     : words internal/sqldb
 internal/event/eventsql            : words internal/event internal/sqldb
 internal/event/kafka               : words internal/event internal/telemetry internal/credentials
 internal/lease                     : words

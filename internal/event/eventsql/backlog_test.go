@@ -4,8 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 )
 
@@ -13,33 +15,55 @@ func TestBacklog(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	reg := prometheus.NewPedanticRegistry()
-	b := eventsql.NewBacklog(f.db, reg)
-	gauges := func() (events, seconds float64) {
+	b := eventsql.NewBacklog(f.db, []event.Consumer{f.mail, f.search}, reg)
+	gauges := func() map[string]float64 {
 		t.Helper()
 		if n, err := b.Measure(t.Context(), home); n != 0 || err != nil {
 			t.Fatalf("Measure: %d, %v", n, err)
 		}
 		families, err := reg.Gather()
-		if err != nil || len(families) != 2 {
-			t.Fatalf("%d metrics, %v", len(families), err)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return families[1].GetMetric()[0].GetGauge().GetValue(), families[0].GetMetric()[0].GetGauge().GetValue()
+		got := map[string]float64{}
+		for _, family := range families {
+			for _, m := range family.GetMetric() {
+				labels := ""
+				for _, l := range m.GetLabel() {
+					labels += " " + l.GetValue()
+				}
+				got[family.GetName()+labels] = m.GetGauge().GetValue()
+			}
+		}
+		return got
 	}
-	if events, seconds := gauges(); events != 0 || seconds != 0 {
-		t.Errorf("empty: %v events, the oldest %v s old", events, seconds)
+	expect := func(when string, open, mail, search, youngest, oldest float64) {
+		t.Helper()
+		got := gauges()
+		seconds := got["meridian_outbox_oldest_open_seconds eu-west-1"]
+		delete(got, "meridian_outbox_oldest_open_seconds eu-west-1")
+		want := map[string]float64{
+			"meridian_outbox_open_events eu-west-1":               open,
+			"meridian_outbox_pending_deliveries mail eu-west-1":   mail,
+			"meridian_outbox_pending_deliveries search eu-west-1": search,
+		}
+		if diff := cmp.Diff(want, got); diff != "" || seconds < youngest || seconds > oldest {
+			t.Errorf("%s: the oldest is %v s old\n%s", when, seconds, diff)
+		}
 	}
-	old, elsewhere, awaiting := newEvent("a", 2), newEvent("x", 1), newEvent("b", 1)
+	expect("empty", 0, 0, 0, 0, 0)
+	old, elsewhere, placed := newEvent("a", 2), newEvent("x", 1), newEvent("b", 1)
 	old.CreatedAt = old.CreatedAt.Add(-time.Hour)
 	elsewhere.Home = "us-east-1"
 	elsewhere.CreatedAt = elsewhere.CreatedAt.Add(-24 * time.Hour)
-	f.append(old, elsewhere, awaiting)
-	if events, seconds := gauges(); events != 2 || seconds < 3600 || seconds > 7200 {
-		t.Errorf("two wait: %v events, the oldest %v s old", events, seconds)
-	}
+	f.append(old, elsewhere, placed)
+	expect("two wait", 2, 0, 0, 3600, 7200)
 	f.step(2)
-	if events, seconds := gauges(); events != 1 || seconds > 1800 {
-		t.Errorf("one awaits its effect: %v events, the oldest %v s old", events, seconds)
-	}
+	expect("one is published and pending", 1, 1, 1, 0, 1800)
+	f.take(f.mail, placed)
+	expect("for one of two", 1, 0, 1, 0, 1800)
+	f.take(f.search, placed)
+	expect("taken by all", 0, 0, 0, 0, 0)
 	b.Forget(home)
 	if families, err := reg.Gather(); len(families) != 0 || err != nil {
 		t.Errorf("forgotten: %d metrics, %v", len(families), err)

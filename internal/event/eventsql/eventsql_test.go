@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
@@ -26,14 +26,18 @@ func TestMain(m *testing.M) { sqltest.Main(m, ".") }
 
 const home regions.Name = "eu-west-1"
 
-// fixture is a database with a relay whose bus is a slice.
+var discard = slog.New(slog.DiscardHandler)
+
+// fixture is a database with two consumers and their relay, whose bus is a slice.
 type fixture struct {
-	t        testing.TB
-	db       *sqldb.DB
-	relay    *eventsql.Relay
-	recorder *localitylint.Recorder
+	t            testing.TB
+	db           *sqldb.DB
+	mail, search event.Consumer
+	relay        *eventsql.Relay
+	recorder     *localitylint.Recorder
 
 	mu        sync.Mutex
+	effects   map[string][]string // ids of events, by consumer
 	published []event.Event
 	down      error
 }
@@ -42,11 +46,67 @@ func open(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{t: t, recorder: &localitylint.Recorder{}}
 	f.db = sqltest.Open(t, f.recorder)
-	f.relay = eventsql.NewRelay(f.db, f, slog.New(slog.DiscardHandler), nil)
+	f.effects = map[string][]string{}
+	f.mail, f.search = f.consumer("mail"), f.consumer("search", event.OrderCanceled)
+	f.relay = f.relayFor(f.mail, f.search)
 	return f
 }
 
-// Publish implements eventsql.Publisher.
+// consumer wants placed orders and more, and its effect is in f.effects.
+func (f *fixture) consumer(name string, more ...event.Type) event.Consumer {
+	return event.Consumer{
+		Name: name, Types: append(more, event.OrderPlaced),
+		Effect: func(_ context.Context, _ sqldb.Tx, e event.Event) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.effects[name] = append(f.effects[name], e.ID)
+			return nil
+		},
+	}
+}
+
+func (f *fixture) relayFor(consumers ...event.Consumer) *eventsql.Relay {
+	f.t.Helper()
+	r, err := eventsql.NewRelay(f.db, f, consumers, discard, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return r
+}
+
+// take hands an event to a consumer, as the bus does.
+func (f *fixture) take(c event.Consumer, e event.Event) {
+	f.t.Helper()
+	if err := eventsql.Once(f.db, c)(f.t.Context(), e); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// again lets time pass and publishes what was not taken.
+func (f *fixture) again(want int) {
+	f.t.Helper()
+	f.exec(timePasses, home)
+	if n, err := f.relay.Republish(f.t.Context(), home); err != nil || n != want {
+		f.t.Fatalf("a step published or ended %d (%v), want %d", n, err, want)
+	}
+}
+
+// pending returns "consumer of event" for each delivery of the region that is not in the consumer's inbox.
+func (f *fixture) pending() []string {
+	f.t.Helper()
+	rows, err := f.db.Query(f.t.Context(), `SELECT p.consumer || ' of ' || o.id FROM pending_deliveries p JOIN outbox o ON o.home_region = $1 AND o.id = p.event_id
+		WHERE p.home_region = $1 AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.home_region = $1 AND i.consumer = p.consumer AND i.event_id = p.event_id) ORDER BY 1`, home)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return got
+}
+
+// Publish implements event.Publisher.
 func (f *fixture) Publish(_ context.Context, events []event.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,14 +158,21 @@ func (f *fixture) lint() {
 	sqltest.Lint(f.t, f.db, f.recorder)
 }
 
+// newEvent is an order's placing, and its confirmation thereafter.
 func newEvent(order string, sequence int64) event.Event {
+	kind := event.OrderPlaced
+	if sequence > 1 {
+		kind = event.OrderConfirmed
+	}
 	return event.Event{
-		ID: fmt.Sprintf("evt_%s_%d", order, sequence), Home: home, AggregateID: order, Sequence: sequence, Type: event.OrderPlaced,
-		Payload: []byte("payload"), Traceparent: "trace", CreatedAt: time.Now().UTC().Truncate(time.Microsecond), AwaitsEffect: sequence == 1,
+		ID: fmt.Sprintf("evt_%s_%d", order, sequence), Home: home, AggregateID: order, Sequence: sequence, Type: kind,
+		Payload: []byte("payload"), Traceparent: "trace", CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 	}
 }
 
-func TestRelayPublishesUntilTheEffectIsDone(t *testing.T) {
+const timePasses = `UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1`
+
+func TestRelayPublishesUntilEveryConsumerHasTakenIt(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	elsewhere := newEvent("x", 1)
@@ -113,22 +180,29 @@ func TestRelayPublishesUntilTheEffectIsDone(t *testing.T) {
 	placed, confirmed := newEvent("a", 1), newEvent("a", 2)
 	f.append(confirmed, placed, elsewhere)
 	f.step(2)
-	if diff := cmp.Diff([]event.Event{placed, confirmed}, f.published, cmpopts.EquateApproxTime(0)); diff != "" {
+	if diff := cmp.Diff([]event.Event{placed, confirmed}, f.published); diff != "" {
 		t.Fatal(diff)
 	}
 	f.step(0)
-	if n := f.count(`SELECT count(*) FROM outbox WHERE home_region = $1 AND (due_at IS NULL) = (sequence = 2) AND (due_at > now() + interval '10 s') = (sequence = 1)`, home); n != 1 {
-		t.Error("the first event is not due again, or the second one is")
+	if diff := cmp.Diff([]string{"mail of evt_a_1", "search of evt_a_1"}, f.pending()); diff != "" {
+		t.Error(diff)
 	}
-	f.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND sequence = 1`, home)
-	f.step(1) // as after 15 s without an effect
-	if last := f.published[len(f.published)-1]; last.ID != placed.ID {
-		t.Errorf("published %s again", last.ID)
+	if n := f.count(`SELECT count(*) FROM pending_deliveries WHERE home_region = $1 AND due_at > now() + interval '10 s'`, home); n != 2 {
+		t.Errorf("%d deliveries have time, want 2", n)
 	}
-	for range 2 {
-		if err := f.db.InTx(t.Context(), func(tx sqldb.Tx) error { return eventsql.EffectDone(t.Context(), tx, home, "a", 1) }); err != nil {
-			t.Fatal(err)
-		}
+	f.again(1) // once, although two are owed it
+	f.take(f.mail, placed)
+	f.again(2) // the mail's is ended; it is published again for the search
+	f.take(f.mail, placed)
+	f.again(1)
+	f.take(f.search, placed)
+	f.again(1)
+	f.again(0)
+	if diff := cmp.Diff([]event.Event{placed, placed, placed}, f.published[2:]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string][]string{"mail": {placed.ID}, "search": {placed.ID}}, f.effects); diff != "" {
+		t.Error(diff)
 	}
 	if n := f.count(`SELECT count(*) FROM outbox WHERE home_region = $1 AND due_at IS NULL AND published_at IS NOT NULL`, home); n != 2 {
 		t.Errorf("%d events are done, want 2", n)
@@ -136,21 +210,66 @@ func TestRelayPublishesUntilTheEffectIsDone(t *testing.T) {
 	f.lint()
 }
 
+func TestAConsumerIsNotOwedWhatWasPublishedBefore(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.append(newEvent("old", 1))
+	f.step(1)
+	late := f.consumer("late")
+	f.relay = f.relayFor(f.mail, late) // and the search is not registered any more
+	f.append(newEvent("new", 1))
+	f.step(1)
+	want := []string{"late of evt_new_1", "mail of evt_new_1", "mail of evt_old_1", "search of evt_old_1"}
+	if diff := cmp.Diff(want, f.pending()); diff != "" {
+		t.Error(diff)
+	}
+	f.take(f.mail, newEvent("old", 1))
+	f.again(2) // the mail's old one is ended, the new one published: nobody is left who would take the old one
+	f.take(late, newEvent("old", 1))
+	f.take(late, newEvent("new", 1))
+	if diff := cmp.Diff([]string{"evt_old_1", "evt_new_1"}, f.effects["late"]); diff != "" {
+		t.Errorf("what the bus still has is taken all the same: %s", diff)
+	}
+}
+
 func TestRelayTriesAgainSoon(t *testing.T) {
 	t.Parallel()
 	f := open(t)
+	f.append(newEvent("before", 1))
+	f.step(1)
+	f.exec(timePasses, home)
 	f.append(newEvent("a", 1), newEvent("a", 2))
 	f.down = errors.New("no bus")
-	if n, err := f.relay.Publish(t.Context(), home); !errors.Is(err, f.down) || n != 0 {
-		t.Errorf("got %d, %v", n, err)
+	for _, step := range []func(context.Context, regions.Name) (int, error){f.relay.Publish, f.relay.Republish} {
+		if n, err := step(t.Context(), home); !errors.Is(err, f.down) || n != 0 {
+			t.Errorf("got %d, %v", n, err)
+		}
 	}
 	if n := f.count(`SELECT count(*) FROM outbox WHERE home_region = $1 AND due_at <= now() + interval '1 s' AND published_at IS NULL`, home); n != 2 {
 		t.Errorf("%d events are due within a second, want 2", n)
 	}
-	f.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1`, home)
+	if diff := cmp.Diff([]string{"mail of evt_before_1", "search of evt_before_1"}, f.pending()); diff != "" {
+		t.Errorf("what is not on the bus is owed: %s", diff)
+	}
+	if n := f.count(`SELECT count(*) FROM pending_deliveries WHERE home_region = $1 AND due_at <= now() + interval '1 s'`, home); n != 2 {
+		t.Errorf("%d deliveries are due within a second, want 2", n)
+	}
+	f.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND due_at IS NOT NULL`, home)
 	f.down = nil
 	f.step(2)
+	f.again(2)
 	f.lint()
+}
+
+func TestRelayRefuses(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	nameless := f.consumer("")
+	for name, consumers := range map[string][]event.Consumer{"no name": {f.mail, nameless}, "a name twice": {f.mail, f.search, f.mail}} {
+		if _, err := eventsql.NewRelay(f.db, f, consumers, discard, nil); !errors.Is(err, event.ErrConsumer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestRelaysDoNotShareEvents(t *testing.T) {
@@ -215,59 +334,96 @@ func TestAppend(t *testing.T) {
 func TestOnce(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	aborted := errors.New("the effect failed")
-	take := func(consumer string, fail error) (first bool) {
-		err := f.db.InTx(t.Context(), func(tx sqldb.Tx) (err error) {
-			if first, err = eventsql.Once(t.Context(), tx, home, consumer, "evt"); err != nil {
-				return err
-			}
-			return fail
-		})
-		if !errors.Is(err, fail) {
-			t.Error(err)
-		}
-		return first
+	failed := errors.New("the effect failed")
+	failing := f.mail
+	failing.Effect = func(ctx context.Context, tx sqldb.Tx, e event.Event) error {
+		return errors.Join(f.mail.Effect(ctx, tx, e), failed)
 	}
-	var got []bool
-	for _, try := range []struct {
-		consumer string
-		fail     error
-	}{{"a", aborted}, {"a", nil}, {"a", nil}, {"b", nil}} {
-		got = append(got, take(try.consumer, try.fail))
+	e := newEvent("a", 1)
+	f.append(e)
+	f.step(1)
+	if err := eventsql.Once(f.db, failing)(t.Context(), e); !errors.Is(err, failed) {
+		t.Error(err)
 	}
-	if diff := cmp.Diff([]bool{true, true, false, true}, got); diff != "" {
-		t.Error(diff)
+	if diff := cmp.Diff([]string{"mail of evt_a_1", "search of evt_a_1"}, f.pending()); diff != "" {
+		t.Errorf("after an effect that failed: %s", diff)
 	}
-	var wg sync.WaitGroup
-	firsts := make(chan bool, 8)
-	for range 8 {
-		wg.Go(func() { firsts <- take("racing", nil) })
+	for _, c := range []event.Consumer{f.mail, f.mail, f.search} {
+		f.take(c, e)
 	}
-	wg.Wait()
-	close(firsts)
-	n := 0
-	for first := range firsts {
-		if first {
-			n++
-		}
+	if diff := cmp.Diff(map[string][]string{"mail": {e.ID, e.ID}, "search": {e.ID}}, f.effects); diff != "" {
+		t.Errorf("the failed one, and one each: %s", diff)
 	}
-	if n != 1 {
-		t.Errorf("%d of 8 concurrent deliveries were the first", n)
+	if left := f.pending(); len(left) > 0 {
+		t.Errorf("%s", left)
 	}
 	f.lint()
+}
+
+func TestOnceConcurrently(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	counted := f.mail
+	counted.Effect = func(ctx context.Context, tx sqldb.Tx, _ event.Event) error {
+		_, err := tx.Exec(ctx, `INSERT INTO product_views (home_region, handle, views, batch) VALUES ($1, 'x', 1, '')
+			ON CONFLICT (home_region, handle) DO UPDATE SET views = product_views.views + 1`, home)
+		return err
+	}
+	e := newEvent("a", 1)
+	f.append(e)
+	f.step(1)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if err := eventsql.Once(f.db, counted)(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.count(`SELECT views FROM product_views WHERE home_region = $1 AND handle = 'x'`, home); n != 1 {
+		t.Errorf("8 concurrent deliveries had %d effects", n)
+	}
+}
+
+// An inbox forgets; an event may be kept for longer, for another consumer's sake, and then comes again to all.
+func TestOnceAfterTheInboxForgot(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	e := newEvent("a", 1)
+	e.CreatedAt = e.CreatedAt.Add(-eventsql.Retention - time.Hour)
+	f.append(e)
+	f.step(1)
+	f.take(f.mail, e)
+	f.again(2) // ended for the mail, published again for the search
+	f.exec(`DELETE FROM inbox WHERE home_region = $1`, home)
+	for range 2 {
+		f.take(f.mail, e)
+		f.take(f.search, e)
+	}
+	if diff := cmp.Diff(map[string][]string{"mail": {e.ID}, "search": {e.ID}}, f.effects); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestSweeper(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	f.append(newEvent("old", 1), newEvent("old", 2), newEvent("undone", 1), newEvent("new", 1))
-	f.exec(`UPDATE outbox SET due_at = NULL WHERE home_region = $1 AND order_id <> 'undone'`, home)
+	f.append(newEvent("old", 1), newEvent("old", 2), newEvent("due", 1), newEvent("pending", 1), newEvent("gone", 1), newEvent("new", 1))
+	f.step(6)
+	f.take(f.mail, newEvent("old", 1))
+	f.take(f.search, newEvent("old", 1))
+	f.take(f.mail, newEvent("gone", 1))
+	f.exec(`UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1 AND aggregate_id IN ('old', 'gone')`, home)
+	if n, err := f.relay.Republish(t.Context(), home); n != 4 || err != nil { // three ended, and the search did not take what is gone
+		t.Fatal(n, err)
+	}
+	f.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND order_id = 'due'`, home)
 	f.exec(`UPDATE outbox SET created_at = now() - interval '8 days' WHERE home_region = $1 AND order_id <> 'new'`, home)
+	f.exec(`UPDATE pending_deliveries SET created_at = now() - interval '8 days' WHERE home_region = $1 AND aggregate_id <> 'new'`, home)
 	f.exec(`INSERT INTO inbox (home_region, consumer, event_id, created_at) SELECT $1, 'c', g::text, now() - interval '8 days' FROM generate_series(1, 600) g`, home)
-	f.exec(`INSERT INTO inbox (home_region, consumer, event_id, created_at) VALUES ($1, 'c', 'new', now() - interval '6 days')`, home)
-	f.exec(`INSERT INTO idempotency_keys (home_region, user_id, key, request_hash, response, created_at, expires_at) VALUES
-		($1, 'u', 'old', '', '', now(), now() - interval '1 s'), ($1, 'u', 'new', '', '', now(), now() + interval '1 h')`, home)
-	s := eventsql.NewSweeper(f.db)
+	f.exec(`UPDATE inbox SET created_at = now() - interval '6 days' WHERE home_region = $1 AND consumer <> 'c'`, home)
+	s := eventsql.NewSweeper(f.db, []event.Consumer{f.mail}) // what the search is owed is owed to nobody any more
 	var steps []int
 	for {
 		n, err := s.Sweep(t.Context(), home)
@@ -279,10 +435,15 @@ func TestSweeper(t *testing.T) {
 		}
 		steps = append(steps, n)
 	}
-	if diff := cmp.Diff([]int{503, 100}, steps); diff != "" {
+	// Of the inbox 500 and 100; of deliveries those of the search but of the new event; of events old, old and gone.
+	if diff := cmp.Diff([]int{500 + 3 + 3, 100}, steps); diff != "" {
 		t.Error(diff)
 	}
-	for table, want := range map[string]int{"outbox": 2, "inbox": 1, "idempotency_keys": 1} {
+	want := []string{"mail of evt_due_1", "mail of evt_new_1", "mail of evt_pending_1", "search of evt_new_1"}
+	if diff := cmp.Diff(want, f.pending()); diff != "" {
+		t.Error(diff)
+	}
+	for table, want := range map[string]int{"outbox": 3, "inbox": 3} {
 		if n := f.count(`SELECT count(*) FROM `+table+` WHERE home_region = $1`, home); n != want {
 			t.Errorf("%d rows are left in %s, want %d", n, table, want)
 		}

@@ -2,23 +2,39 @@ package eventsql
 
 import (
 	"context"
+	"time"
 
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Once notes, in the transaction of the effect, that a consumer took an event; first is false when the consumer
-// had taken it before, and then the transaction must have no further effect. A concurrent delivery of the same
-// event waits for the outcome of this transaction.
-func Once(ctx context.Context, tx sqldb.Tx, home regions.Name, consumer, eventID string) (first bool, err error) {
-	n, err := tx.Exec(ctx, `INSERT INTO inbox (home_region, consumer, event_id, created_at) VALUES ($1, $2, $3, now())
-		ON CONFLICT (home_region, consumer, event_id) DO NOTHING`, string(home), consumer, eventID)
-	return n == 1, err
+// Retention is how long events are kept once every consumer has taken them, and how long an inbox remembers.
+const Retention = 7 * 24 * time.Hour
+
+// Once returns a handler that has a consumer's effect once for each event, in a transaction with the note in the
+// consumer's inbox. A concurrent delivery of the same event waits for the outcome.
+func Once(db *sqldb.DB, c event.Consumer) event.Handler {
+	return func(ctx context.Context, e event.Event) error {
+		return db.InTx(ctx, func(tx sqldb.Tx) error {
+			first, err := take(ctx, tx, c.Name, e)
+			if err != nil || !first {
+				return err
+			}
+			return c.Effect(ctx, tx, e)
+		})
+	}
 }
 
-// EffectDone ends the republishing of an event, in the transaction of its effect. Calling it again changes nothing.
-func EffectDone(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID string, sequence int64) error {
-	_, err := tx.Exec(ctx, `UPDATE outbox SET due_at = NULL, published_at = coalesce(published_at, now())
-		WHERE home_region = $1 AND order_id = $2 AND sequence = $3 AND due_at IS NOT NULL`, string(home), orderID, sequence)
-	return err
+// takeSQL writes one row that is this consumer's own, so that takings never conflict. Where the inbox has begun to
+// forget, the pending delivery tells: an event that old comes again for another consumer, unless this one is owed it.
+const takeSQL = `INSERT INTO inbox (home_region, consumer, event_id, created_at)
+	SELECT $1, $2, $3, now() WHERE $4::timestamptz > now() - $5::interval
+		OR EXISTS (SELECT 1 FROM pending_deliveries WHERE home_region = $1 AND consumer = $2 AND event_id = $3)
+	ON CONFLICT (home_region, consumer, event_id) DO NOTHING`
+
+// take notes that a consumer takes an event; first is false when it had taken it before, and then the transaction must
+// have no further effect.
+func take(ctx context.Context, tx sqldb.Tx, consumer string, e event.Event) (first bool, err error) {
+	n, err := tx.Exec(ctx, takeSQL, string(e.Home), consumer, e.ID, e.CreatedAt, Retention)
+	return n == 1, err
 }

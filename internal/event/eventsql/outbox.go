@@ -1,6 +1,5 @@
 // Package eventsql keeps events in the SQL database: the outbox (Append), its relay, and the inbox of consumers
-// (Once). An event that awaits an effect is published again until EffectDone was called, so a bus that lost its
-// data loses nothing. Every statement stays in one region.
+// (Once). Every statement stays in one region.
 //
 // The events of one aggregate are published in the order of their sequence as long as one relay works; a repeated
 // or a late one may arrive after its successors, and the sequence tells.
@@ -13,8 +12,9 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
+// awaits_effect is for relays of the former release, which publish a placed order's event until its payment is there.
 const insert = `INSERT INTO outbox (home_region, aggregate_type, order_id, sequence, id, type, payload, traceparent, created_at, due_at, awaits_effect)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), $10)`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), $6 = 'meridian.order.placed.v1')`
 
 // Append writes an event in the transaction of the change that it announces; it is due for publishing once
 // that commits. Errors are fault.Internal for an incomplete event, or the transaction's own.
@@ -45,5 +45,5 @@ func row(e event.Event) ([]any, error) {
 	if payload == nil {
 		payload = []byte{} // NULL is not no payload
 	}
-	return []any{string(e.Home), e.Type.Aggregate(), e.AggregateID, e.Sequence, e.ID, e.Type, payload, e.Traceparent, e.CreatedAt, e.AwaitsEffect}, nil
+	return []any{string(e.Home), e.Type.Aggregate(), e.AggregateID, e.Sequence, e.ID, e.Type, payload, e.Traceparent, e.CreatedAt}, nil
 }

@@ -35,7 +35,7 @@ func encode(e event.Event, traceparent string) *kgo.Record {
 	return r
 }
 
-// decode reads an event from a record; it does not know whether the event awaits an effect.
+// decode reads an event from a record.
 func decode(r *kgo.Record) (event.Event, error) {
 	attributes := make(map[string]string, len(r.Headers))
 	for _, h := range r.Headers {

@@ -29,7 +29,7 @@ func queueEvent(ctx context.Context, batch *sqldb.Batch, eventID string, o order
 	}
 	return eventsql.Queue(batch, event.Event{
 		ID: eventID, Home: o.Home, AggregateID: o.ID, Sequence: o.Version, Type: kind, Payload: encoded,
-		Traceparent: telemetry.Inject(ctx), CreatedAt: o.UpdatedAt, AwaitsEffect: o.State == order.PendingPayment,
+		Traceparent: telemetry.Inject(ctx), CreatedAt: o.UpdatedAt,
 	})
 }
 

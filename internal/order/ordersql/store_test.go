@@ -160,7 +160,7 @@ func TestPlace(t *testing.T) {
 		t.Errorf("the cart still holds %v (%v)", c.Items, err)
 	}
 	var events int
-	if err := s.db.QueryRow(t.Context(), `SELECT count(*) FROM outbox WHERE home_region = $1 AND order_id = $2 AND sequence = 1 AND awaits_effect`, home, p.ID).Scan(&events); err != nil || events != 1 {
+	if err := s.db.QueryRow(t.Context(), `SELECT count(*) FROM outbox WHERE home_region = $1 AND order_id = $2 AND sequence = 1 AND aggregate_type = 'order' AND due_at <= now()`, home, p.ID).Scan(&events); err != nil || events != 1 {
 		t.Errorf("%d events (%v)", events, err)
 	}
 	s.lint()

@@ -103,7 +103,7 @@ func payments(ctx context.Context, provider string) ([]Payment, error) {
 }
 
 // Unfinished counts what the system still has to do by itself: orders on their way to a final state,
-// payments that are due for work, events that are not published or have no effect yet.
+// payments that are due for work, events that are not published or not taken yet.
 type Unfinished struct{ Orders, Payments, Events int }
 
 // None reports whether nothing is left to do.
@@ -115,7 +115,8 @@ func Pending(ctx context.Context, db *pgxpool.Pool) (Unfinished, error) {
 	err := db.QueryRow(ctx, `SELECT
 		(SELECT count(*) FROM orders WHERE state NOT IN ('fulfilled', 'canceled')),
 		(SELECT count(*) FROM payments WHERE due_at IS NOT NULL),
-		(SELECT count(*) FROM outbox WHERE due_at IS NOT NULL)`).Scan(&u.Orders, &u.Payments, &u.Events)
+		(SELECT count(*) FROM outbox WHERE due_at IS NOT NULL) + (SELECT count(*) FROM pending_deliveries p WHERE NOT EXISTS (
+			SELECT 1 FROM inbox i WHERE i.home_region = p.home_region AND i.consumer = p.consumer AND i.event_id = p.event_id))`).Scan(&u.Orders, &u.Payments, &u.Events)
 	if err != nil {
 		return u, fmt.Errorf("check: read what is unfinished: %w", err)
 	}

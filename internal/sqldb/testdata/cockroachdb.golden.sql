@@ -268,6 +268,25 @@ CREATE TABLE product_views (
 -- Whose change an event is: order_id holds the id of an aggregate of any type, and keeps its first name as long as
 -- releases run that know it by that.
 ALTER TABLE outbox ADD COLUMN aggregate_type TEXT NOT NULL DEFAULT 'order';
+-- 00026_pending_deliveries.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Which consumers are owed an event: a row for each event and consumer, from before the event's first publishing
+-- until the relay found it in the consumer's inbox. The event itself is in the outbox.
+CREATE TABLE pending_deliveries (
+  home_region  crdb_internal_region NOT NULL,
+  consumer     TEXT NOT NULL,
+  event_id     TEXT NOT NULL,
+  aggregate_id TEXT NOT NULL,
+  sequence     BIGINT NOT NULL,
+  due_at       TIMESTAMPTZ NOT NULL, -- when to look, and to publish the event again
+  created_at   TIMESTAMPTZ NOT NULL, -- of the event
+  PRIMARY KEY (home_region, consumer, event_id)
+) LOCALITY REGIONAL BY ROW AS home_region;
+-- 00027_pending_deliveries_due.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX pending_deliveries_due ON pending_deliveries (home_region, consumer, due_at);
 -- 00035_product_views_by_views.sql
 -- +goose NO TRANSACTION
 -- +goose Up

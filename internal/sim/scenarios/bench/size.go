@@ -93,12 +93,13 @@ func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize
 	return out, nil
 }
 
-// settled waits until no payment and no event is due, and no order waits.
+// settled waits until no event is due or pending, and no order waits.
 func settled(ctx context.Context, db *pgxpool.Pool) error {
 	for {
 		var open int
 		err := db.QueryRow(ctx, `SELECT (SELECT count(*) FROM orders WHERE state NOT IN ('fulfilled', 'canceled'))
-			+ (SELECT count(*) FROM outbox WHERE due_at IS NOT NULL)`).Scan(&open)
+			+ (SELECT count(*) FROM outbox WHERE due_at IS NOT NULL) + (SELECT count(*) FROM pending_deliveries p WHERE NOT EXISTS (
+				SELECT 1 FROM inbox i WHERE i.home_region = p.home_region AND i.consumer = p.consumer AND i.event_id = p.event_id))`).Scan(&open)
 		if err != nil {
 			return fmt.Errorf("bench: what is under way: %w", err)
 		}
