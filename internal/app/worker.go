@@ -48,7 +48,8 @@ func relayModule(_ context.Context, s *stack) error {
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
 		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
 		lease.Work{Name: "republish", Every: republishEvery, Step: relay.Republish},
-		lease.Work{Name: "sweep", Every: sweepEvery, Step: eventsql.NewSweeper(s.db, consumers).Sweep})
+		lease.Work{Name: "sweep", Every: sweepEvery, Step: eventsql.NewSweeper(s.db, consumers).Sweep},
+		lease.Work{Name: "sweep-keys", Every: sweepEvery, Step: ordersql.New(s.db, s.clock).SweepKeys})
 	return err
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 // Store implements order.Store and the payment room's Orders.
@@ -40,6 +41,9 @@ const claim = `INSERT INTO idempotency_keys (home_region, user_id, key, request_
 	ON CONFLICT (home_region, user_id, key) DO UPDATE SET request_hash = excluded.request_hash, response = excluded.response,
 		created_at = excluded.created_at, expires_at = excluded.expires_at
 	WHERE idempotency_keys.expires_at <= excluded.created_at`
+
+// sweepBatch bounds how many rows one statement deletes.
+const sweepBatch = 500
 
 // errClaimed says that the key has placed an order before.
 var errClaimed = errors.New("order: the idempotency key is taken")
@@ -79,6 +83,14 @@ func (s *Store) Placed(ctx context.Context, p order.Placement) (order.Order, err
 		return o, order.ErrNotFound
 	}
 	return o, sqldb.Fault(err)
+}
+
+// SweepKeys is one step of background work: it deletes a bounded batch of a region's expired idempotency keys and
+// returns how many; there may be more until that is 0.
+func (s *Store) SweepKeys(ctx context.Context, home regions.Name) (int, error) {
+	n, err := s.db.Exec(ctx, `DELETE FROM idempotency_keys WHERE home_region = $1 AND (user_id, key) IN (
+		SELECT user_id, key FROM idempotency_keys WHERE home_region = $1 AND expires_at < now() LIMIT $2)`, home, sweepBatch)
+	return int(n), sqldb.Fault(err)
 }
 
 // lockCart reads the cart for this transaction alone. A second request with the same key waits here for the

@@ -225,6 +225,32 @@ func TestPlaceRefused(t *testing.T) {
 	}
 }
 
+func TestSweepKeys(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	// More than one batch holds, and one that has not expired.
+	for sql, args := range map[string][]any{
+		`INSERT INTO idempotency_keys (home_region, user_id, key, request_hash, response, created_at, expires_at)
+			SELECT $1, 'u', g::text, '', '', now(), now() - interval '1 s' FROM generate_series(1, 600) g`: {home},
+		`INSERT INTO idempotency_keys (home_region, user_id, key, request_hash, response, created_at, expires_at)
+			VALUES ($1, 'u', 'live', '', '', now(), now() + interval '1 h')`: {home},
+	} {
+		if _, err := s.db.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{500, 100, 0} {
+		if n, err := s.store.SweepKeys(t.Context(), home); err != nil || n != want {
+			t.Errorf("a step deleted %d (%v), want %d", n, err, want)
+		}
+	}
+	var left string
+	if err := s.db.QueryRow(t.Context(), `SELECT string_agg(key, ' ') FROM idempotency_keys WHERE home_region = $1`, home).Scan(&left); err != nil || left != "live" {
+		t.Errorf("left is %q (%v)", left, err)
+	}
+	s.lint()
+}
+
 // Ten units, twenty callers who want one each, some of them twice with the same key: exactly ten orders.
 func TestPlaceConcurrently(t *testing.T) {
 	t.Parallel()
