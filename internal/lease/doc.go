@@ -13,5 +13,5 @@
 // delays only itself.
 //
 // A lease saves work, and correctness never rests on it: for a moment two instances may believe that they hold
-// it. Exactly-once effects come from SKIP LOCKED, compare-and-set and the inbox.
+// it. Exactly-once effects come from SKIP LOCKED, compare-and-set and the inboxes.
 package lease

@@ -80,10 +80,11 @@ func events(c *regions.Catalog) *board {
 	const home = `home=~"$region"`
 	b.row("Outbox and bus")
 	b.add(6, 8, graph("Oldest open event", "", "s", &limits{60, 600}), q(`max by (home) (meridian_outbox_oldest_open_seconds{`+home+`})`, "{{home}}"))
-	b.add(6, 8, graph("Open events", "", "none", nil), q(`max by (home) (meridian_outbox_open_events{`+home+`})`, "{{home}}"))
+	b.add(6, 8, graph("Open events", "And which consumer has not taken them.", "none", nil), q(`max by (home) (meridian_outbox_open_events{`+home+`})`, "{{home}}"),
+		q(`max by (home, consumer) (meridian_outbox_pending_deliveries{`+home+`})`, "{{home}} {{consumer}}"))
 	b.add(6, 8, graph("Time to the bus p99", "From an event's creation, repetitions included.", "s", &limits{5, 15}), q(`histogram_quantile(0.99, sum by (home, le) (rate(meridian_outbox_publish_lag_seconds_bucket{`+home+`}[$__rate_interval])))`, "{{home}}"))
 	b.add(6, 8, stacked("Published", "By type.", "ops"), q(`sum by (type) (rate(meridian_outbox_published_total{`+home+`}[$__rate_interval]))`, "{{type}}"))
-	b.add(8, 8, graph("Taken from the bus", "By what became of it.", "ops", nil), q(`sum by (type, outcome) (rate(meridian_bus_events_total{`+home+`}[$__rate_interval]))`, "{{type}} {{outcome}}"))
+	b.add(8, 8, graph("Taken from the bus", "By what became of it.", "ops", nil), q(`sum by (consumer, type, outcome) (rate(meridian_bus_events_total{`+home+`}[$__rate_interval]))`, "{{consumer}} {{type}} {{outcome}}"))
 	b.add(8, 8, timeline("Leases: who does the work", "1: held.", "none", &limits{1, .5}), q(`max by (home, lease, cloud_region) (meridian_lease_held{`+home+`}) > 0`, "{{home}} {{lease}} in {{cloud_region}}"))
 	b.add(8, 8, graph("Leases lost", "In 15 minutes.", "none", &limits{1, 3}), q(`sum by (home, lease) (increase(meridian_lease_lost_total{`+home+`}[15m]))`, "{{home}} {{lease}}"))
 	b.row("Payments")
