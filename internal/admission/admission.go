@@ -19,11 +19,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/admission/quota"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/redis"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -51,7 +53,7 @@ type Caller interface {
 
 // Deps are what admission works with. Metrics and Logger may be nil.
 type Deps struct {
-	Routes  Router
+	Methods *method.Table
 	Callers Caller // safe for concurrent use
 	Metrics prometheus.Registerer
 	Logger  *slog.Logger
@@ -60,7 +62,7 @@ type Deps struct {
 // Gate admits requests. It is safe for concurrent use.
 type Gate struct {
 	cfg      Config
-	routes   Router
+	methods  *method.Table
 	callers  Caller
 	buckets  *quota.Buckets
 	policies policies
@@ -72,13 +74,13 @@ type Gate struct {
 
 // New returns a gate. It connects to nothing yet. Errors are about the configuration, or a second registration.
 func New(cfg Config, deps Deps) (*Gate, error) {
-	if deps.Routes == nil || deps.Callers == nil {
-		return nil, fmt.Errorf("admission: it needs to know routes and callers")
+	if deps.Methods == nil || deps.Callers == nil {
+		return nil, fmt.Errorf("admission: it needs to know methods and callers")
 	}
 	if cfg.Concurrency < 0 {
 		return nil, fmt.Errorf("admission: concurrency %d is negative", cfg.Concurrency)
 	}
-	g := &Gate{cfg: cfg, routes: deps.Routes, callers: deps.Callers, regions: map[regions.Name]*lane{}}
+	g := &Gate{cfg: cfg, methods: deps.Methods, callers: deps.Callers, regions: map[regions.Name]*lane{}}
 	for _, n := range append([]regions.Name{cfg.Region}, cfg.Regions...) {
 		if g.regions[n] == nil {
 			g.regions[n] = newLane(n, cfg.Concurrency)
@@ -109,7 +111,8 @@ func (g *Gate) Close() error { return g.buckets.Close() }
 // Handler admits requests to next, and answers the others.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begun, route := time.Now(), g.routes(r)
+		begun := time.Now()
+		route := g.methodOf(r)
 		verdict, region := g.count(r, route)
 		if verdict.Policy != nil {
 			g.policies.stamp(w.Header(), verdict)
@@ -133,16 +136,24 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 	})
 }
 
+// methodOf returns a request's method. What no row of the table names may still be answered for long, if its caller
+// asks for that.
+func (g *Gate) methodOf(r *http.Request) method.Method {
+	m := g.methods.Lookup(r.Method, r.URL.Path)
+	m.Stream = m.Stream || strings.Contains(r.Header.Get("Accept"), "text/event-stream") || r.Header.Get("Upgrade") != ""
+	return m
+}
+
 // count takes a request out of the buckets that it falls under. It returns the verdict that leaves least: a
 // refusal, or what is nearest to one. A request that is refused is not taken out of the buckets that follow.
-func (g *Gate) count(r *http.Request, route Route) (tightest quota.Verdict, region regions.Name) {
+func (g *Gate) count(r *http.Request, route method.Method) (tightest quota.Verdict, region regions.Name) {
 	address, proxy := g.callers.Address(r)
 	if p := g.policies.address; p != nil && address.IsValid() && !proxy {
 		if tightest = g.buckets.Take(p, quota.ByAddress(address)); !tightest.Allowed {
 			return tightest, ""
 		}
 	}
-	if p := g.policies.signIn; p != nil && route.Throttle == SignIn && address.IsValid() {
+	if p := g.policies.signIn; p != nil && route.Throttle == method.SignIn && address.IsValid() {
 		if tightest = tighter(tightest, g.buckets.TakeRegional(r.Context(), p, quota.ByAddress(address))); !tightest.Allowed {
 			return tightest, ""
 		}
@@ -156,7 +167,7 @@ func (g *Gate) count(r *http.Request, route Route) (tightest quota.Verdict, regi
 			return tightest, region
 		}
 	}
-	if p := g.policies.checkout; p != nil && route.Throttle == PlaceOne {
+	if p := g.policies.checkout; p != nil && route.Throttle == method.PlaceOrder {
 		tightest = tighter(tightest, g.buckets.TakeRegional(r.Context(), p, quota.ByUser(user)))
 	}
 	return tightest, region

@@ -17,14 +17,11 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	accountv1 "github.com/meridian-commerce/meridian/api/gen/meridian/account/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
-	cartv1 "github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1/cartv1connect"
-	catalogv1 "github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1/catalogv1connect"
-	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/redis"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -37,16 +34,13 @@ const (
 	signInPath = accountv1connect.AccountServiceSignInProcedure
 )
 
-func newRouter(t testing.TB) Router {
+func methods(t testing.TB) *method.Table {
 	t.Helper()
-	r, err := NewRouter(map[string]Throttle{
-		signInPath: SignIn, accountv1connect.AccountServiceSignUpProcedure: SignIn, orderPath: PlaceOne,
-	}, accountv1.File_meridian_account_v1_account_proto, cartv1.File_meridian_cart_v1_cart_proto,
-		catalogv1.File_meridian_catalog_v1_catalog_proto, orderv1.File_meridian_order_v1_order_proto)
+	m, err := method.Linked()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return m
 }
 
 // callers believes what tests write into headers.
@@ -64,7 +58,7 @@ func (callers) User(r *http.Request) (string, regions.Name) {
 func newGate(t testing.TB, cfg Config) *Gate {
 	t.Helper()
 	cfg.Region, cfg.Regions = "eu-west-1", []regions.Name{"us-east-1", "eu-west-1"}
-	g, err := New(cfg, Deps{Routes: newRouter(t), Callers: callers{}, Metrics: prometheus.NewRegistry()})
+	g, err := New(cfg, Deps{Methods: methods(t), Callers: callers{}, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,18 +88,18 @@ var ok = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 
 func TestNewRejects(t *testing.T) {
 	t.Parallel()
-	deps := Deps{Routes: newRouter(t), Callers: callers{}}
+	deps := Deps{Methods: methods(t), Callers: callers{}}
 	for name, try := range map[string]func() (*Gate, error){
-		"no routes":            func() (*Gate, error) { return New(Config{}, Deps{Callers: callers{}}) },
-		"no callers":           func() (*Gate, error) { return New(Config{}, Deps{Routes: deps.Routes}) },
+		"no methods":           func() (*Gate, error) { return New(Config{}, Deps{Callers: callers{}}) },
+		"no callers":           func() (*Gate, error) { return New(Config{}, Deps{Methods: deps.Methods}) },
 		"negative concurrency": func() (*Gate, error) { return New(Config{Concurrency: -1}, deps) },
 		"negative rate":        func() (*Gate, error) { return New(Config{UserRate: -1}, deps) },
 		"registered twice": func() (*Gate, error) {
 			registry := prometheus.NewRegistry()
-			if _, err := New(Config{}, Deps{deps.Routes, deps.Callers, registry, nil}); err != nil {
+			if _, err := New(Config{}, Deps{deps.Methods, deps.Callers, registry, nil}); err != nil {
 				t.Error(err)
 			}
-			return New(Config{}, Deps{deps.Routes, deps.Callers, registry, nil})
+			return New(Config{}, Deps{deps.Methods, deps.Callers, registry, nil})
 		},
 	} {
 		if _, err := try(); err == nil {
@@ -114,33 +108,28 @@ func TestNewRejects(t *testing.T) {
 	}
 }
 
-func TestRouter(t *testing.T) {
+func TestStreams(t *testing.T) {
 	t.Parallel()
-	router := newRouter(t)
-	for path, want := range map[string]Route{
-		browsePath:                       {browsePath, Browse, Open, false},
-		cartPath:                         {cartPath, Cart, Open, false},
-		orderPath:                        {orderPath, Checkout, PlaceOne, false},
-		watchPath:                        {watchPath, Cart, Open, true},
-		signInPath:                       {signInPath, Cart, SignIn, false},
-		"/v1/orders/ord_eu1_aaaa/events": {eventsRoute, Cart, Open, true},
-		"/.well-known/jwks.json":         {otherRoute, Browse, Open, false},
-		"/meridian.cart.v1.Nothing/Here": {otherRoute, Browse, Open, false},
+	g := newGate(t, Config{})
+	for name, tc := range map[string]struct {
+		method, path string
+		header       []string
+		want         bool
+	}{
+		"a read":              {http.MethodPost, browsePath, nil, false},
+		"a watch":             {http.MethodPost, watchPath, nil, true},
+		"an order's events":   {http.MethodGet, "/v1/orders/ord_eu1_aaaa/events", nil, true},
+		"an unknown path":     {http.MethodGet, "/", nil, false},
+		"unknown events":      {http.MethodGet, "/", []string{"Accept", "text/event-stream"}, true},
+		"an unknown protocol": {http.MethodGet, "/", []string{"Upgrade", "websocket"}, true},
 	} {
-		if got := router(httptest.NewRequest(http.MethodPost, path, nil)); got != want {
-			t.Errorf("%s: %+v, want %+v", path, got, want)
+		r := httptest.NewRequest(tc.method, tc.path, nil)
+		if len(tc.header) > 0 {
+			r.Header.Set(tc.header[0], tc.header[1])
 		}
-	}
-	events := httptest.NewRequest(http.MethodGet, "/", nil)
-	events.Header.Set("Accept", "text/event-stream")
-	if !router(events).Stream {
-		t.Error("an event stream is no stream")
-	}
-	if _, err := NewRouter(map[string]Throttle{"/gone": SignIn}, cartv1.File_meridian_cart_v1_cart_proto); err == nil {
-		t.Error("a throttle of no method was accepted")
-	}
-	if got := Background.String() + Checkout.String() + Class(9).String(); got != "backgroundcheckoutbackground" {
-		t.Errorf("class names: %s", got)
+		if got := g.methodOf(r).Stream; got != tc.want {
+			t.Errorf("%s: stream %t, want %t", name, got, tc.want)
+		}
 	}
 }
 
@@ -230,7 +219,7 @@ func TestRefusals(t *testing.T) {
 	transport := &http.Transport{Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	defer transport.CloseIdleConnections()
-	for gate.regions["eu-west-1"].enter(Checkout) {
+	for gate.regions["eu-west-1"].enter(method.Checkout) {
 	}
 	for _, c := range []struct {
 		name    string

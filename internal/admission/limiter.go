@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 const (
@@ -40,8 +42,8 @@ const (
 // a moment every 10 s: waiting gets shorter by that, and what does not is the base.
 type limiter struct {
 	most     float64 // 0: nothing is ever refused
-	ceilings [classes]atomic.Int64
-	inFlight [classes]atomic.Int64
+	ceilings [method.Classes]atomic.Int64
+	inFlight [method.Classes]atomic.Int64
 	peak     atomic.Int64 // of all under way, in this window
 	refused  atomic.Int64 // in this window
 
@@ -86,19 +88,19 @@ func (l *limiter) set(limit float64) {
 		return
 	}
 	l.orders = min(max(l.orders, l.limit, leastOrders), l.most)
-	l.ceilings[Checkout].Store(int64(l.orders))
+	l.ceilings[method.Checkout].Store(int64(l.orders))
 	l.share(l.limit)
 }
 
 // share gives the other classes their shares of a limit.
 func (l *limiter) share(limit float64) {
-	l.ceilings[Cart].Store(max(1, int64(0.85*limit)))
-	l.ceilings[Browse].Store(max(1, int64(0.7*limit)))
-	l.ceilings[Background].Store(max(1, int64(0.5*limit)))
+	l.ceilings[method.Cart].Store(max(1, int64(0.85*limit)))
+	l.ceilings[method.Browse].Store(max(1, int64(0.7*limit)))
+	l.ceilings[method.Background].Store(max(1, int64(0.5*limit)))
 }
 
 // ahead is how many requests of the class, or of those that matter more, are under way.
-func (l *limiter) ahead(c Class) int64 {
+func (l *limiter) ahead(c method.Class) int64 {
 	var n int64
 	for more := range c + 1 {
 		n += l.inFlight[more].Load()
@@ -107,7 +109,7 @@ func (l *limiter) ahead(c Class) int64 {
 }
 
 // full reports whether a request of the class would be refused now, and counts it as refused if so.
-func (l *limiter) full(c Class) bool {
+func (l *limiter) full(c method.Class) bool {
 	if l.ahead(c) < l.ceilings[c].Load() {
 		return false
 	}
@@ -117,21 +119,21 @@ func (l *limiter) full(c Class) bool {
 
 // enter admits a request of the class or refuses it. It never waits. A class is not kept out by those that
 // matter less: what of them is under way already does not count.
-func (l *limiter) enter(c Class) bool {
+func (l *limiter) enter(c method.Class) bool {
 	l.inFlight[c].Add(1)
 	if l.ahead(c) > l.ceilings[c].Load() {
 		l.inFlight[c].Add(-1)
 		l.refused.Add(1)
 		return false
 	}
-	n := l.ahead(Background)
+	n := l.ahead(method.Background)
 	for peak := l.peak.Load(); n > peak && !l.peak.CompareAndSwap(peak, n); peak = l.peak.Load() {
 	}
 	return true
 }
 
 // leave ends what enter admitted.
-func (l *limiter) leave(c Class) { l.inFlight[c].Add(-1) }
+func (l *limiter) leave(c method.Class) { l.inFlight[c].Add(-1) }
 
 // observe learns from how long an answer took to begin.
 func (l *limiter) observe(route string, took time.Duration, o outcome) {
@@ -177,7 +179,7 @@ func (l *limiter) add(route string, took float64, o outcome) {
 
 // close looks at a window and begins the next one.
 func (l *limiter) close(now time.Time) {
-	refused, peak := l.refused.Swap(0), float64(l.peak.Swap(l.ahead(Background)))
+	refused, peak := l.refused.Swap(0), float64(l.peak.Swap(l.ahead(method.Background)))
 	load := l.took / l.allowed
 	crowded := refused > 0 || 2*peak >= l.limit
 	measured := l.probe.stage == measuring
@@ -245,7 +247,7 @@ func (l *limiter) probed(now, begun time.Time) bool {
 		l.set(l.probe.after)
 		l.begin(now)
 	case l.probe.stage == draining:
-		if l.ahead(Background) <= l.ceilings[Cart].Load() {
+		if l.ahead(method.Background) <= l.ceilings[method.Cart].Load() {
 			l.probe.stage, l.probe.began = measuring, now
 			l.begin(now)
 		}
@@ -257,7 +259,7 @@ func (l *limiter) probed(now, begun time.Time) bool {
 func (l *limiter) now() (limit float64, inFlight int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.limit, l.ahead(Background)
+	return l.limit, l.ahead(method.Background)
 }
 
 // routeTimes is how long a route's answers take, in seconds.

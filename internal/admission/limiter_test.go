@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 // backend is a region with a fixed capacity: so many requests at a time, each taking its time, in order of arrival.
@@ -30,13 +32,13 @@ func (b *backend) serve() {
 
 // tally counts what became of the requests of each class.
 type tally struct {
-	offered, admitted, served [classes]atomic.Int64
+	offered, admitted, served [method.Classes]atomic.Int64
 	slowest                   atomic.Int64
 }
 
 // load offers requests at a rate for a time, in open loop: nothing slows the arrivals down. It returns when the
 // time is over, and wg when the last answer came.
-func load(wg *sync.WaitGroup, l *limiter, b *backend, seed uint64, perSecond float64, mix [classes]float64, d time.Duration) *tally {
+func load(wg *sync.WaitGroup, l *limiter, b *backend, seed uint64, perSecond float64, mix [method.Classes]float64, d time.Duration) *tally {
 	t := &tally{}
 	random := rand.New(rand.NewPCG(seed, seed))
 	end := time.Now().Add(d)
@@ -45,8 +47,8 @@ func load(wg *sync.WaitGroup, l *limiter, b *backend, seed uint64, perSecond flo
 		if !time.Now().Before(end) {
 			return t
 		}
-		class, x := Checkout, random.Float64()
-		for x >= mix[class] && class < Background {
+		class, x := method.Checkout, random.Float64()
+		for x >= mix[class] && class < method.Background {
 			x -= mix[class]
 			class++
 		}
@@ -69,7 +71,7 @@ func load(wg *sync.WaitGroup, l *limiter, b *backend, seed uint64, perSecond flo
 }
 
 // ratio is the share of what was offered, of some classes, that was admitted.
-func (t *tally) ratio(of ...Class) float64 {
+func (t *tally) ratio(of ...method.Class) float64 {
 	var offered, admitted int64
 	for _, c := range of {
 		offered += t.offered[c].Load()
@@ -82,7 +84,7 @@ func (t *tally) ratio(of ...Class) float64 {
 // every checkout, makes nobody wait long, and takes everything again soon after.
 func TestOverload(t *testing.T) {
 	t.Parallel()
-	mix := [classes]float64{Checkout: .05, Cart: .15, Browse: .75, Background: .05}
+	mix := [method.Classes]float64{method.Checkout: .05, method.Cart: .15, method.Browse: .75, method.Background: .05}
 	for _, c := range []struct {
 		concurrency int
 		service     time.Duration
@@ -101,7 +103,7 @@ func TestOverload(t *testing.T) {
 				capacity := float64(c.concurrency) / c.service.Seconds()
 				if !c.cold {
 					before := load(&wg, l, b, 1, capacity*.7, mix, 5*time.Second)
-					if got := before.ratio(Checkout, Cart, Browse, Background); got != 1 {
+					if got := before.ratio(method.Checkout, method.Cart, method.Browse, method.Background); got != 1 {
 						t.Errorf("before the overload %.4f was admitted, want all", got)
 					}
 				}
@@ -114,10 +116,10 @@ func TestOverload(t *testing.T) {
 				if goodput := done / capacity / long.Seconds(); goodput < .95 {
 					t.Errorf("goodput was %.3f of the capacity, want 0.95", goodput)
 				}
-				if got := during.ratio(Checkout); got < .995 {
+				if got := during.ratio(method.Checkout); got < .995 {
 					t.Errorf("%.4f of the checkouts were admitted, want 0.995", got)
 				}
-				cart, browse, background := during.ratio(Cart), during.ratio(Browse), during.ratio(Background)
+				cart, browse, background := during.ratio(method.Cart), during.ratio(method.Browse), during.ratio(method.Background)
 				if cart < .2 || browse > .05 || background > browse {
 					t.Errorf("admitted: cart %.3f, browse %.3f, background %.3f; want them refused in reverse order", cart, browse, background)
 				}
@@ -127,7 +129,7 @@ func TestOverload(t *testing.T) {
 				}
 				load(&wg, l, b, 4, capacity*.7, mix, 3*time.Second)
 				after := load(&wg, l, b, 5, capacity*.7, mix, 2*time.Second)
-				if got := after.ratio(Checkout, Cart, Browse, Background); got < 1 {
+				if got := after.ratio(method.Checkout, method.Cart, method.Browse, method.Background); got < 1 {
 					t.Errorf("3 s after the overload %.4f was admitted, want all", got)
 				}
 				wg.Wait()
@@ -146,16 +148,16 @@ func TestSlowerService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg sync.WaitGroup
 		l, b := newLimiter(1024), newBackend(8, 20*time.Millisecond)
-		mix := [classes]float64{Checkout: .01, Cart: .15, Browse: .84}
+		mix := [method.Classes]float64{method.Checkout: .01, method.Cart: .15, method.Browse: .84}
 		for _, service := range []time.Duration{20 * time.Millisecond, 80 * time.Millisecond, 20 * time.Millisecond} {
 			b.service.Store(int64(service))
 			load(&wg, l, b, 1, 4000, mix, 13*time.Second)
 			a := load(&wg, l, b, 2, 4000, mix, 5*time.Second)
-			done := a.served[Checkout].Load() + a.served[Cart].Load() + a.served[Browse].Load()
+			done := a.served[method.Checkout].Load() + a.served[method.Cart].Load() + a.served[method.Browse].Load()
 			if goodput := float64(done) * service.Seconds() / 8 / 5; goodput < .93 {
 				t.Errorf("with %s each, goodput is %.3f of the capacity, want 0.93", service, goodput)
 			}
-			if got := a.ratio(Checkout); got < .99 {
+			if got := a.ratio(method.Checkout); got < .99 {
 				t.Errorf("with %s each, %.3f of the checkouts are admitted, want 0.99", service, got)
 			}
 			if slowest := time.Duration(a.slowest.Load()); slowest > 4*service+2*queueSlack {
@@ -171,12 +173,12 @@ func TestProbeEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(100)
-		for l.enter(Browse) {
+		for l.enter(method.Browse) {
 		}
 		refuse := func(windows int) {
 			for range windows * windowSamples {
 				time.Sleep(windowTime / windowSamples)
-				l.enter(Browse)
+				l.enter(method.Browse)
 				l.observe("r", 10*time.Millisecond, served)
 			}
 		}
@@ -186,13 +188,13 @@ func TestProbeEnds(t *testing.T) {
 			}
 		}
 		limit := l.limit
-		if got := l.ceilings[Browse].Load(); got != int64(.7*limit/2) {
+		if got := l.ceilings[method.Browse].Load(); got != int64(.7*limit/2) {
 			t.Errorf("browse may have %d under way in a probe, with a limit of %.0f", got, limit)
 		}
 		time.Sleep(probeMost + time.Millisecond)
 		l.observe("r", 10*time.Millisecond, served)
 		l.observe("r", 10*time.Millisecond, served)
-		if l.probe.stage != none || l.limit != limit || l.ceilings[Browse].Load() != int64(.7*limit) {
+		if l.probe.stage != none || l.limit != limit || l.ceilings[method.Browse].Load() != int64(.7*limit) {
 			t.Errorf("the probe is at stage %d with a limit of %.0f after its time", l.probe.stage, l.limit)
 		}
 	})
@@ -204,10 +206,10 @@ func TestStallIsNoOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg sync.WaitGroup
 		l, b := newLimiter(1024), newBackend(1000, 5*time.Millisecond)
-		mix := [classes]float64{Checkout: .1, Cart: .3, Browse: .6}
+		mix := [method.Classes]float64{method.Checkout: .1, method.Cart: .3, method.Browse: .6}
 		load(&wg, l, b, 1, 30, mix, 10*time.Second)
 		b.service.Store(int64(3 * time.Second))
-		if got := load(&wg, l, b, 2, 30, mix, 10*time.Second).ratio(Checkout, Cart, Browse); got < 1 {
+		if got := load(&wg, l, b, 2, 30, mix, 10*time.Second).ratio(method.Checkout, method.Cart, method.Browse); got < 1 {
 			t.Errorf("%.3f was admitted in a stall, want all", got)
 		}
 		wg.Wait()
@@ -288,7 +290,7 @@ func TestForgetsOverload(t *testing.T) {
 
 func TestCeilings(t *testing.T) {
 	t.Parallel()
-	fill := func(l *limiter, c Class) (n int) {
+	fill := func(l *limiter, c method.Class) (n int) {
 		for l.enter(c) {
 			if n++; n > 5000 {
 				break
@@ -300,19 +302,19 @@ func TestCeilings(t *testing.T) {
 		return n
 	}
 	l := newLimiter(100)
-	var got [classes]int
-	for _, c := range []Class{Background, Browse, Cart, Checkout} {
+	var got [method.Classes]int
+	for _, c := range []method.Class{method.Background, method.Browse, method.Cart, method.Checkout} {
 		got[c] = fill(l, c)
 	}
 	// Each class counts itself and those that matter more, never those that matter less.
-	if want := [classes]int{100, 85, 70, 50}; got != want {
+	if want := [method.Classes]int{100, 85, 70, 50}; got != want {
 		t.Errorf("admitted one after the other: %v, want %v", got, want)
 	}
 	l = newLimiter(100)
-	for c := range classes {
+	for c := range method.Classes {
 		got[c] = fill(l, c)
 	}
-	if want := [classes]int{Checkout: 100}; got != want {
+	if want := [method.Classes]int{method.Checkout: 100}; got != want {
 		t.Errorf("admitted with checkout first: %v, want %v", got, want)
 	}
 	if l := newLimiter(0); fill2(l) != 5000 {
@@ -320,16 +322,16 @@ func TestCeilings(t *testing.T) {
 	}
 	l.orders = 0
 	l.set(0)
-	if got := [...]int64{l.ceilings[Checkout].Load(), l.ceilings[Cart].Load(), l.ceilings[Background].Load()}; got != [...]int64{leastOrders, 6, 4} {
+	if got := [...]int64{l.ceilings[method.Checkout].Load(), l.ceilings[method.Cart].Load(), l.ceilings[method.Background].Load()}; got != [...]int64{leastOrders, 6, 4} {
 		t.Errorf("the least limit admits %v of checkout, cart and background", got)
 	}
-	if small := newLimiter(3); fill(small, Checkout) != 3 || small.enter(Background) {
+	if small := newLimiter(3); fill(small, method.Checkout) != 3 || small.enter(method.Background) {
 		t.Error("the most that is configured was exceeded")
 	}
 }
 
 func fill2(l *limiter) (n int) {
-	for n < 5000 && !l.full(Background) && l.enter(Background) {
+	for n < 5000 && !l.full(method.Background) && l.enter(method.Background) {
 		n++
 	}
 	return n

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 // metrics is what admission counts. Counters are looked up once, not for each request.
 type metrics struct {
-	admitted [classes]prometheus.Counter
-	rejected [classes]map[string]prometheus.Counter
-	answers  [classes][results]prometheus.Observer
+	admitted [method.Classes]prometheus.Counter
+	rejected [method.Classes]map[string]prometheus.Counter
+	answers  [method.Classes][results]prometheus.Observer
 }
 
 // result is what became of a request, as its caller sees it.
@@ -60,7 +62,7 @@ func newMetrics(g *Gate, registry prometheus.Registerer) (*metrics, error) {
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"class", "result"})
 	m := &metrics{}
-	for c := range classes {
+	for c := range method.Classes {
 		for r := range results {
 			m.answers[c][r] = answers.WithLabelValues(c.String(), r.String())
 		}
@@ -81,15 +83,15 @@ func newMetrics(g *Gate, registry prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-func (m *metrics) admit(c Class) { m.admitted[c].Inc() }
+func (m *metrics) admit(c method.Class) { m.admitted[c].Inc() }
 
 // refuse counts a refusal, which is an answer too.
-func (m *metrics) refuse(c Class, reason string, status int, since time.Time) {
+func (m *metrics) refuse(c method.Class, reason string, status int, since time.Time) {
 	m.rejected[c][reason].Inc()
 	m.answer(c, resultOf(status, false), time.Since(since))
 }
 
-func (m *metrics) answer(c Class, r result, took time.Duration) {
+func (m *metrics) answer(c method.Class, r result, took time.Duration) {
 	m.answers[c][r].Observe(took.Seconds())
 }
 

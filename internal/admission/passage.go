@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -64,7 +65,7 @@ func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy region
 type passage struct {
 	answer   response
 	lane     *lane
-	route    Route
+	route    method.Method
 	expected regions.Name
 	arrived  time.Time
 	begun    time.Time // when it was let in

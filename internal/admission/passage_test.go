@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -25,7 +26,7 @@ func TestSheds(t *testing.T) {
 	g := newGate(t, Config{Concurrency: 10})
 	lane := g.regions["eu-west-1"]
 	for range 7 {
-		lane.enter(Browse)
+		lane.enter(method.Browse)
 	}
 	reached := 0
 	h := g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
@@ -203,7 +204,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	g, err := New(Config{Region: "eu-west-1", UserRate: 1, Concurrency: 8},
-		Deps{Routes: newRouter(t), Callers: callers{}, Metrics: registry})
+		Deps{Methods: methods(t), Callers: callers{}, Metrics: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +212,7 @@ func TestMetrics(t *testing.T) {
 	for range 5 {
 		send(h, request(cartPath, "User", "u"))
 	}
-	for g.regions["eu-west-1"].enter(Browse) {
+	for g.regions["eu-west-1"].enter(method.Browse) {
 	}
 	send(h, request(browsePath))
 	got := map[string]float64{}
@@ -269,7 +270,7 @@ func BenchmarkAdmit(b *testing.B) {
 
 func BenchmarkRefuse(b *testing.B) {
 	g := newGate(b, Config{UserRate: 1e6, AddressRate: 1e6, Concurrency: 8})
-	for g.regions["eu-west-1"].enter(Browse) {
+	for g.regions["eu-west-1"].enter(method.Browse) {
 	}
 	h := g.Handler(ok)
 	b.ReportAllocs()

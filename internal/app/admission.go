@@ -4,16 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"strings"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-
-	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
-	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/admission"
-	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -21,19 +15,11 @@ import (
 // buildGate makes the gate that stands before the edge.
 func (p *process) buildGate(catalog *regions.Catalog, tokens rpc.Verifier) (*admission.Gate, error) {
 	c := p.config
-	files := apiFiles()
-	routes, err := admission.NewRouter(map[string]admission.Throttle{
-		accountv1connect.AccountServiceSignUpProcedure: admission.SignIn,
-		accountv1connect.AccountServiceSignInProcedure: admission.SignIn,
-		orderv1connect.OrderServicePlaceOrderProcedure: admission.PlaceOne,
-	}, files...)
+	methods, err := method.Linked()
 	if err != nil {
 		return nil, err
 	}
-	callers := &edgeCallers{tokens: tokens, catalog: catalog, edge: c.Region}
-	if callers.methods, err = decide.NewTable(files...); err != nil {
-		return nil, err
-	}
+	callers := &edgeCallers{tokens: tokens, catalog: catalog, methods: methods, edge: c.Region}
 	if callers.trusted, err = geo.ParseProxies(c.Edge.TrustedProxies); err != nil {
 		return nil, err
 	}
@@ -41,7 +27,7 @@ func (p *process) buildGate(catalog *regions.Catalog, tokens rpc.Verifier) (*adm
 		Region: c.Region, Regions: catalog.Names(), Redis: redisConfig(c),
 		UserRate: c.Admission.UserRate, AddressRate: c.Admission.AddressRate, SignInRate: c.Admission.SignInRate,
 		CheckoutRate: c.Admission.CheckoutRate, Concurrency: c.Admission.Concurrency,
-	}, admission.Deps{Routes: routes, Callers: callers, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger})
+	}, admission.Deps{Methods: methods, Callers: callers, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger})
 	if err != nil {
 		return nil, unusable(err)
 	}
@@ -50,24 +36,12 @@ func (p *process) buildGate(catalog *regions.Catalog, tokens rpc.Verifier) (*adm
 	return gate, nil
 }
 
-// apiFiles returns the protobuf files of Meridian's services that are linked in.
-func apiFiles() []protoreflect.FileDescriptor {
-	var files []protoreflect.FileDescriptor
-	protoregistry.GlobalFiles.RangeFiles(func(f protoreflect.FileDescriptor) bool {
-		if f.Services().Len() > 0 && strings.HasPrefix(string(f.Package()), "meridian.") {
-			files = append(files, f)
-		}
-		return true
-	})
-	return files
-}
-
 // edgeCallers tells admission who calls, by what the edge itself believes.
 type edgeCallers struct {
 	tokens  rpc.Verifier
 	trusted geo.Proxies
 	catalog *regions.Catalog
-	methods *decide.Table
+	methods *method.Table
 	edge    regions.Name
 }
 
@@ -93,9 +67,9 @@ func (c *edgeCallers) User(r *http.Request) (id string, region regions.Name) {
 	if pin := regions.Name(r.Header.Get("Meridian-Region")); pin != "" {
 		return id, pin
 	}
-	if c.methods.Lookup(r.Method, r.URL.Path).Locality == decide.Home {
+	if c.methods.Lookup(r.Method, r.URL.Path).Locality == method.Home {
 		if home == "" {
-			home = decide.RegionOfPath(c.catalog, r.URL.Path)
+			home = method.RegionOfPath(c.catalog, r.URL.Path)
 		}
 		if home != "" {
 			return id, home

@@ -1,14 +1,15 @@
 package app
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
 
 	"github.com/meridian-commerce/meridian/geo"
-	"github.com/meridian-commerce/meridian/internal/edge/decide"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -26,7 +27,7 @@ func (oneToken) Verify(text string) (rpc.Caller, error) {
 // TestEdgeCallers: who admission takes a caller for, and in which region it looks for room.
 func TestEdgeCallers(t *testing.T) {
 	t.Parallel()
-	methods, err := decide.NewTable(apiFiles()...)
+	methods, err := method.Linked()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func TestEdgeCallers(t *testing.T) {
 	callers := &edgeCallers{tokens: oneToken{}, trusted: trusted, catalog: regions.Default(), methods: methods, edge: "eu-west-1"}
 	const list, cart, signUp = "/meridian.catalog.v1.CatalogService/ListProducts", "/meridian.cart.v1.CartService/GetCart", "/meridian.account.v1.AccountService/SignUp"
 	for _, c := range []struct {
-		name, peer, path, token, forwarded, pin string
+		name, method, peer, path, token, forwarded, pin string
 
 		address string
 		proxy   bool
@@ -50,12 +51,12 @@ func TestEdgeCallers(t *testing.T) {
 		{name: "bad token", peer: "192.0.2.1:5", path: cart, token: "forged", address: "192.0.2.1", region: "eu-west-1"},
 		{name: "sign-up", peer: "192.0.2.1:5", path: signUp, address: "192.0.2.1", region: "eu-west-1"},
 		{name: "pin", peer: "192.0.2.1:5", path: list, pin: "us-east-1", address: "192.0.2.1", region: "us-east-1"},
-		{name: "id", peer: "192.0.2.1:5", path: "/v1/orders/ord_us1_aaaaaaaaaaaaaaaaaaaaaaaaaa/events", address: "192.0.2.1", region: "us-east-1"},
+		{name: "id", method: http.MethodGet, peer: "192.0.2.1:5", path: "/v1/orders/ord_us1_aaaaaaaaaaaaaaaaaaaaaaaaaa/events", address: "192.0.2.1", region: "us-east-1"},
 		{name: "proxied", peer: "10.1.2.3:5", path: list, forwarded: "203.0.113.9", address: "203.0.113.9", region: "eu-west-1"},
 		{name: "forged", peer: "192.0.2.1:5", path: list, forwarded: "203.0.113.9", address: "192.0.2.1", region: "eu-west-1"},
 		{name: "silent proxy", peer: "10.1.2.3:5", path: list, address: "10.1.2.3", proxy: true, region: "eu-west-1"},
 	} {
-		r := httptest.NewRequest(http.MethodPost, c.path, nil)
+		r := httptest.NewRequest(cmp.Or(c.method, http.MethodPost), c.path, nil)
 		r.RemoteAddr = c.peer
 		for name, value := range map[string]string{"Authorization": "Bearer " + c.token, "X-Forwarded-For": c.forwarded, "Meridian-Region": c.pin} {
 			if value != "" {

@@ -62,7 +62,7 @@ type verifier struct{ tokens *token.Verifier }
 // Verify implements rpc.Verifier.
 func (v verifier) Verify(text string) (rpc.Caller, error) {
 	c, err := v.tokens.Verify(text)
-	return rpc.Caller{UserID: c.Subject, Home: c.Home, Currency: c.Currency}, err
+	return rpc.Caller{UserID: c.Subject, Home: c.Home, Currency: c.Currency, Role: c.Role}, err
 }
 
 type issuer struct {

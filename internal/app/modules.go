@@ -64,8 +64,7 @@ func accountModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
-	s.mux.Handle(accountv1connect.NewAccountServiceHandler(accountrpc.New(service, s.config.Region), s.handlers...))
-	return nil
+	return s.serve(accountv1connect.NewAccountServiceHandler(accountrpc.New(service, s.config.Region), s.handlers...))
 }
 
 func catalogModule(_ context.Context, s *stack) error {
@@ -80,8 +79,7 @@ func catalogModule(_ context.Context, s *stack) error {
 	}
 	s.background = append(s.background, listener.Run, counter.Run)
 	store := views.Counted(catalogcache.New(products, s.cache, s.cacheStatus), counter)
-	s.mux.Handle(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store), s.catalog, s.config.Region), s.handlers...))
-	return nil
+	return s.serve(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store), s.catalog, s.config.Region), s.handlers...))
 }
 
 func cartModule(_ context.Context, s *stack) error {
@@ -93,8 +91,7 @@ func cartModule(_ context.Context, s *stack) error {
 		return err
 	}
 	service := cart.New(cartsql.New(s.db, s.clock), offers, pricing()...)
-	s.mux.Handle(cartv1connect.NewCartServiceHandler(cartrpc.New(service), s.handlers...))
-	return nil
+	return s.serve(cartv1connect.NewCartServiceHandler(cartrpc.New(service), s.handlers...))
 }
 
 // pricing is the rules that everything is priced by, in the order in which they apply. Carts show and orders take what
@@ -118,7 +115,8 @@ func orderModule(_ context.Context, s *stack) error {
 	watchers := order.NewWatchers(store, s.orders, s.catalog, s.telemetry.Logger)
 	s.background = append(s.background, watchers.Run)
 	handler := orderrpc.New(order.New(store, s.catalog, s.clock, watchers), s.draining)
-	s.mux.Handle(orderv1connect.NewOrderServiceHandler(handler, s.handlers...))
-	s.mux.Handle("GET /v1/orders/{id}/events", handler.Events())
-	return nil
+	if err := s.serve("GET /v1/orders/{id}/events", handler.Events()); err != nil {
+		return err
+	}
+	return s.serve(orderv1connect.NewOrderServiceHandler(handler, s.handlers...))
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/health"
 	"github.com/meridian-commerce/meridian/internal/health/healthsql"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/order/orderredis"
 	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/rpc"
@@ -40,6 +41,7 @@ type stack struct {
 	cache    *cache.Cache
 	orders   *orderredis.Feed
 	keys     keyring
+	methods  *method.Table
 	mux      *http.ServeMux
 	handlers []connect.HandlerOption
 	requests *health.Meter // under way
@@ -63,6 +65,9 @@ func (s *stack) build(ctx context.Context) error {
 		return err
 	}
 	if s.catalog, err = c.Catalog(); err != nil {
+		return err
+	}
+	if s.methods, err = method.Linked(); err != nil {
 		return err
 	}
 	if s.telemetry, err = startTelemetry(ctx, c, "meridian", &s.closers); err != nil {
@@ -119,7 +124,7 @@ func (s *stack) open(ctx context.Context) error {
 		return err
 	}
 	s.handlers = []connect.HandlerOption{
-		connect.WithInterceptors(measured, rpc.Errors(s.telemetry.Logger), rpc.Consistency(s.clock)), connect.WithReadMaxBytes(maxBody),
+		connect.WithInterceptors(measured, rpc.Errors(s.telemetry.Logger), rpc.Authorize(s.methods), rpc.Consistency(s.clock)), connect.WithReadMaxBytes(maxBody),
 		connect.WithCompressMinBytes(1 << 10),
 	}
 	return nil
@@ -152,7 +157,9 @@ func (s *stack) serveOn(ctx context.Context) error {
 		return err
 	}
 	s.mux.Handle("GET "+ReadyPath, m)
-	s.mux.Handle("GET /.well-known/jwks.json", s.keys.jwks)
+	if err := s.serve("GET /.well-known/jwks.json", s.keys.jwks); err != nil {
+		return err
+	}
 	secure, err := s.stackTLS()
 	if err != nil {
 		return err
@@ -180,6 +187,16 @@ func (s *stack) serveOn(ctx context.Context) error {
 			s.telemetry.Logger.WarnContext(ctx, "could not leave Consul; its check will notice", "error", err)
 		}
 	}
+	return nil
+}
+
+// serve has a handler answer a pattern of the API. One that the method table does not have is an error, because edges
+// would not know where and how to send its requests.
+func (s *stack) serve(pattern string, h http.Handler) error {
+	if !s.methods.Serves(pattern) {
+		return fmt.Errorf("app: %s is in no row of the method table: its protobuf options name it, or nobody serves it", pattern)
+	}
+	s.mux.Handle(pattern, h)
 	return nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 const (
@@ -27,8 +27,8 @@ func (b *budget) leave() { b.live.Add(-1) }
 
 // budgetOf returns the budget that a request's repetition counts in. Requests for a lost region's rows wait for
 // its leases and hold their slots meanwhile; reads that any region answers must not wait behind them.
-func (e *Edge) budgetOf(m decide.Method) *budget {
-	if m.Locality == decide.Global {
+func (e *Edge) budgetOf(m method.Method) *budget {
+	if m.Locality == method.Global {
 		return &e.reads
 	}
 	return &e.budget

@@ -11,6 +11,7 @@ import (
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -40,13 +41,17 @@ type examination struct {
 func (e *Edge) examine(q inquiry) (out examination) {
 	req := &out.request
 	claims := Claims{}
-	req.Method = e.methods.Lookup(q.method, q.path)
+	if req.Method = e.methods.Lookup(q.method, q.path); req.Method.Unknown {
+		// A stack of a newer release may have it, but where it would have to be served is not known here.
+		out.refusal = &problem{http.StatusNotFound, connect.CodeUnimplemented,
+			fault.New(fault.NotFound, "METHOD_UNKNOWN", "There is no method %.80q.", q.path)}
+	}
 	if q.token != "" {
 		if claims, out.tokenErr = e.tokens.Verify(q.token); out.tokenErr == nil {
 			req.Home = claims.Home
 		}
 	}
-	req.ID = decide.RegionOfPath(e.catalog, q.path)
+	req.ID = method.RegionOfPath(e.catalog, q.path)
 	req.Require = regions.Name(first(q.header, headerRegion))
 	req.Prefer = regions.Name(first(q.header, headerPrefer))
 	if _, known := e.catalog.Lookup(req.Require); req.Require != "" && !known {

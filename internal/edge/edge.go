@@ -20,6 +20,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
 	"github.com/meridian-commerce/meridian/internal/edge/geoip"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -27,6 +28,7 @@ import (
 type Config struct {
 	Catalog        *regions.Catalog
 	Region         regions.Name            // where the edge is
+	Methods        *method.Table           // what callers may ask for; nil: of the services that the program links in
 	Consul         map[regions.Name]string // host:port of each region's own Consul, as reachable from here
 	TrustedProxies []string                // networks whose forwarding and geography headers are believed, CIDR
 	PeerNAT        []string                // how stack addresses are reached from here, real/24=translated/24
@@ -78,7 +80,7 @@ type Edge struct {
 	ranking   *geo.Ranking
 	policy    atomic.Pointer[decide.Policy]
 	trials    map[regions.Name]*atomic.Int32 // of ejected regions, under way
-	methods   *decide.Table
+	methods   *method.Table
 	tokens    TokenVerifier
 	upstreams map[regions.Name]*upstream
 	timeout   time.Duration // for the headers of one attempt's answer
@@ -177,8 +179,10 @@ func (e *Edge) decideBy(cfg Config) error {
 		return fmt.Errorf("edge: %w", err)
 	}
 	e.policy.Store(policy)
-	if e.methods, err = decide.NewTable(services()...); err != nil {
-		return fmt.Errorf("edge: %w", err)
+	if e.methods = cfg.Methods; e.methods == nil {
+		if e.methods, err = method.Linked(); err != nil {
+			return fmt.Errorf("edge: %w", err)
+		}
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/meridian-commerce/meridian/internal/consistency"
-	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 // The headers that the edge reads, sets and answers.
@@ -38,7 +38,7 @@ func first(h http.Header, name string) string {
 // Public reports whether the answer to a GET is the same whoever asks: it is a read of global data by an RPC.
 func (e *Edge) Public(r *http.Request) bool {
 	m, ok := e.methods.RPC(r.URL.Path)
-	return ok && m.ReadOnly && m.Locality == decide.Global
+	return ok && m.ReadOnly && m.Locality == method.Global
 }
 
 // outgoing is what goes to a stack, whichever it is.
@@ -92,7 +92,7 @@ func (e *Edge) prepare(x *exchange) {
 	if deadline, ok := x.ctx.Deadline(); ok {
 		passTimeout(h, time.Until(deadline))
 	}
-	x.class.repeatable = x.class.upgrade == "" && (x.class.Method.Idempotent || hasKey(h))
+	x.class.repeatable = x.class.upgrade == "" && x.class.Method.Repeatable(hasKey(h))
 	if x.class.upgrade != "" {
 		h["Connection"] = []string{"Upgrade"}
 		h["Upgrade"] = []string{x.class.upgrade}

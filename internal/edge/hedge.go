@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 // Hedging sends a second request where the first one takes longer than nearly all do, and takes the answer that
@@ -66,7 +66,7 @@ type hedges struct {
 // paceOf returns the pace of a request's route, nil for one that is never hedged.
 func (h *hedges) paceOf(cl *class, o *outgoing) *pace {
 	m := &cl.Method
-	if h.percent == 0 || m.Locality != decide.Global || !m.ReadOnly || cl.stream || cl.shared || !o.body.whole() {
+	if h.percent == 0 || m.Locality != method.Global || !m.ReadOnly || cl.stream || cl.shared || !o.body.whole() {
 		return nil
 	}
 	h.mu.RLock()

@@ -19,6 +19,7 @@ type Caller struct {
 	UserID   string
 	Home     regions.Name
 	Currency money.Currency
+	Role     string // such as support; "": a customer
 }
 
 // Verifier checks an access token. Errors are fault.Unauthenticated. It is safe for concurrent use.

@@ -38,7 +38,7 @@ func (till) GetCart(ctx context.Context, _ *cartv1.GetCartRequest) (*cartv1.GetC
 
 func client(t *testing.T, h till) cartv1connect.CartServiceClient {
 	t.Helper()
-	s := rpctest.Serve(t, rpctest.Tokens{}, func(mux *http.ServeMux, options ...connect.HandlerOption) {
+	s := rpctest.Serve(t, rpctest.Tokens{"ada": {UserID: "ada"}}, func(mux *http.ServeMux, options ...connect.HandlerOption) {
 		mux.Handle(cartv1connect.NewCartServiceHandler(h, options...))
 	})
 	return cartv1connect.NewCartServiceClient(s.Client(), s.URL)
@@ -49,6 +49,7 @@ func TestWritesAreAnsweredWithATokenThatReadsBring(t *testing.T) {
 	c := client(t, till{})
 	before := consistency.Marks{}.With("product", "tea", 7).Token(time.Now())
 	ctx, info := connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Authorization", "Bearer ada")
 	info.RequestHeader().Set(consistency.Header, before)
 	if _, err := c.SetItem(ctx, &cartv1.SetItemRequest{}); err != nil {
 		t.Fatal(err)
@@ -58,9 +59,10 @@ func TestWritesAreAnsweredWithATokenThatReadsBring(t *testing.T) {
 	if err != nil || marks.Least("cart", "ada") != 3 || marks.Least("product", "tea") != 7 {
 		t.Errorf("the token %q asks for cart %d and tea %d: %v", token, marks.Least("cart", "ada"), marks.Least("product", "tea"), err)
 	}
-	_, err = c.GetCart(rpctest.With(t.Context(), consistency.Header, token), &cartv1.GetCartRequest{})
+	_, err = c.GetCart(rpctest.With(t.Context(), "Authorization", "Bearer ada", consistency.Header, token), &cartv1.GetCartRequest{})
 	rpctest.Refused(t, "with the token", err, connect.CodeNotFound, "ASKED")
 	ctx, info = connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Authorization", "Bearer ada")
 	if _, err := c.GetCart(ctx, &cartv1.GetCartRequest{}); err != nil || info.ResponseHeader().Get(consistency.Header) != "" {
 		t.Errorf("a read without one: %v, %v", info.ResponseHeader(), err)
 	}
@@ -68,13 +70,14 @@ func TestWritesAreAnsweredWithATokenThatReadsBring(t *testing.T) {
 
 func TestWhatIsNoTokenIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := client(t, till{}).GetCart(rpctest.With(t.Context(), consistency.Header, "{}"), &cartv1.GetCartRequest{})
+	_, err := client(t, till{}).GetCart(rpctest.With(t.Context(), "Authorization", "Bearer ada", consistency.Header, "{}"), &cartv1.GetCartRequest{})
 	rpctest.Refused(t, "garbage", err, connect.CodeInvalidArgument, "CONSISTENCY_TOKEN_INVALID")
 }
 
 func TestFailedWritesHaveNoToken(t *testing.T) {
 	t.Parallel()
 	ctx, info := connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Authorization", "Bearer ada")
 	_, err := client(t, till{fails: true}).SetItem(ctx, &cartv1.SetItemRequest{})
 	rpctest.Refused(t, "a failed write", err, connect.CodeAborted, "CART_CHANGED")
 	if got := info.ResponseHeader().Get(consistency.Header); got != "" {

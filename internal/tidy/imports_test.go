@@ -28,6 +28,7 @@ product    = product internal/account/password internal/account/token internal/c
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/event internal/event/eventsql internal/event/kafka internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
 product    = product internal/order/orderredis internal/health internal/health/healthsql internal/rollout internal/capacity
 product    = product internal/credentials internal/redis
+product    = product internal/method
 
 regions                            :
 geo                                : regions
@@ -69,7 +70,8 @@ internal/payment                   : api/gen internal/sqldb internal/event inter
 internal/payment/providerhttp      : words internal/payment
 internal/payment/sandbox           : words
 
-internal/rpc                       : words api/gen internal/checkout
+internal/method                    : words api/gen
+internal/rpc                       : words api/gen internal/method internal/checkout
 internal/config                    : words
 internal/sqldb                     : words migrations
 internal/sqldb/sqltest             : words migrations internal/sqldb internal/sqldb/localitylint
@@ -92,8 +94,8 @@ internal/health                    : words
 internal/health/healthsql          : words internal/sqldb
 internal/plant                     :
 
-internal/edge                      : words geo api/gen internal/discovery internal/telemetry internal/rpc internal/credentials
-internal/admission                 : words api/gen internal/rpc internal/redis
+internal/edge                      : words geo api/gen internal/method internal/discovery internal/telemetry internal/rpc internal/credentials
+internal/admission                 : words internal/method internal/rpc internal/redis
 internal/capacity                  : words
 internal/deploy                    : words
 internal/edge/edgebench            : words internal/account/token

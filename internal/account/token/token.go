@@ -26,6 +26,7 @@ type Claims struct {
 	Subject  string         // the user's id, usr_<code>_…
 	Home     regions.Name   // where the user's rows live
 	Currency money.Currency // that the user is shown prices in
+	Role     string         // such as support; "": a customer
 }
 
 // payload is the JWT's claim set.
@@ -33,6 +34,7 @@ type payload struct {
 	jwt.RegisteredClaims
 	Home     regions.Name   `json:"home"`
 	Currency money.Currency `json:"cur"`
+	Role     string         `json:"role,omitempty"`
 }
 
 // Issuer signs tokens. It is safe for concurrent use.
@@ -65,7 +67,7 @@ func (i *Issuer) Issue(c Claims, ttl time.Duration) (token string, expires time.
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: issuer, Subject: c.Subject, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 		},
-		Home: c.Home, Currency: c.Currency,
+		Home: c.Home, Currency: c.Currency, Role: c.Role,
 	})
 	t.Header["kid"] = i.signer.kid
 	if token, err = t.SignedString(i.signer.private); err != nil {
@@ -131,7 +133,7 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	} else if err != nil {
 		return Claims{}, invalid(err)
 	}
-	claims := Claims{Subject: p.Subject, Home: p.Home, Currency: p.Currency}
+	claims := Claims{Subject: p.Subject, Home: p.Home, Currency: p.Currency, Role: p.Role}
 	if err := claims.check(); err != nil {
 		return Claims{}, invalid(err)
 	}

@@ -23,7 +23,7 @@ func (h *Handler) GetCart(ctx context.Context, _ *cartv1.GetCartRequest) (*cartv
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.service.Cart(ctx, cart.Owner(caller))
+	c, err := h.service.Cart(ctx, owner(caller))
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,15 @@ func (h *Handler) SetItem(ctx context.Context, r *cartv1.SetItemRequest) (*cartv
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.service.SetItem(ctx, cart.Owner(caller), r.GetSku(), int64(r.GetQuantity()), r.GetEtag())
+	c, err := h.service.SetItem(ctx, owner(caller), r.GetSku(), int64(r.GetQuantity()), r.GetEtag())
 	if err != nil {
 		return nil, err
 	}
 	return &cartv1.SetItemResponse{Cart: message(c)}, nil
+}
+
+func owner(c rpc.Caller) cart.Owner {
+	return cart.Owner{UserID: c.UserID, Home: c.Home, Currency: c.Currency}
 }
 
 func message(c cart.Priced) *cartv1.Cart {

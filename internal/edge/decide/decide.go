@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/geo"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -53,7 +54,7 @@ type View [MaxRegions]State
 
 // Request is what is known of one request. Regions that the catalog does not have count as not given.
 type Request struct {
-	Method   Method
+	Method   method.Method
 	Location geo.Location
 	Home     regions.Name // the home of a verified access token, or ""
 	ID       regions.Name // the region inside an id in the path, or ""

@@ -17,7 +17,7 @@ import (
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
-	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -38,9 +38,9 @@ var files = []protoreflect.FileDescriptor{
 	catalogv1.File_meridian_catalog_v1_catalog_proto, orderv1.File_meridian_order_v1_order_proto,
 }
 
-func table(t testing.TB) *decide.Table {
+func table(t testing.TB) *method.Table {
 	t.Helper()
-	tab, err := decide.NewTable(files...)
+	tab, err := method.NewTable(files...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,55 +67,6 @@ func policy(t testing.TB, edge regions.Name) *decide.Policy {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func TestTable(t *testing.T) {
-	t.Parallel()
-	order := id.New(id.Order, "ap1")
-	for _, tc := range []struct {
-		method, path string
-		want         decide.Method
-	}{
-		{"POST", place, decide.Method{Name: place, Module: "order", Locality: decide.Home}},
-		{"POST", setItem, decide.Method{Name: setItem, Module: "cart", Locality: decide.Home, Idempotent: true}},
-		{"POST", product, decide.Method{Name: product, Module: "catalog", Locality: decide.Global, ReadOnly: true, Idempotent: true}},
-		{"GET", product, decide.Method{Name: product, Module: "catalog", Locality: decide.Global, ReadOnly: true, Idempotent: true}},
-		{"POST", signUp, decide.Method{Name: signUp, Module: "account", Locality: decide.Caller}},
-		{"POST", watch, decide.Method{Name: watch, Module: "order", Locality: decide.Home, ReadOnly: true, Idempotent: true, Stream: true}},
-		{"GET", "/v1/orders/" + order + "/events", decide.Method{Name: "/v1/orders/{id}/events", Module: "order", Locality: decide.Home, ReadOnly: true, Idempotent: true, Stream: true}},
-		{"GET", "/.well-known/jwks.json", decide.Method{Name: "/{path}", Locality: decide.Global, ReadOnly: true, Idempotent: true}},
-		{"POST", "/v1/x/" + order, decide.Method{Name: "/{path with an id}", Locality: decide.Home}},
-		{"DELETE", "/v1/x", decide.Method{Name: "/{path}", Locality: decide.Global}},
-		{"POST", place + "/", decide.Method{Name: "/{path}", Locality: decide.Global}},
-		{"", "", decide.Method{Name: "/{path}", Locality: decide.Global}},
-	} {
-		if diff := cmp.Diff(tc.want, table(t).Lookup(tc.method, tc.path)); diff != "" {
-			t.Errorf("%s %s: %s", tc.method, tc.path, diff)
-		}
-	}
-}
-
-func TestRegionOfPath(t *testing.T) {
-	t.Parallel()
-	order := id.New(id.Order, "ap1")
-	for path, want := range map[string]regions.Name{
-		"/v1/orders/" + order + "/events": ap,
-		"/v1/orders/" + order:             ap,
-		order:                             ap,
-		"/" + id.New(id.User, "us1") + "/" + order:                        us,
-		"/v1/orders/" + id.New(id.Order, "zz9"):                           "", // no such region
-		"/v1/orders/" + id.New(id.Order, "zz9") + "/" + order:             ap,
-		"/v1/orders/" + strings.ToUpper(order):                            "",
-		"/v1/orders/" + order + "x":                                       "",
-		"/v1/orders/ord_ap1_" + strings.Repeat("u", 26):                   "", // not in the alphabet
-		strings.Repeat("/", 40) + order:                                   "", // too deep
-		"":                                                                "",
-		"/v1/orders/" + strings.Repeat("_", 40) + "/" + order + "/events": ap,
-	} {
-		if got := decide.RegionOfPath(regions.Default(), path); got != want {
-			t.Errorf("%q: got %q, want %q", path, got, want)
-		}
-	}
 }
 
 // TestDecide has one line per rule: the candidates as region:route, and the one that serves.
@@ -229,28 +180,4 @@ func TestNewPolicyRefusesUnknownEdge(t *testing.T) {
 	if _, err := decide.NewPolicy(regions.Default(), "mars-1", geo.NewProximity(regions.Default(), nil)); err == nil {
 		t.Error("no error")
 	}
-}
-
-// FuzzPath proves that no path panics, that an id found in it is of a region, and that what a path names is
-// bounded (it becomes a metric's label).
-func FuzzPath(f *testing.F) {
-	f.Add("GET", "/v1/orders/"+id.New(id.Order, "eu1")+"/events")
-	f.Add("POST", place)
-	f.Add("", "////")
-	f.Add("GET", "/v1/orders//events")
-	tab := table(f)
-	f.Fuzz(func(t *testing.T, method, path string) {
-		m := tab.Lookup(method, path)
-		if m.Name != path && !strings.Contains(m.Name, "{") {
-			t.Errorf("%q is named %q", path, m.Name)
-		}
-		if n := decide.RegionOfPath(regions.Default(), path); n != "" {
-			if _, ok := regions.Default().Lookup(n); !ok || m.Locality == decide.Global && m.Name == "/{path}" {
-				t.Errorf("%q names %q, and is served %s", path, n, m.Locality)
-			}
-		}
-		if m.ReadOnly && !m.Idempotent {
-			t.Errorf("%q has no side effects but is not idempotent", path)
-		}
-	})
 }

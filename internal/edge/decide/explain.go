@@ -3,6 +3,8 @@ package decide
 import (
 	"fmt"
 	"strings"
+
+	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 // Explain tells the decision for a request as sentences, for people: what the request is, where it belongs,
@@ -94,15 +96,17 @@ func explainVerdict(c *Candidate, s *State) string {
 	return string(c.Verdict) + " (" + strings.Join(why, ", ") + ")"
 }
 
-func explainMethod(m Method) string {
-	kind := "may change something and is not repeated without an Idempotency-Key"
+func explainMethod(m method.Method) string {
+	kind := "may change something and is not repeated"
 	switch {
+	case m.Keyed:
+		kind += " without an Idempotency-Key"
 	case m.ReadOnly:
 		kind = "has no side effects"
 	case m.Idempotent:
 		kind = "is idempotent"
 	}
-	return fmt.Sprintf("%s is served %s; it %s.", m.Name, map[Locality]string{
-		Global: "by any region (GLOBAL)", Home: "at the user's home (HOME)", Caller: "where the caller is located (CALLER)",
+	return fmt.Sprintf("%s is served %s; it %s.", m.Name, map[method.Locality]string{
+		method.Global: "by any region (GLOBAL)", method.Home: "at the user's home (HOME)", method.Caller: "where the caller is located (CALLER)",
 	}[m.Locality], kind)
 }

@@ -1,6 +1,9 @@
 package decide
 
-import "github.com/meridian-commerce/meridian/regions"
+import (
+	"github.com/meridian-commerce/meridian/internal/method"
+	"github.com/meridian-commerce/meridian/regions"
+)
 
 // everywhere is the set of all regions.
 const everywhere = ^uint32(0)
@@ -16,7 +19,7 @@ const everywhere = ^uint32(0)
 // A region with few healthy instances gives a part of its GLOBAL requests away (partial failover), but none of
 // its HOME ones: elsewhere each of their statements would cross the WAN. Those it gives away by its load alone.
 func (p *Policy) Decide(r *Request, v *View) (d Decision) {
-	d.serves, d.trial, d.rows = -1, -1, r.Method.Locality == Home
+	d.serves, d.trial, d.rows = -1, -1, r.Method.Locality == method.Home
 	allowed := p.line(&d, r, v)
 	d.Panic = p.panics(v)
 	d.assess(v, allowed)
@@ -41,9 +44,9 @@ func (p *Policy) line(d *Decision, r *Request, v *View) (allowed uint32) {
 	}
 	anchor, route, basis := p.anchor(r)
 	first, prefer := anchor, p.indexOf(r.Prefer)
-	if prefer >= 0 && (r.Method.Locality == Global || basis == BasisLocated) {
+	if prefer >= 0 && (r.Method.Locality == method.Global || basis == BasisLocated) {
 		first, route, basis = prefer, RoutePinned, BasisPrefer
-		if r.Method.Locality != Global {
+		if r.Method.Locality != method.Global {
 			anchor = first
 		}
 	}
@@ -64,11 +67,11 @@ func (p *Policy) anchor(r *Request) (int, Route, Basis) {
 		located = p.edge
 	}
 	switch r.Method.Locality {
-	case Global:
+	case method.Global:
 		return p.edge, RouteNearest, BasisEdge
-	case Caller:
+	case method.Caller:
 		return located, RouteNearest, BasisLocated
-	case Home:
+	case method.Home:
 	}
 	if home := p.indexOf(r.Home); home >= 0 {
 		return home, RouteHome, BasisClaim
@@ -88,7 +91,7 @@ func (p *Policy) residency(r *Request, anchor int) uint32 {
 			set, known = set&p.allowed[i], true
 		}
 	}
-	if !known && anchor >= 0 && r.Method.Locality != Global {
+	if !known && anchor >= 0 && r.Method.Locality != method.Global {
 		set = p.allowed[anchor]
 	}
 	return set

@@ -14,6 +14,7 @@ import (
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
 	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -53,7 +54,7 @@ func drawState(t *rapid.T) decide.State {
 	return s
 }
 
-func drawScene(t *rapid.T, catalogs []*regions.Catalog, tab *decide.Table) *scene {
+func drawScene(t *rapid.T, catalogs []*regions.Catalog, tab *method.Table) *scene {
 	s := &scene{catalog: rapid.SampledFrom(catalogs).Draw(t, "catalog")}
 	names := append(s.catalog.Names(), "", "mars-1")
 	region := rapid.SampledFrom(names)
@@ -120,7 +121,7 @@ func (s *scene) checkOrder(t *rapid.T, d *decide.Decision) {
 	head, want := d.Candidates()[0].Region, len(s.catalog.Names())
 	if known(s.request.Require) {
 		want = 1
-	} else if s.request.Method.Locality == decide.Home && known(s.request.Home) && head != s.request.Home {
+	} else if s.request.Method.Locality == method.Home && known(s.request.Home) && head != s.request.Home {
 		t.Fatalf("a HOME request of a user of %s starts at %s", s.request.Home, head)
 	}
 	if len(seen) != want {
@@ -246,7 +247,7 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	p, tab, catalog := policy(t, eu), table(t), regions.Default()
 	path, v := "/v1/orders/"+id.New(id.Order, "ap1")+"/events", health{us: 1, eu: 2}.view()
 	if n := testing.AllocsPerRun(100, func() {
-		r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: decide.RegionOfPath(catalog, path), Home: ap, Caller: 71}
+		r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: method.RegionOfPath(catalog, path), Home: ap, Caller: 71}
 		d := p.Decide(&r, v)
 		for i := 0; ; i++ {
 			if _, ok := d.Next(i); !ok {
@@ -266,7 +267,7 @@ func BenchmarkDecide(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: decide.RegionOfPath(catalog, path), Home: ap, Caller: 42}
+				r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: method.RegionOfPath(catalog, path), Home: ap, Caller: 42}
 				d := p.Decide(&r, v)
 				if _, ok := d.First(); !ok {
 					b.Fatal("nobody serves")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 )
 
@@ -35,8 +36,12 @@ func (k Tokens) Verify(token string) (rpc.Caller, error) {
 // test ends.
 func Serve(t testing.TB, v rpc.Verifier, mount func(mux *http.ServeMux, options ...connect.HandlerOption)) *httptest.Server {
 	t.Helper()
+	methods, err := method.Linked()
+	if err != nil {
+		t.Fatal(err)
+	}
 	mux := http.NewServeMux()
-	mount(mux, connect.WithInterceptors(rpc.Errors(slog.New(slog.DiscardHandler)), rpc.Consistency(clock.System())))
+	mount(mux, connect.WithInterceptors(rpc.Errors(slog.New(slog.DiscardHandler)), rpc.Authorize(methods), rpc.Consistency(clock.System())))
 	s := httptest.NewServer(rpc.Statuses(rpc.Authenticate(v, mux)))
 	t.Cleanup(s.Close)
 	return s

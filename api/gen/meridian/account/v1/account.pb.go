@@ -9,7 +9,7 @@
 package accountv1
 
 import (
-	_ "github.com/meridian-commerce/meridian/api/gen/meridian/locality/v1"
+	_ "github.com/meridian-commerce/meridian/api/gen/meridian/method/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -447,7 +447,7 @@ var File_meridian_account_v1_account_proto protoreflect.FileDescriptor
 
 const file_meridian_account_v1_account_proto_rawDesc = "" +
 	"\n" +
-	"!meridian/account/v1/account.proto\x12\x13meridian.account.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#meridian/locality/v1/locality.proto\"\xe6\x01\n" +
+	"!meridian/account/v1/account.proto\x12\x13meridian.account.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmeridian/method/v1/method.proto\"\xe6\x01\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05email\x18\x02 \x01(\tR\x05email\x12!\n" +
@@ -476,12 +476,12 @@ const file_meridian_account_v1_account_proto_rawDesc = "" +
 	"\x18access_token_expire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x15accessTokenExpireTime\"\x13\n" +
 	"\x11GetAccountRequest\"L\n" +
 	"\x12GetAccountResponse\x126\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1c.meridian.account.v1.AccountR\aaccount2\xb6\x02\n" +
-	"\x0eAccountService\x12[\n" +
-	"\x06SignUp\x12\".meridian.account.v1.SignUpRequest\x1a#.meridian.account.v1.SignUpResponse\"\b\x88\xb5\x18\x03\x90\xb5\x18\x02\x12[\n" +
-	"\x06SignIn\x12\".meridian.account.v1.SignInRequest\x1a#.meridian.account.v1.SignInResponse\"\b\x88\xb5\x18\x03\x90\xb5\x18\x02\x12j\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1c.meridian.account.v1.AccountR\aaccount2\xd2\x02\n" +
+	"\x0eAccountService\x12g\n" +
+	"\x06SignUp\x12\".meridian.account.v1.SignUpRequest\x1a#.meridian.account.v1.SignUpResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x02\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12g\n" +
+	"\x06SignIn\x12\".meridian.account.v1.SignInRequest\x1a#.meridian.account.v1.SignInResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x02\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12n\n" +
 	"\n" +
-	"GetAccount\x12&.meridian.account.v1.GetAccountRequest\x1a'.meridian.account.v1.GetAccountResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x01B\xe2\x01\n" +
+	"GetAccount\x12&.meridian.account.v1.GetAccountRequest\x1a'.meridian.account.v1.GetAccountResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01B\xe2\x01\n" +
 	"\x17com.meridian.account.v1B\fAccountProtoP\x01ZKgithub.com/meridian-commerce/meridian/api/gen/meridian/account/v1;accountv1\xa2\x02\x03MAX\xaa\x02\x13Meridian.Account.V1\xca\x02\x13Meridian\\Account\\V1\xe2\x02\x1fMeridian\\Account\\V1\\GPBMetadata\xea\x02\x15Meridian::Account::V1b\x06proto3"
 
 var (

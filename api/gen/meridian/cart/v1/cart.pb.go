@@ -10,7 +10,7 @@ package cartv1
 
 import (
 	v1 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
-	_ "github.com/meridian-commerce/meridian/api/gen/meridian/locality/v1"
+	_ "github.com/meridian-commerce/meridian/api/gen/meridian/method/v1"
 	v11 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -456,7 +456,7 @@ var File_meridian_cart_v1_cart_proto protoreflect.FileDescriptor
 
 const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmeridian/cart/v1/cart.proto\x12\x10meridian.cart.v1\x1a#meridian/checkout/v1/checkout.proto\x1a#meridian/locality/v1/locality.proto\x1a\x1dmeridian/money/v1/money.proto\"\xf2\x01\n" +
+	"\x1bmeridian/cart/v1/cart.proto\x12\x10meridian.cart.v1\x1a#meridian/checkout/v1/checkout.proto\x1a\x1fmeridian/method/v1/method.proto\x1a\x1dmeridian/money/v1/money.proto\"\xf2\x01\n" +
 	"\x04Cart\x12,\n" +
 	"\x05items\x18\x01 \x03(\v2\x16.meridian.cart.v1.ItemR\x05items\x12\x12\n" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\x12B\n" +
@@ -485,10 +485,10 @@ const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\vUnavailable\x12\x1b\n" +
 	"\x17UNAVAILABLE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14UNAVAILABLE_NOT_SOLD\x10\x01\x12\x18\n" +
-	"\x14UNAVAILABLE_NO_PRICE\x10\x022\xc7\x01\n" +
-	"\vCartService\x12[\n" +
-	"\aGetCart\x12 .meridian.cart.v1.GetCartRequest\x1a!.meridian.cart.v1.GetCartResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x01\x12[\n" +
-	"\aSetItem\x12 .meridian.cart.v1.SetItemRequest\x1a!.meridian.cart.v1.SetItemResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x02B\xca\x01\n" +
+	"\x14UNAVAILABLE_NO_PRICE\x10\x022\xcf\x01\n" +
+	"\vCartService\x12_\n" +
+	"\aGetCart\x12 .meridian.cart.v1.GetCartRequest\x1a!.meridian.cart.v1.GetCartResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01\x12_\n" +
+	"\aSetItem\x12 .meridian.cart.v1.SetItemRequest\x1a!.meridian.cart.v1.SetItemResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02B\xca\x01\n" +
 	"\x14com.meridian.cart.v1B\tCartProtoP\x01ZEgithub.com/meridian-commerce/meridian/api/gen/meridian/cart/v1;cartv1\xa2\x02\x03MCX\xaa\x02\x10Meridian.Cart.V1\xca\x02\x10Meridian\\Cart\\V1\xe2\x02\x1cMeridian\\Cart\\V1\\GPBMetadata\xea\x02\x12Meridian::Cart::V1b\x06proto3"
 
 var (

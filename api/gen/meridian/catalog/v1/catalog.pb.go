@@ -9,7 +9,7 @@
 package catalogv1
 
 import (
-	_ "github.com/meridian-commerce/meridian/api/gen/meridian/locality/v1"
+	_ "github.com/meridian-commerce/meridian/api/gen/meridian/method/v1"
 	v1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -611,7 +611,7 @@ var File_meridian_catalog_v1_catalog_proto protoreflect.FileDescriptor
 
 const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
 	"\n" +
-	"!meridian/catalog/v1/catalog.proto\x12\x13meridian.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#meridian/locality/v1/locality.proto\x1a\x1dmeridian/money/v1/money.proto\"\xde\x02\n" +
+	"!meridian/catalog/v1/catalog.proto\x12\x13meridian.catalog.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmeridian/method/v1/method.proto\x1a\x1dmeridian/money/v1/money.proto\"\xde\x02\n" +
 	"\aProduct\x12\x16\n" +
 	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12 \n" +
@@ -655,12 +655,12 @@ const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*.\n" +
 	"\x04Sort\x12\x14\n" +
 	"\x10SORT_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fSORT_POPULAR\x10\x012\xe6\x02\n" +
-	"\x0eCatalogService\x12p\n" +
-	"\fListProducts\x12(.meridian.catalog.v1.ListProductsRequest\x1a).meridian.catalog.v1.ListProductsResponse\"\v\x88\xb5\x18\x01\x90\xb5\x18\x03\x90\x02\x01\x12j\n" +
+	"\fSORT_POPULAR\x10\x012\xf2\x02\n" +
+	"\x0eCatalogService\x12t\n" +
+	"\fListProducts\x12(.meridian.catalog.v1.ListProductsRequest\x1a).meridian.catalog.v1.ListProductsResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01\x12n\n" +
 	"\n" +
-	"GetProduct\x12&.meridian.catalog.v1.GetProductRequest\x1a'.meridian.catalog.v1.GetProductResponse\"\v\x88\xb5\x18\x01\x90\xb5\x18\x03\x90\x02\x01\x12v\n" +
-	"\x0eSearchProducts\x12*.meridian.catalog.v1.SearchProductsRequest\x1a+.meridian.catalog.v1.SearchProductsResponse\"\v\x88\xb5\x18\x01\x90\xb5\x18\x03\x90\x02\x01B\xe2\x01\n" +
+	"GetProduct\x12&.meridian.catalog.v1.GetProductRequest\x1a'.meridian.catalog.v1.GetProductResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01\x12z\n" +
+	"\x0eSearchProducts\x12*.meridian.catalog.v1.SearchProductsRequest\x1a+.meridian.catalog.v1.SearchProductsResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01B\xe2\x01\n" +
 	"\x17com.meridian.catalog.v1B\fCatalogProtoP\x01ZKgithub.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1;catalogv1\xa2\x02\x03MCX\xaa\x02\x13Meridian.Catalog.V1\xca\x02\x13Meridian\\Catalog\\V1\xe2\x02\x1fMeridian\\Catalog\\V1\\GPBMetadata\xea\x02\x15Meridian::Catalog::V1b\x06proto3"
 
 var (

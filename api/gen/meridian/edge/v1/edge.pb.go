@@ -9,6 +9,7 @@
 package edgev1
 
 import (
+	_ "github.com/meridian-commerce/meridian/api/gen/meridian/method/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -270,7 +271,7 @@ var File_meridian_edge_v1_edge_proto protoreflect.FileDescriptor
 
 const file_meridian_edge_v1_edge_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmeridian/edge/v1/edge.proto\x12\x10meridian.edge.v1\"\xcf\x01\n" +
+	"\x1bmeridian/edge/v1/edge.proto\x12\x10meridian.edge.v1\x1a\x1fmeridian/method/v1/method.proto\"\xcf\x01\n" +
 	"\x0eExplainRequest\x12\x0e\n" +
 	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\tR\x05token\x12\x12\n" +
@@ -294,9 +295,9 @@ const file_meridian_edge_v1_edge_proto_rawDesc = "" +
 	"\ahealthy\x18\x03 \x01(\bR\ahealthy\x12+\n" +
 	"\x11healthy_instances\x18\x04 \x01(\x05R\x10healthyInstances\x12'\n" +
 	"\x0ftotal_instances\x18\x05 \x01(\x05R\x0etotalInstances\x12\x15\n" +
-	"\x06rtt_ms\x18\x06 \x01(\x01R\x05rttMs2c\n" +
-	"\fRouteService\x12S\n" +
-	"\aExplain\x12 .meridian.edge.v1.ExplainRequest\x1a!.meridian.edge.v1.ExplainResponse\"\x03\x90\x02\x01B\xca\x01\n" +
+	"\x06rtt_ms\x18\x06 \x01(\x01R\x05rttMs2g\n" +
+	"\fRouteService\x12W\n" +
+	"\aExplain\x12 .meridian.edge.v1.ExplainRequest\x1a!.meridian.edge.v1.ExplainResponse\"\a\x88\xb5\x18\x04\x90\x02\x01B\xca\x01\n" +
 	"\x14com.meridian.edge.v1B\tEdgeProtoP\x01ZEgithub.com/meridian-commerce/meridian/api/gen/meridian/edge/v1;edgev1\xa2\x02\x03MEX\xaa\x02\x10Meridian.Edge.V1\xca\x02\x10Meridian\\Edge\\V1\xe2\x02\x1cMeridian\\Edge\\V1\\GPBMetadata\xea\x02\x12Meridian::Edge::V1b\x06proto3"
 
 var (

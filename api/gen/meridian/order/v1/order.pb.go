@@ -10,7 +10,7 @@ package orderv1
 
 import (
 	v11 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
-	_ "github.com/meridian-commerce/meridian/api/gen/meridian/locality/v1"
+	_ "github.com/meridian-commerce/meridian/api/gen/meridian/method/v1"
 	v1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -651,7 +651,7 @@ var File_meridian_order_v1_order_proto protoreflect.FileDescriptor
 
 const file_meridian_order_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dmeridian/order/v1/order.proto\x12\x11meridian.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#meridian/checkout/v1/checkout.proto\x1a#meridian/locality/v1/locality.proto\x1a\x1dmeridian/money/v1/money.proto\"\xad\x03\n" +
+	"\x1dmeridian/order/v1/order.proto\x12\x11meridian.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#meridian/checkout/v1/checkout.proto\x1a\x1fmeridian/method/v1/method.proto\x1a\x1dmeridian/money/v1/money.proto\"\xad\x03\n" +
 	"\x05Order\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1d.meridian.order.v1.OrderStateR\x05state\x122\n" +
@@ -696,15 +696,15 @@ const file_meridian_order_v1_order_proto_rawDesc = "" +
 	"\x1bORDER_STATE_PENDING_PAYMENT\x10\x01\x12\x19\n" +
 	"\x15ORDER_STATE_CONFIRMED\x10\x02\x12\x19\n" +
 	"\x15ORDER_STATE_FULFILLED\x10\x03\x12\x18\n" +
-	"\x14ORDER_STATE_CANCELED\x10\x042\xa7\x03\n" +
-	"\fOrderService\x12c\n" +
+	"\x14ORDER_STATE_CANCELED\x10\x042\xda\x03\n" +
+	"\fOrderService\x12o\n" +
 	"\n" +
-	"PlaceOrder\x12$.meridian.order.v1.PlaceOrderRequest\x1a%.meridian.order.v1.PlaceOrderResponse\"\b\x88\xb5\x18\x02\x90\xb5\x18\x01\x12`\n" +
-	"\bGetOrder\x12\".meridian.order.v1.GetOrderRequest\x1a#.meridian.order.v1.GetOrderResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x01\x12f\n" +
+	"PlaceOrder\x12$.meridian.order.v1.PlaceOrderRequest\x1a%.meridian.order.v1.PlaceOrderResponse\"\x14\x88\xb5\x18\x02\x90\xb5\x18\x01\x98\xb5\x18\x02\xa0\xb5\x18\x02\xb0\xb5\x18\x02\x12d\n" +
+	"\bGetOrder\x12\".meridian.order.v1.GetOrderRequest\x1a#.meridian.order.v1.GetOrderResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01\x12j\n" +
 	"\n" +
-	"ListOrders\x12$.meridian.order.v1.ListOrdersRequest\x1a%.meridian.order.v1.ListOrdersResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x01\x12h\n" +
+	"ListOrders\x12$.meridian.order.v1.ListOrdersRequest\x1a%.meridian.order.v1.ListOrdersResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01\x12\x86\x01\n" +
 	"\n" +
-	"WatchOrder\x12$.meridian.order.v1.WatchOrderRequest\x1a%.meridian.order.v1.WatchOrderResponse\"\v\x88\xb5\x18\x02\x90\xb5\x18\x02\x90\x02\x010\x01B\xd2\x01\n" +
+	"WatchOrder\x12$.meridian.order.v1.WatchOrderRequest\x1a%.meridian.order.v1.WatchOrderResponse\")\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\xba\xb5\x18\x16/v1/orders/{id}/events\x90\x02\x010\x01B\xd2\x01\n" +
 	"\x15com.meridian.order.v1B\n" +
 	"OrderProtoP\x01ZGgithub.com/meridian-commerce/meridian/api/gen/meridian/order/v1;orderv1\xa2\x02\x03MOX\xaa\x02\x11Meridian.Order.V1\xca\x02\x11Meridian\\Order\\V1\xe2\x02\x1dMeridian\\Order\\V1\\GPBMetadata\xea\x02\x13Meridian::Order::V1b\x06proto3"
 
