@@ -30,7 +30,8 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", out, "./cmd/meridian", "./cmd/meridian-sim")
+	// Without paths, what `make build` and a clone elsewhere compiled is the same and compiled once.
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", out, "./cmd/meridian", "./cmd/meridian-sim")
 	cmd.Dir = root
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return out, fmt.Errorf("build: %w\n%s", err, text)

@@ -17,8 +17,8 @@ var ErrNoHistory = errors.New("rolling-upgrade: no such commit in this repositor
 
 // Program returns a meridian program: the file at from, or, if there is none, one that is built from the git
 // reference from of the repository that holds dir. Programs are kept in the cache by commit. Errors wrap
-// ErrNoHistory where from is neither. flags are more of go build's.
-func Program(ctx context.Context, dir, from string, out io.Writer, flags ...string) (string, error) {
+// ErrNoHistory where from is neither.
+func Program(ctx context.Context, dir, from string, out io.Writer) (string, error) {
 	if info, err := os.Stat(from); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 		return filepath.Abs(from)
 	}
@@ -43,7 +43,7 @@ func Program(ctx context.Context, dir, from string, out io.Writer, flags ...stri
 	if err := checkOut(ctx, dir, commit, tree); err != nil {
 		return "", err
 	}
-	return program, Build(ctx, tree, commit, program, flags...)
+	return program, Build(ctx, tree, commit, program)
 }
 
 // checkOut copies a commit's files into a folder, and leaves the repository as it is.
@@ -63,13 +63,13 @@ func checkOut(ctx context.Context, dir, commit, to string) error {
 }
 
 // Build builds the meridian program of a source tree, stamped with a commit.
-func Build(ctx context.Context, tree, commit, program string, flags ...string) error {
+func Build(ctx context.Context, tree, commit, program string) error {
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return fmt.Errorf("rolling-upgrade: %w", err)
 	}
 	building := fmt.Sprintf("%s.%d", program, os.Getpid())
-	args := append([]string{"build", "-buildvcs=false", "-ldflags", "-X " + stamp + ".Commit=" + commit, "-o", building}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/meridian")...)
+	// Without paths, what is the same in both trees is compiled once.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-X "+stamp+".Commit="+commit, "-o", building, "./cmd/meridian")
 	cmd.Dir = tree
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("rolling-upgrade: build meridian of %s: %w\n%s", commit, err, text)

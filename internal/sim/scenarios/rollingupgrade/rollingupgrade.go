@@ -88,7 +88,7 @@ func (d *drill) prepare(ctx context.Context, r *scenario.Run) error {
 	if d.to, err = newer(r.Options); err != nil {
 		return err
 	}
-	if d.from, err = Program(ctx, ".", d.former, r.Out(), "-trimpath"); err != nil {
+	if d.from, err = Program(ctx, ".", d.former, r.Out()); err != nil {
 		return err
 	}
 	from, err := d.identity(ctx, d.from)
