@@ -56,6 +56,10 @@ type stack struct {
 	down   context.CancelFunc // as if it stopped answering probes
 }
 
+// awhile is how far away the stacks of a fleet are said to be, so that the one probe that each answered counts as
+// lately however long a test takes.
+const awhile = time.Hour
+
 // kill ends the server and its connections, as kill -9 would. Its address stays its own: connections are refused.
 func (s *stack) kill() { _ = s.server.Close() }
 
@@ -136,7 +140,7 @@ func (f *fleet) addOn(t testing.TB, addr string, region regions.Name, id string,
 		w.Header().Set("Stack", id)
 		h(w, r)
 	}))
-	s.Endpoint = discovery.NewEndpoint(id, s.server.Addr, region, "all", 0)
+	s.Endpoint = discovery.NewEndpoint(id, s.server.Addr, region, "all", awhile)
 	s.Answered()
 	f.mu.Lock()
 	defer f.mu.Unlock()

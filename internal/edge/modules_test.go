@@ -16,7 +16,7 @@ import (
 func (f *fleet) serving(s *stack, target string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s.Endpoint = discovery.NewEndpoint(s.ID, s.Addr, s.Region, target, 0)
+	s.Endpoint = discovery.NewEndpoint(s.ID, s.Addr, s.Region, target, awhile)
 	s.Answered()
 	f.publish()
 }
