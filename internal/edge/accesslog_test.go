@@ -22,7 +22,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.text.Write(p) //nolint:wrapcheck // a writer's own contract
 }
 
-// codes returns how many requests have a line, by code.
+// codes returns how many requests have a line, by code; what was slow, on a busy machine, is of the code "slow".
 func (l *lines) codes(t *testing.T) map[string]int {
 	t.Helper()
 	l.mu.Lock()
@@ -36,14 +36,18 @@ func (l *lines) codes(t *testing.T) map[string]int {
 		if err := d.Decode(&line); err != nil {
 			t.Fatal(err)
 		}
-		if line.Msg == "request" && (line.Code != "200" || line.Took <= slow) { // slow ones, on a busy machine, always have one
+		if line.Code == "200" && line.Took > slow {
+			line.Code = "slow"
+		}
+		if line.Msg == "request" {
 			out[line.Code]++
 		}
 	}
 	return out
 }
 
-// TestAccessLog: of the requests that go well about as many as configured have a line, of the others all.
+// TestAccessLog: of the requests that go well, and are not slow, about as many as configured have a line, of the others
+// all.
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	const sent = 200
@@ -61,9 +65,12 @@ func TestAccessLog(t *testing.T) {
 		for range 3 {
 			s.send(t, http.MethodPost, setItem, "{}", "Authorization", "Bearer home:eu-west-1")
 		}
-		eventually(t, "every failure has a line", func() bool { return log.codes(t)["500"] == 3 })
-		if got := log.codes(t)["200"]; got < want[0] || got > want[1] {
-			t.Errorf("%d percent: %d of %d have a line, want %d to %d", percent, got, sent, want[0], want[1])
+		eventually(t, "every failure and enough of the others have a line", func() bool {
+			got := log.codes(t)
+			return got["500"] == 3 && got["200"]+got["slow"] >= want[0]
+		})
+		if got := log.codes(t)["200"]; got > want[1] {
+			t.Errorf("%d percent: %d of %d have a line, want %d at most", percent, got, sent, want[1])
 		}
 	}
 }

@@ -199,6 +199,7 @@ func newSite(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.edge.timeout = time.Hour // who is to be given up says so, and nobody because the machine is busy
 	s.url = "http://" + serveEdge(t, s.edge.Handler())
 	transport := &http.Transport{DisableCompression: true}
 	s.client = &http.Client{Transport: transport}

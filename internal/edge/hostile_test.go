@@ -38,6 +38,7 @@ func newPort(t testing.TB, change func(*site, *http.Server)) *port {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.edge.timeout = time.Hour // nobody is given up because the machine is busy
 	p.addOn(t, loopback, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if r.URL.Path == "/slow" {

@@ -182,7 +182,6 @@ func TestFailedTrial(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			s.edge.timeout = time.Second
 			s.add(t, eu, "eu/0", h)
 			s.add(t, us, "us/0", echo)
 			s.set(us, discovery.Standing{}, discovery.Control{Weight: 100})
