@@ -32,6 +32,7 @@ product    = product internal/method
 
 regions                            :
 geo                                : regions
+api                                :
 api/gen                            :
 migrations                         :
 internal/tidy                      :
