@@ -37,7 +37,7 @@ const (
 type Location struct {
 	Client      netip.Addr   // the caller's address; invalid when the peer's is unknown
 	Country     string       // ISO 3166-1 alpha-2, or "" when unknown
-	CountryFrom string       // the header that told the country, "GeoIP", or ""
+	CountryFrom string       // the header that named the country, "GeoIP", or ""
 	Region      regions.Name // the region that the caller is assigned to
 	Source      Source       // what Region rests on
 }

@@ -64,7 +64,7 @@ func (l *Locator) Locate(c Caller) Location {
 	return loc
 }
 
-// country fills in the country and says which row told it.
+// country fills in the country and says which row it comes from.
 func (l *Locator) country(c Caller, loc *Location) Source {
 	if l.trusted.Contains(c.Peer) {
 		for _, h := range countryHeaders {

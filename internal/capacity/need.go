@@ -19,17 +19,17 @@ type need struct {
 // (cart and order), and what follows from an order counts as theirs although the worker pods do it.
 var browsing = []Request{SignUp, SignIn, ListProducts, GetProduct, SearchProducts}
 
-// dear is how much more a mixed load took than the sum of its requests, by the profile's check; never less than 1.
-func dear(measured, predicted float64) float64 {
+// overhead is how much more a mixed load took than the sum of its requests, by the profile's check; never less than 1.
+func overhead(measured, predicted float64) float64 {
 	if predicted <= 0 {
 		return 1
 	}
 	return max(1, measured/predicted)
 }
 
-// dearness returns dear of edges and stacks.
-func (p Profile) dearness() (edge, stack float64) {
-	return dear(p.Check.EdgeMeasured, p.Check.EdgePredicted), dear(p.Check.StackMeasured, p.Check.StackPredicted)
+// overheads returns the overhead of edges and stacks.
+func (p Profile) overheads() (edge, stack float64) {
+	return overhead(p.Check.EdgeMeasured, p.Check.EdgePredicted), overhead(p.Check.StackMeasured, p.Check.StackPredicted)
 }
 
 // need returns what a region needs for what it serves. homes is what each region's database rows are asked for,
@@ -39,12 +39,12 @@ func (in Input) need(w world, name regions.Name, served map[regions.Name]load) n
 	p, a, l := in.Profile, in.Assumptions, served[name]
 	checkout := slices.DeleteFunc(Requests(), func(r Request) bool { return slices.Contains(browsing, r) })
 	stack := func(c Cost) float64 { return c.StackMicros * micro }
-	edgeDear, stackDear := p.dearness()
+	edgeOverhead, stackOverhead := p.overheads()
 	commit := w.commit[name].Seconds() + a.StatementMs/1000
 	return need{
-		edge:     l.sum(p, func(c Cost) float64 { return c.EdgeMicros * micro }) * edgeDear,
-		browse:   l.sum(p, stack, browsing...) * stackDear,
-		checkout: l.sum(p, stack, checkout...) * stackDear,
+		edge:     l.sum(p, func(c Cost) float64 { return c.EdgeMicros * micro }) * edgeOverhead,
+		browse:   l.sum(p, stack, browsing...) * stackOverhead,
+		checkout: l.sum(p, stack, checkout...) * stackOverhead,
 		connections: l.sum(p, func(c Cost) float64 {
 			return min(c.Writing, c.Transactions)*commit + max(0, c.Transactions-c.Writing)*a.StatementMs/1000
 		}),

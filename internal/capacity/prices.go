@@ -153,19 +153,19 @@ func (p Prices) hour(kind string) float64 {
 	return 0
 }
 
-// region returns how a region's prices differ, and false where the table does not say: then they are the dearest that
+// region returns how a region's prices differ, and false where the table does not say: then they are the highest that
 // it knows.
 func (p Prices) region(n regions.Name) (RegionPrice, bool) {
 	if r, ok := p.Regions[n]; ok {
 		return r, true
 	}
-	dearest := p.Regions[p.Base]
+	costliest := p.Regions[p.Base]
 	for _, r := range p.Regions {
-		if r.Factor > dearest.Factor {
-			dearest = r
+		if r.Factor > costliest.Factor {
+			costliest = r
 		}
 	}
-	return dearest, false
+	return costliest, false
 }
 
 // toCallers returns what so many GB to the Internet cost in a month.

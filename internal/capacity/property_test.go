@@ -102,10 +102,10 @@ func regionIn(p capacity.Plan, n regions.Name) capacity.RegionPlan {
 
 // checkoutUse is the vCPU that checkout pods need for so many orders a second.
 func checkoutUse(in capacity.Input, p capacity.Plan, orders float64) float64 {
-	dear := max(1, in.Profile.Check.StackMeasured/in.Profile.Check.StackPredicted)
+	overhead := max(1, in.Profile.Check.StackMeasured/in.Profile.Check.StackPredicted)
 	vcpu := 0.0
 	for _, r := range []capacity.Request{capacity.GetCart, capacity.SetItem, capacity.PlaceOrder, capacity.GetOrder, capacity.WatchOrder} {
-		vcpu += orders * p.Demand.RequestsPerOrder[r] * in.Profile.Requests[r].StackMicros / 1e6 * dear
+		vcpu += orders * p.Demand.RequestsPerOrder[r] * in.Profile.Requests[r].StackMicros / 1e6 * overhead
 	}
 	return vcpu
 }

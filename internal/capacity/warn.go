@@ -26,7 +26,7 @@ func (m *making) warn(p *Plan) {
 	m.warnCommits(p, add)
 	m.warnResidency(p, add)
 	m.warnConnections(p, add)
-	if edge, stack := m.Profile.dearness(); edge > 1 || stack > 1 {
+	if edge, stack := m.Profile.overheads(); edge > 1 || stack > 1 {
 		add("MIXED_LOAD", "a mixed load took %.2f times the processor time that the sum of its requests says at edges and %.2f times at stacks; the plan counts with that", edge, stack)
 	}
 	if signing := m.signing(); signing >= 0.2 {
@@ -34,7 +34,7 @@ func (m *making) warn(p *Plan) {
 	}
 	for _, n := range m.names {
 		if _, known := m.Prices.region(n); !known {
-			add("PRICE_UNKNOWN", "the price table does not know %s; it is priced like the dearest region that it knows", n)
+			add("PRICE_UNKNOWN", "the price table does not know %s; it is priced like the most expensive region that it knows", n)
 		}
 	}
 	add("DATABASE_NOT_MEASURED", "no CockroachDB was measured: its size rests on published benchmarks, see the assumptions; load-test the cluster before you rely on it")

@@ -19,7 +19,7 @@ type Allotter interface {
 	Allot(ctx context.Context, units map[string]int64) error
 }
 
-// Progress is told how far an import is: after each batch and after each bad row (bad is nil otherwise).
+// Progress hears how far an import is: after each batch and after each bad row (bad is nil otherwise).
 type Progress func(done Imported, bad error)
 
 // Imported counts what an import did.

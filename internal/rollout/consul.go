@@ -40,13 +40,13 @@ func NewConsul(list []Agent) (*Consul, error) {
 	return c, nil
 }
 
-// Drain implements Fleet. Its error is of every region whose edges could not be told.
+// Drain implements Fleet. Its error is of every region whose edges could not be notified.
 func (c *Consul) Drain(ctx context.Context, region regions.Name, until time.Time, reason string) error {
 	d := discovery.Drain{Since: time.Now().UTC().Truncate(time.Second), Until: until.UTC().Truncate(time.Second), Reason: reason}
 	return c.tell(func(a agent) error { return a.operator.Drain(ctx, a.Datacenter, region, d) })
 }
 
-// Undrain implements Fleet. Its error is of every region whose edges could not be told.
+// Undrain implements Fleet. Its error is of every region whose edges could not be notified.
 func (c *Consul) Undrain(ctx context.Context, region regions.Name) error {
 	return c.tell(func(a agent) error { return a.operator.Undrain(ctx, a.Datacenter, region) })
 }
@@ -55,14 +55,14 @@ func (c *Consul) tell(one func(agent) error) error {
 	var failed error
 	for _, a := range c.agents {
 		if err := one(a); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("the edges of %s are not told: %w", a.Region, err))
+			failed = errors.Join(failed, fmt.Errorf("the edges of %s are not notified: %w", a.Region, err))
 		}
 	}
 	return failed
 }
 
 // Standing implements Fleet: the instances that the region's own Consul lists, and the longest drain that the edges of
-// any region are told of.
+// any region are notified of.
 func (c *Consul) Standing(ctx context.Context, region regions.Name) (Standing, error) {
 	var s Standing
 	found := false

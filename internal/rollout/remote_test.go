@@ -188,14 +188,14 @@ func stands(t *testing.T, f *Consul, want Standing) {
 	}
 }
 
-// TestConsulLost: a region whose edges cannot be told fails the whole drain, because its edges would go on sending.
+// TestConsulLost: a region whose edges cannot be notified fails the whole drain, because its edges would go on sending.
 func TestConsulLost(t *testing.T) {
 	t.Parallel()
 	f, err := NewConsul([]Agent{{Region: eu, Address: "127.200.0.9:1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Drain(t.Context(), us, time.Now().Add(time.Hour), reason); err == nil || !strings.Contains(err.Error(), "edges of eu-west-1 are not told") {
+	if err := f.Drain(t.Context(), us, time.Now().Add(time.Hour), reason); err == nil || !strings.Contains(err.Error(), "edges of eu-west-1 are not notified") {
 		t.Errorf("drain: %v", err)
 	}
 	if _, err := f.Standing(t.Context(), eu); err == nil {

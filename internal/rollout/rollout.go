@@ -36,7 +36,7 @@ type Standing struct {
 	Reason         string    // of the drain
 }
 
-// Fleet is the regions as edges know them, and what edges are told of them. It is used by one goroutine; calls end soon
+// Fleet is the regions as edges know them, and what edges learn of them. It is used by one goroutine; calls end soon
 // after their context.
 type Fleet interface {
 	// Drain has the edges of every region send new requests elsewhere until a time. A drain that is there is replaced.

@@ -79,7 +79,7 @@ type file struct {
 	Keys   []jwk  `json:"keys"`
 }
 
-// jwk is an octet key pair (RFC 8037).
+// jwk is a key pair of the type OKP, "octet key pair" (RFC 8037).
 type jwk struct {
 	KeyType   string     `json:"kty"`
 	Curve     string     `json:"crv"`

@@ -33,12 +33,12 @@ func asking(t *testing.T, version int64) context.Context {
 
 func TestEntriesThatAreTooOldAreNotServed(t *testing.T) {
 	t.Parallel()
-	s, b, told := open(t, redistest.Start(t).Address)
+	s, b, outcomes := open(t, redistest.Start(t).Address)
 	expect := func(ctx context.Context, version int64, from cache.Outcome) {
 		t.Helper()
 		p, err := s.Find(ctx, "tea")
-		if err != nil || p.Version != version || (*told)[len(*told)-1] != from {
-			t.Errorf("version %d by %s, %v; want version %d by %s", p.Version, (*told)[len(*told)-1], err, version, from)
+		if err != nil || p.Version != version || (*outcomes)[len(*outcomes)-1] != from {
+			t.Errorf("version %d by %s, %v; want version %d by %s", p.Version, (*outcomes)[len(*outcomes)-1], err, version, from)
 		}
 	}
 	expect(asking(t, 1), 1, cache.Miss)
@@ -101,7 +101,7 @@ func get(t *testing.T, s *httptest.Server, token string) (status int, body strin
 }
 
 // What is written in eu is read in ap at once by who brings its token. Who does not may be given the old product
-// there, whose cache was not told yet.
+// there, whose cache was not outcomes yet.
 func TestOwnWritesAreReadInEveryRegion(t *testing.T) {
 	t.Parallel()
 	all := shop(t, "eu-west-1", "ap-southeast-1")

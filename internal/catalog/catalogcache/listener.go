@@ -36,7 +36,7 @@ type Listener struct {
 func NewListener(region regions.Name, changes catalog.Changes, c *cache.Cache, log *slog.Logger, reg prometheus.Registerer) (*Listener, error) {
 	l := &Listener{region: region, changes: changes, cache: c, log: log, lag: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "meridian_catalog_change_lag_seconds",
-		Help:    "From a product's change, anywhere, until this region's cache was told of it.",
+		Help:    "From a product's change, anywhere, until this region's cache was notified of it.",
 		Buckets: []float64{.05, .1, .2, .3, .4, .6, .8, 1.2, 2.5, 5, 15, 60, 300},
 	})}
 	if err := reg.Register(l.lag); err != nil {
@@ -55,7 +55,7 @@ func (l *Listener) Run(ctx context.Context) {
 			return
 		case err != nil:
 			if failures++; failures == 1 {
-				l.log.WarnContext(ctx, "the cache cannot be told of changed products; trying again", "error", err)
+				l.log.WarnContext(ctx, "the cache cannot be notified of changed products; trying again", "error", err)
 			}
 			pause = min(pause<<min(failures, 5), maxPause)
 		default:
@@ -67,11 +67,11 @@ func (l *Listener) Run(ctx context.Context) {
 	}
 }
 
-// step tells of a batch of changes and returns how many. A change is over only once the cache was told.
+// step notifies of a batch of changes and returns how many. A change is over only once the cache was notified.
 func (l *Listener) step(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, listenLimit)
 	defer cancel()
-	changes, err := l.changes.Untold(ctx, l.region, listenBatch)
+	changes, err := l.changes.Pending(ctx, l.region, listenBatch)
 	if err != nil || len(changes) == 0 {
 		return 0, err
 	}
@@ -85,5 +85,5 @@ func (l *Listener) step(ctx context.Context) (int, error) {
 	for _, c := range changes {
 		l.lag.Observe(time.Since(c.Since).Seconds())
 	}
-	return len(changes), l.changes.Told(ctx, l.region, changes)
+	return len(changes), l.changes.Notified(ctx, l.region, changes)
 }

@@ -81,7 +81,7 @@ func (r *region) put(minor int64) {
 	}
 }
 
-// price is what the region's callers are told that tea costs.
+// price is what the region's callers are shown that tea costs.
 func (r *region) price() int64 {
 	r.t.Helper()
 	p, err := r.Find(r.t.Context(), "tea")
@@ -91,7 +91,7 @@ func (r *region) price() int64 {
 	return p.Variants[0].Prices[0].Minor
 }
 
-// until waits for a region's callers to be told a price, and returns for how long they were not.
+// until waits for a region's callers to be shown a price, and returns for how long they were not.
 func (r *region) until(minor int64) time.Duration {
 	r.t.Helper()
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
@@ -104,21 +104,21 @@ func (r *region) until(minor int64) time.Duration {
 	}
 }
 
-// eventuallyTold waits until no region has a change to be told of.
-func (r *region) eventuallyTold() {
+// eventuallyNotified waits until no region has a change to be notified of.
+func (r *region) eventuallyNotified() {
 	r.t.Helper()
 	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		untold, err := r.sql.Untold(r.t.Context(), r.name, 1)
-		if err == nil && len(untold) == 0 {
+		pending, err := r.sql.Pending(r.t.Context(), r.name, 1)
+		if err == nil && len(pending) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("%s was not told of %v (%v)", r.name, untold, err)
+			r.t.Fatalf("%s was not notified of %v (%v)", r.name, pending, err)
 		}
 	}
 }
 
-// A price that is committed in eu is seen in ap: from then on no reader there is told the old one.
+// A price that is committed in eu is seen in ap: from then on no reader there is shown the old one.
 func TestChangeReachesAnotherRegion(t *testing.T) {
 	t.Parallel()
 	all := shop(t, "eu-west-1", "ap-southeast-1")
@@ -142,8 +142,8 @@ func TestChangeReachesAnotherRegion(t *testing.T) {
 	}
 }
 
-// A region that was down when a product changed is told once it is back: its Redis kept the old entry.
-func TestRegionThatWasDownIsTold(t *testing.T) {
+// A region that was down when a product changed is notified once it is back: its Redis kept the old entry.
+func TestRegionThatWasDownIsNotified(t *testing.T) {
 	t.Parallel()
 	all := shop(t, "eu-west-1", "ap-southeast-1")
 	eu, ap := all[0], all[1]
@@ -161,8 +161,8 @@ func TestRegionThatWasDownIsTold(t *testing.T) {
 	ap.until(900)
 }
 
-// A Redis that hangs while a product changes is told once it answers again, also where the change was made.
-func TestRedisThatHungIsTold(t *testing.T) {
+// A Redis that hangs while a product changes is notified once it answers again, also where the change was made.
+func TestRedisThatHungIsNotified(t *testing.T) {
 	t.Parallel()
 	eu := shopWithin(t, 250*time.Millisecond, "eu-west-1")[0]
 	eu.price()
@@ -174,13 +174,13 @@ func TestRedisThatHungIsTold(t *testing.T) {
 	}
 	eu.redis.Resume()
 	eu.until(800)
-	eu.eventuallyTold()
+	eu.eventuallyNotified()
 	if eu.price() != 800 {
 		t.Error("the old entry outlived the telling")
 	}
 }
 
-func TestRegionWithoutRedisIsTold(t *testing.T) {
+func TestRegionWithoutRedisIsNotified(t *testing.T) {
 	t.Parallel()
 	eu := shop(t, "eu-west-1")[0]
 	var err error
@@ -189,7 +189,7 @@ func TestRegionWithoutRedisIsTold(t *testing.T) {
 	}
 	eu.put(800)
 	eu.listen()
-	eu.eventuallyTold()
+	eu.eventuallyNotified()
 }
 
 func TestListenerRegistersOnce(t *testing.T) {

@@ -17,21 +17,21 @@ import (
 	"github.com/meridian-commerce/meridian/internal/consistency"
 )
 
-// life bounds how old a product can be in a region whose cache cannot be told of its change, to just over a minute.
+// life bounds how old a product can be in a region whose cache cannot be notified of its change, to just over a minute.
 // Its second half lets a hot product be read without waiting, and every product while the database is away.
 var life = cache.Life{Fresh: 30 * time.Second, Stale: 30 * time.Second}
 
 // Store is a catalog.Store whose Find asks the cache first.
 type Store struct {
 	catalog.Store
-	cache *cache.Cache
-	told  func(ctx context.Context, s cache.Status)
-	newer singleflight.Group // reads past entries that are too old
+	cache   *cache.Cache
+	observe func(ctx context.Context, s cache.Status)
+	newer   singleflight.Group // reads past entries that are too old
 }
 
-// New returns a Store in front of another. told hears where each product came from.
-func New(behind catalog.Store, c *cache.Cache, told func(ctx context.Context, s cache.Status)) *Store {
-	return &Store{Store: behind, cache: c, told: told}
+// New returns a Store in front of another. observe hears where each product came from.
+func New(behind catalog.Store, c *cache.Cache, observe func(ctx context.Context, s cache.Status)) *Store {
+	return &Store{Store: behind, cache: c, observe: observe}
 }
 
 var codec = cache.JSON(func(p catalog.Product) uint64 { return uint64(p.Version) })
@@ -46,7 +46,7 @@ func (s *Store) Find(ctx context.Context, handle string) (catalog.Product, error
 		status = cache.Status{Outcome: cache.Refused}
 	}
 	if err == nil {
-		s.told(ctx, status)
+		s.observe(ctx, status)
 	}
 	return p, err
 }

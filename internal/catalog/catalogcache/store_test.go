@@ -60,7 +60,7 @@ func tea(version, minor int64) catalog.Product {
 	}
 }
 
-// open returns a cached store, the store behind it, and what it told of the cache.
+// open returns a cached store, the store behind it, and what it said of the cache.
 func open(t *testing.T, redisAddress string) (*catalogcache.Store, *behind, *[]cache.Outcome) {
 	t.Helper()
 	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: time.Minute, Seed: 1}, prometheus.NewRegistry())
@@ -69,12 +69,12 @@ func open(t *testing.T, redisAddress string) (*catalogcache.Store, *behind, *[]c
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	b := &behind{product: tea(1, 750)}
-	var told []cache.Outcome
+	var outcomes []cache.Outcome
 	return catalogcache.New(b, c, func(_ context.Context, s cache.Status) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		told = append(told, s.Outcome)
-	}), b, &told
+		outcomes = append(outcomes, s.Outcome)
+	}), b, &outcomes
 }
 
 func find(t *testing.T, s catalog.Store, want catalog.Product) {
@@ -87,11 +87,11 @@ func find(t *testing.T, s catalog.Store, want catalog.Product) {
 
 func TestFindAsksTheCacheFirst(t *testing.T) {
 	t.Parallel()
-	s, b, told := open(t, redistest.Start(t).Address)
+	s, b, outcomes := open(t, redistest.Start(t).Address)
 	find(t, s, tea(1, 750))
 	b.product = tea(2, 800) // by another region, which tells nobody: seen once the entry's life ends
 	find(t, s, tea(1, 750))
-	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Hit}, *told); diff != "" || b.finds != 1 {
+	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Hit}, *outcomes); diff != "" || b.finds != 1 {
 		t.Errorf("the store was asked %d times\n%s", b.finds, diff)
 	}
 	b.down = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry")
@@ -100,28 +100,28 @@ func TestFindAsksTheCacheFirst(t *testing.T) {
 
 func TestPutEndsWhatWasCached(t *testing.T) {
 	t.Parallel()
-	s, _, told := open(t, redistest.Start(t).Address)
+	s, _, outcomes := open(t, redistest.Start(t).Address)
 	find(t, s, tea(1, 750))
 	if changed, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); err != nil || changed != 1 {
 		t.Fatalf("Put = %d, %v", changed, err)
 	}
 	find(t, s, tea(2, 800))
 	find(t, s, tea(2, 800))
-	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Miss, cache.Hit}, *told); diff != "" {
+	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Miss, cache.Hit}, *outcomes); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestPutThatFailsEndsNothing(t *testing.T) {
 	t.Parallel()
-	s, b, told := open(t, redistest.Start(t).Address)
+	s, b, outcomes := open(t, redistest.Start(t).Address)
 	find(t, s, tea(1, 750))
 	b.down = fault.New(fault.Exists, "SKU_TAKEN", "x")
 	if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); !errors.Is(err, b.down) {
 		t.Errorf("got %v", err)
 	}
 	find(t, s, tea(1, 750))
-	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Hit}, *told); diff != "" {
+	if diff := cmp.Diff([]cache.Outcome{cache.Miss, cache.Hit}, *outcomes); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -130,13 +130,13 @@ func TestPutThatFailsEndsNothing(t *testing.T) {
 func TestWithoutRedis(t *testing.T) {
 	t.Parallel()
 	for name, address := range map[string]string{"none": "", "gone": "127.201.7.2:1"} {
-		s, b, told := open(t, address)
+		s, b, outcomes := open(t, address)
 		find(t, s, tea(1, 750))
 		if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); err != nil {
 			t.Errorf("%s: Put: %v", name, err)
 		}
 		find(t, s, tea(2, 800))
-		if diff := cmp.Diff([]cache.Outcome{cache.Bypass, cache.Bypass}, *told); diff != "" || b.finds != 2 {
+		if diff := cmp.Diff([]cache.Outcome{cache.Bypass, cache.Bypass}, *outcomes); diff != "" || b.finds != 2 {
 			t.Errorf("%s: the store was asked %d times\n%s", name, b.finds, diff)
 		}
 	}
@@ -144,7 +144,7 @@ func TestWithoutRedis(t *testing.T) {
 
 func TestFailuresAreNotCached(t *testing.T) {
 	t.Parallel()
-	s, b, told := open(t, redistest.Start(t).Address)
+	s, b, outcomes := open(t, redistest.Start(t).Address)
 	if _, err := s.Find(t.Context(), "pot"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("an unknown handle: %v", err)
 	}
@@ -152,8 +152,8 @@ func TestFailuresAreNotCached(t *testing.T) {
 	if _, err := s.Find(t.Context(), "tea"); !errors.Is(err, b.down) {
 		t.Errorf("got %v", err)
 	}
-	if len(*told) != 0 {
-		t.Errorf("told of %v", *told)
+	if len(*outcomes) != 0 {
+		t.Errorf("heard of %v", *outcomes)
 	}
 	b.down = nil
 	find(t, s, tea(1, 750))

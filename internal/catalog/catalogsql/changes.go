@@ -22,8 +22,8 @@ func (s *Store) announce(batch *sqldb.Batch, handles []string) {
 	}
 }
 
-// Untold implements catalog.Changes.
-func (s *Store) Untold(ctx context.Context, region regions.Name, limit int) ([]catalog.Change, error) {
+// Pending implements catalog.Changes.
+func (s *Store) Pending(ctx context.Context, region regions.Name, limit int) ([]catalog.Change, error) {
 	rows, err := s.db.Query(ctx, `SELECT handle, version, since FROM product_changes WHERE home_region = $1
 		ORDER BY since, handle LIMIT $2`, region, limit)
 	if err != nil {
@@ -33,14 +33,15 @@ func (s *Store) Untold(ctx context.Context, region regions.Name, limit int) ([]c
 	return changes, fail(err)
 }
 
-// Told implements catalog.Changes.
-func (s *Store) Told(ctx context.Context, region regions.Name, told []catalog.Change) error {
-	handles, versions := make([]string, len(told)), make([]int64, len(told))
-	for i, c := range told {
+// Notified implements catalog.Changes.
+func (s *Store) Notified(ctx context.Context, region regions.Name, changes []catalog.Change) error {
+	handles := make([]string, len(changes))
+	versions := make([]int64, len(changes))
+	for i, c := range changes {
 		handles[i], versions[i] = c.Handle, c.Version
 	}
-	_, err := s.db.Exec(ctx, `DELETE FROM product_changes c USING unnest($2::text[], $3::bigint[]) AS told (handle, version)
-		WHERE c.home_region = $1 AND c.handle = told.handle AND c.version = told.version`, region, handles, versions)
+	_, err := s.db.Exec(ctx, `DELETE FROM product_changes c USING unnest($2::text[], $3::bigint[]) AS notified (handle, version)
+		WHERE c.home_region = $1 AND c.handle = notified.handle AND c.version = notified.version`, region, handles, versions)
 	return fail(err)
 }
 

@@ -11,46 +11,46 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// untold wants that a region has yet to be told of just these changes.
-func (s shop) untold(region regions.Name, want ...catalog.Change) []catalog.Change {
+// pending wants that a region has yet to be notified of just these changes.
+func (s shop) pending(region regions.Name, want ...catalog.Change) []catalog.Change {
 	s.t.Helper()
-	got, err := s.Untold(s.t.Context(), region, 10)
+	got, err := s.Pending(s.t.Context(), region, 10)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(catalog.Change{}, "Since")); err != nil || diff != "" {
 		s.t.Errorf("%s: %v\n%s", region, err, diff)
 	}
 	return got
 }
 
-func TestEveryRegionIsToldOfAChange(t *testing.T) {
+func TestEveryRegionIsNotifiedOfAChange(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	p, other := backpack(), simple("tea", "Food", true)
 	s.put(p, other)
 	for _, region := range regions.Default().Names() {
-		s.untold(region) // what is new is in no cache
+		s.pending(region) // what is new is in no cache
 	}
 	p.Variants[0].Prices[0].Minor = 1
 	before := time.Now().Add(-time.Second)
 	s.put(p, other)
 	for _, region := range regions.Default().Names() {
-		got := s.untold(region, catalog.Change{Handle: "backpack", Version: 2})
+		got := s.pending(region, catalog.Change{Handle: "backpack", Version: 2})
 		if since := got[0].Since; since.Before(before) || time.Since(since) < 0 {
 			t.Errorf("%s: the change was made at %s", region, since)
 		}
 	}
 	other.Title = "Green tea"
 	s.put(p, other)
-	if err := s.Told(t.Context(), "eu-west-1", s.untold("eu-west-1", catalog.Change{Handle: "backpack", Version: 2}, catalog.Change{Handle: "tea", Version: 2})); err != nil {
+	if err := s.Notified(t.Context(), "eu-west-1", s.pending("eu-west-1", catalog.Change{Handle: "backpack", Version: 2}, catalog.Change{Handle: "tea", Version: 2})); err != nil {
 		t.Fatal(err)
 	}
-	s.untold("eu-west-1")
-	s.untold("us-east-1", catalog.Change{Handle: "backpack", Version: 2}, catalog.Change{Handle: "tea", Version: 2})
-	if got, err := s.Untold(t.Context(), "us-east-1", 1); err != nil || len(got) != 1 || got[0].Handle != "backpack" {
+	s.pending("eu-west-1")
+	s.pending("us-east-1", catalog.Change{Handle: "backpack", Version: 2}, catalog.Change{Handle: "tea", Version: 2})
+	if got, err := s.Pending(t.Context(), "us-east-1", 1); err != nil || len(got) != 1 || got[0].Handle != "backpack" {
 		t.Errorf("the oldest is %v, %v", got, err)
 	}
 }
 
-// A product that changes again while a region is being told of its last change stays to be told of.
+// A product that changes again while a region is being notified of its last change stays to be notified of.
 func TestChangedAgainMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := open(t)
@@ -58,22 +58,22 @@ func TestChangedAgainMeanwhile(t *testing.T) {
 	s.put(p)
 	p.Title = "Green tea"
 	s.put(p)
-	first := s.untold("eu-west-1", catalog.Change{Handle: "tea", Version: 2})
+	first := s.pending("eu-west-1", catalog.Change{Handle: "tea", Version: 2})
 	p.Title = "White tea"
 	s.put(p)
-	if err := s.Told(t.Context(), "eu-west-1", first); err != nil {
+	if err := s.Notified(t.Context(), "eu-west-1", first); err != nil {
 		t.Fatal(err)
 	}
-	second := s.untold("eu-west-1", catalog.Change{Handle: "tea", Version: 3})
+	second := s.pending("eu-west-1", catalog.Change{Handle: "tea", Version: 3})
 	if !second[0].Since.Equal(first[0].Since) {
-		t.Error("it waits since its last change, not since the first that the region was not told of")
+		t.Error("it waits since its last change, not since the first that the region was not notified of")
 	}
 	for range 2 {
-		if err := s.Told(t.Context(), "eu-west-1", second); err != nil {
+		if err := s.Notified(t.Context(), "eu-west-1", second); err != nil {
 			t.Error(err)
 		}
 	}
-	s.untold("eu-west-1")
+	s.pending("eu-west-1")
 }
 
 func TestRefusedPutTellsNobody(t *testing.T) {
@@ -85,7 +85,7 @@ func TestRefusedPutTellsNobody(t *testing.T) {
 	if _, err := s.Put(t.Context(), []catalog.Product{changed, thief}); err == nil {
 		t.Error("a taken SKU was accepted")
 	}
-	s.untold("eu-west-1")
+	s.pending("eu-west-1")
 }
 
 func TestAddViews(t *testing.T) {

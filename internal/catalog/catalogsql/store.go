@@ -18,7 +18,7 @@ import (
 // Store implements catalog.Store and catalog.Changes.
 type Store struct {
 	db      *sqldb.DB
-	regions []regions.Name // that are told of changes
+	regions []regions.Name // that are notified of changes
 	clock   clock.Clock
 }
 

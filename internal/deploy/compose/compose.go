@@ -119,7 +119,7 @@ func (p *plan) Join() string {
 	return p.list(func(r region) string { return r.WAN(r.NodeHost(1)) })
 }
 
-// EdgeConsul lists every region's Consul, as edges are told it.
+// EdgeConsul lists every region's Consul, as edges are configured with it.
 func (p *plan) EdgeConsul() string {
 	return p.list(func(r region) string { return fmt.Sprintf("%s=%s:8500", r.Name, r.WAN(r.ConsulHost())) })
 }
