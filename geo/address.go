@@ -22,9 +22,11 @@ func ClientAddress(peer netip.Addr, h http.Header, trusted Proxies) netip.Addr {
 	if !trusted.Contains(client) {
 		return client
 	}
-	lines, node := h["X-Forwarded-For"], parseNode
+	lines := h["X-Forwarded-For"]
+	node := parseNode
 	if len(lines) == 0 {
-		lines, node = h["Forwarded"], forNode
+		lines = h["Forwarded"]
+		node = forNode
 	}
 	if len(lines) == 0 {
 		if addr, ok := parseNode(h.Get(flyClientIP)); ok {

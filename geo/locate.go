@@ -50,14 +50,16 @@ func (l *Locator) Locate(c Caller) Location {
 	loc := Location{Client: ClientAddress(c.Peer, c.Header, l.trusted), Region: l.edge, Source: SourceEdge}
 	source := l.country(c, &loc)
 	if region, ok := l.catalog.Prefers(loc.Country); ok {
-		loc.Region, loc.Source = region, source
+		loc.Region = region
+		loc.Source = source
 	}
 	for _, row := range [...]struct {
 		region regions.Name
 		source Source
 	}{{c.Home, SourceClaim}, {c.ID, SourceID}, {c.Pin, SourcePin}} {
 		if _, ok := l.catalog.Lookup(row.region); ok {
-			loc.Region, loc.Source = row.region, row.source
+			loc.Region = row.region
+			loc.Source = row.source
 			break
 		}
 	}
@@ -70,20 +72,23 @@ func (l *Locator) country(c Caller, loc *Location) Source {
 		for _, h := range countryHeaders {
 			if values := c.Header[h.key]; len(values) == 1 {
 				if country, ok := knownCountry(values[0]); ok {
-					loc.Country, loc.CountryFrom = country, h.name
+					loc.Country = country
+					loc.CountryFrom = h.name
 					return SourceHeader
 				}
 			}
 		}
 		if addr, ok := parseNode(c.Header.Get(flyClientIP)); ok {
 			if country, ok := l.lookup(addr); ok {
-				loc.Country, loc.CountryFrom = country, "Fly-Client-IP"
+				loc.Country = country
+				loc.CountryFrom = "Fly-Client-IP"
 				return SourceHeader
 			}
 		}
 	}
 	if country, ok := l.lookup(loc.Client); ok {
-		loc.Country, loc.CountryFrom = country, "GeoIP"
+		loc.Country = country
+		loc.CountryFrom = "GeoIP"
 		return SourceGeoIP
 	}
 	return SourceEdge

@@ -35,7 +35,8 @@ func NewProximity(c *regions.Catalog, measured func(a, b regions.Name) (time.Dur
 		}
 		order := slices.Clone(names)
 		slices.SortStableFunc(order, func(a, b regions.Name) int { return cmp.Compare(row[a], row[b]) })
-		p.rtt[from], p.order[from] = row, order
+		p.rtt[from] = row
+		p.order[from] = order
 	}
 	return p
 }

@@ -38,14 +38,17 @@ type Ranking struct {
 // NewRanking returns a ranking that begins with the declared round trips.
 func NewRanking(c *regions.Catalog) *Ranking {
 	r := &Ranking{names: c.Names()}
-	all, declared := c.All(), NewProximity(c, nil)
+	all := c.All()
+	declared := NewProximity(c, nil)
 	for i, a := range all {
 		var floor, rtt []time.Duration
 		for _, b := range all {
 			floor = append(floor, time.Duration(regions.Distance(a.Place, b.Place)/lightSpeed*float64(time.Millisecond)))
 			rtt = append(rtt, c.RTT(a.Name, b.Name))
 		}
-		r.floor, r.rtt, r.order = append(r.floor, floor), append(r.rtt, rtt), append(r.order, nil)
+		r.floor = append(r.floor, floor)
+		r.rtt = append(r.rtt, rtt)
+		r.order = append(r.order, nil)
 		for _, n := range declared.From(a.Name) {
 			r.order[i] = append(r.order[i], slices.Index(r.names, n))
 		}

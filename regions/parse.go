@@ -112,7 +112,8 @@ func (c *Catalog) add(i int, r Region) error {
 			return fmt.Errorf("loopback %s belongs to %s", r.Loopback, other.Name)
 		}
 	}
-	c.byName[r.Name], c.byCode[r.Code] = i, r.Name
+	c.byName[r.Name] = i
+	c.byCode[r.Code] = r.Name
 	for _, country := range r.Countries {
 		if continentOf(country) == "" {
 			return fmt.Errorf("country %q is not an ISO 3166-1 alpha-2 code", country)
@@ -161,7 +162,8 @@ func (c *Catalog) measure(declared []pairRTT) error {
 			return fmt.Errorf("%v: %v is not a round trip in milliseconds", p.Between, p.Millis)
 		}
 		d := time.Duration(p.Millis * float64(time.Millisecond))
-		c.rtt[i][j], c.rtt[j][i] = d, d
+		c.rtt[i][j] = d
+		c.rtt[j][i] = d
 	}
 	return nil
 }

@@ -158,7 +158,8 @@ const earthRadius = 6371.0
 // Distance returns the great-circle distance between two places in kilometers (haversine).
 func Distance(a, b Place) float64 {
 	rad := func(deg float64) float64 { return deg * math.Pi / 180 }
-	dLat, dLon := rad(b.Lat-a.Lat), rad(b.Lon-a.Lon)
+	dLat := rad(b.Lat - a.Lat)
+	dLon := rad(b.Lon - a.Lon)
 	h := math.Pow(math.Sin(dLat/2), 2) + math.Cos(rad(a.Lat))*math.Cos(rad(b.Lat))*math.Pow(math.Sin(dLon/2), 2)
 	return 2 * earthRadius * math.Asin(math.Min(1, math.Sqrt(h)))
 }

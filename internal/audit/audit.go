@@ -101,7 +101,8 @@ type invariant struct {
 func invariants(c *regions.Catalog, quietFor time.Duration) []invariant {
 	var names, codes []string
 	for _, r := range c.All() {
-		names, codes = append(names, string(r.Name)), append(codes, string(r.Code))
+		names = append(names, string(r.Name))
+		codes = append(codes, string(r.Code))
 	}
 	return []invariant{
 		{name: OneOrderPerKey, sql: oneOrderPerKey},

@@ -9,7 +9,8 @@ import (
 
 // assumed lists every figure that the plan rests on and that was not measured, and what was, with its date.
 func (m *making) assumed() []Assumed {
-	a, p := m.Assumptions, m.Profile
+	a := m.Assumptions
+	p := m.Profile
 	var mix []string
 	for _, j := range p.Journeys {
 		w := j.Weight

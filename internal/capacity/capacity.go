@@ -88,7 +88,8 @@ const maxOrders = 10_000_000
 
 // validate returns the regions to plan for. Its errors are fault.Invalid PLAN_INVALID.
 func (in Input) validate() ([]regions.Name, error) {
-	d, a := in.Demand, in.Assumptions
+	d := in.Demand
+	a := in.Assumptions
 	switch peak := d.Orders * d.Growth; {
 	case in.Catalog == nil:
 		return nil, invalid("there is no region catalog")

@@ -56,11 +56,13 @@ func Predict(t Traffic, horizon int) (Forecast, error) {
 	for i, d := range t.Days {
 		past[i] = d.Orders
 		if d.Orders > f.PastPeak || i == 0 {
-			f.PastPeak, f.PastDay = d.Orders, d.Date.Format(time.DateOnly)
+			f.PastPeak = d.Orders
+			f.PastDay = d.Date.Format(time.DateOnly)
 		}
 	}
 	f.Backtest = min(4*week, len(past)/3/week*week)
-	known, held := past[:len(past)-f.Backtest], past[len(past)-f.Backtest:]
+	known := past[:len(past)-f.Backtest]
+	held := past[len(past)-f.Backtest:]
 	var ok bool
 	if f.Naive, ok = mape(held, naive(known, f.Backtest)); !ok {
 		return wrong("nothing was ordered in the last %d days", f.Backtest)
@@ -69,14 +71,16 @@ func Predict(t Traffic, horizon int) (Forecast, error) {
 	f.Method = SeasonalNaive
 	predicted := naive(past, horizon)
 	if f.Smoothed < f.Naive {
-		f.Method, predicted = HoltWinters, holtWinters(past, horizon)
+		f.Method = HoltWinters
+		predicted = holtWinters(past, horizon)
 	}
 	for i, orders := range predicted {
 		date := t.Days[len(past)-1].Date.AddDate(0, 0, i+1)
 		f.Predicted = append(f.Predicted, Day{date, orders})
 		f.Mean += orders / float64(horizon)
 		if orders > f.Peak || i == 0 {
-			f.Peak, f.PeakDay = orders, date.Format(time.DateOnly)
+			f.Peak = orders
+			f.PeakDay = date.Format(time.DateOnly)
 		}
 	}
 	round(4, &f.Naive, &f.Smoothed)
@@ -95,7 +99,8 @@ func naive(past []float64, horizon int) []float64 {
 
 // mape is the mean absolute percentage error over the days that are not zero, a part of 1; false if all are.
 func mape(actual, predicted []float64) (float64, bool) {
-	sum, n := 0.0, 0
+	sum := 0.0
+	n := 0
 	for i, a := range actual {
 		if a > 0 {
 			sum += math.Abs(predicted[i]-a) / a
@@ -122,7 +127,8 @@ func holtWinters(past []float64, horizon int) []float64 {
 			for _, gamma := range []float64{0.05, 0.15, 0.4} {
 				s := smoothing{alpha: alpha, beta: beta, gamma: gamma}
 				if missed := s.learn(past); missed < least {
-					least, best = missed, s
+					least = missed
+					best = s
 				}
 			}
 		}
@@ -136,7 +142,8 @@ func holtWinters(past []float64, horizon int) []float64 {
 
 // learn starts from the first two weeks and goes through the others. It returns the sum of the squared misses.
 func (s *smoothing) learn(past []float64) float64 {
-	first, second := mean(past[:week]), mean(past[week:2*week])
+	first := mean(past[:week])
+	second := mean(past[week : 2*week])
 	s.trend = (second - first) / week
 	s.level = second + s.trend*(week-1)/2
 	for i := range s.season {

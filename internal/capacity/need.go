@@ -36,7 +36,9 @@ func (p Profile) overheads() (edge, stack float64) {
 // wherever they are served.
 func (in Input) need(w world, name regions.Name, served map[regions.Name]load) need {
 	const micro = 1e-6
-	p, a, l := in.Profile, in.Assumptions, served[name]
+	p := in.Profile
+	a := in.Assumptions
+	l := served[name]
 	checkout := slices.DeleteFunc(Requests(), func(r Request) bool { return slices.Contains(browsing, r) })
 	stack := func(c Cost) float64 { return c.StackMicros * micro }
 	edgeOverhead, stackOverhead := p.overheads()
@@ -60,9 +62,11 @@ func (in Input) database(w world, name regions.Name, served map[regions.Name]loa
 	a := in.Assumptions
 	const lease, publishedCopies = 0.5, 3
 	copies := (1 - lease) * float64(a.CopiesOfRow) / publishedCopies
-	home, away := lease+copies, 0.0
+	home := lease + copies
+	away := 0.0
 	if others := len(w.live) - 1; others > 0 {
-		home, away = lease+copies*2/5, copies*3/5/float64(others)
+		home = lease + copies*2/5
+		away = copies * 3 / 5 / float64(others)
 	}
 	vcpu := 0.0
 	for _, n := range w.live {

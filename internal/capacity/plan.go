@@ -153,7 +153,8 @@ type making struct {
 
 // shares returns each region's part of the orders; they add up to 1.
 func (in Input) shares(names []regions.Name) map[regions.Name]float64 {
-	out, total := map[regions.Name]float64{}, 0.0
+	out := map[regions.Name]float64{}
+	total := 0.0
 	for _, n := range names {
 		out[n] = in.Demand.Shares[n]
 		if len(in.Demand.Shares) == 0 {
@@ -232,7 +233,8 @@ func (m *making) survivors(p *Plan, w world, served map[regions.Name]load) []Sur
 		if r.Region == w.lost {
 			continue
 		}
-		n, a := m.need(w, r.Region, served), m.Assumptions
+		n := m.need(w, r.Region, served)
+		a := m.Assumptions
 		pods := func(vcpu float64, pods int) float64 { return vcpu / (float64(pods) * a.PodVCPU) }
 		s := Survivor{
 			Region: r.Region, OrdersPerSecond: served[r.Region].orders, CommitMillis: float64(w.commit[r.Region].Microseconds()) / 1000,

@@ -170,7 +170,8 @@ func (p Prices) region(n regions.Name) (RegionPrice, bool) {
 
 // toCallers returns what so many GB to the Internet cost in a month.
 func (r RegionPrice) toCallers(gb float64) float64 {
-	sum, from := 0.0, 0.0
+	sum := 0.0
+	from := 0.0
 	for _, t := range r.ToCallers {
 		if gb <= from {
 			break

@@ -158,7 +158,8 @@ func (p *printer) regions(plan Plan) {
 func (p *printer) losses(plan Plan) {
 	rows := [][]string{{"LOST", "CALLERS GO TO", "SURVIVOR", "ORDERS/S", "COMMIT", "EDGE", "BROWSE", "CHECKOUT", "POOLS", "DATABASE", "CACHE", ""}}
 	for _, l := range plan.Losses {
-		lost, to := string(l.Region), string(l.TakenBy)
+		lost := string(l.Region)
+		to := string(l.TakenBy)
 		if to == "" {
 			to = "nobody"
 		}
@@ -174,7 +175,8 @@ func (p *printer) losses(plan Plan) {
 				lost, to, string(s.Region), count(s.OrdersPerSecond), commit(l, s),
 				part(s.Edge), part(s.Browse), part(s.Checkout), part(s.Connections), part(s.Database), part(s.Cache), over,
 			})
-			lost, to = "", ""
+			lost = ""
+			to = ""
 		}
 	}
 	p.line("")
@@ -213,7 +215,8 @@ const lineWidth = 118
 
 // wrapped prints prose after a label, the further lines indented.
 func (p *printer) wrapped(label, text string) {
-	line, indent := label, "    "
+	line := label
+	indent := "    "
 	for i, word := range strings.Fields(text) {
 		if i > 0 && len([]rune(line))+1+len([]rune(word)) > lineWidth {
 			p.line("%s", line)

@@ -176,7 +176,8 @@ func (p Profile) Validate() error {
 }
 
 func (p Profile) validateJourneys(invalid func(string, ...any) error) error {
-	total, orders := 0.0, 0.0
+	total := 0.0
+	orders := 0.0
 	for _, j := range p.Journeys {
 		for _, r := range slices.Sorted(maps.Keys(j.Requests)) {
 			if _, ok := p.Requests[r]; !ok || j.Requests[r] < 0 {
@@ -186,7 +187,8 @@ func (p Profile) validateJourneys(invalid func(string, ...any) error) error {
 		if j.Weight < 0 {
 			return invalid("has a journey %q of weight %v", j.Name, j.Weight)
 		}
-		total, orders = total+j.Weight, orders+j.Weight*j.Requests[PlaceOrder]
+		total += j.Weight
+		orders += j.Weight*j.Requests[PlaceOrder]
 	}
 	if total <= 0 || orders <= 0 {
 		return invalid("has no journey that orders")

@@ -109,7 +109,8 @@ func named(all []wanted, what string) []wanted {
 func (m *making) nodes(r *RegionPlan) {
 	a := m.Assumptions
 	pods := float64(r.Edge.Count + r.Browse.Count + r.Checkout.Count)
-	vcpu, gib := pods*a.PodVCPU+workers*workerVCPU, pods*a.PodGiB+workers*workerGiB
+	vcpu := pods*a.PodVCPU + workers*workerVCPU
+	gib := pods*a.PodGiB + workers*workerGiB
 	cheapest := math.Inf(1)
 	for _, k := range m.Prices.of(roleNode) {
 		free := 1 - a.NodeReserved
@@ -154,10 +155,12 @@ func (m *making) diskShare(name regions.Name) float64 {
 
 // cacheNodes chooses the cheapest kind and number of shards, each with its replicas.
 func (m *making) cacheNodes(r *RegionPlan, needs scenarios) {
-	bytes, why := 0.0, ""
+	bytes := 0.0
+	why := ""
 	for _, c := range needs {
 		if c.cache > bytes {
-			bytes, why = c.cache, "peak"
+			bytes = c.cache
+			why = "peak"
 			if c.lost != "" {
 				why = string(c.lost) + " lost"
 			}

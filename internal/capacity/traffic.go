@@ -158,7 +158,8 @@ func gather(rows []row) (Traffic, error) {
 		by[r.region] = append(before, r)
 	}
 	t := Traffic{Regions: map[regions.Name][]Day{}}
-	first, last := rows[0].date, rows[len(rows)-1].date
+	first := rows[0].date
+	last := rows[len(rows)-1].date
 	for _, name := range slices.Sorted(maps.Keys(by)) {
 		own := by[name]
 		if !own[0].date.Equal(first) || !own[len(own)-1].date.Equal(last) {

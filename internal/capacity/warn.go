@@ -49,7 +49,8 @@ func (m *making) warnHotSKU(p *Plan, add adder) {
 	normal := m.world(m.names, "")
 	for _, r := range p.Regions {
 		held := normal.commit[r.Region].Seconds() + m.Assumptions.StatementMs/1000
-		most, asked := 1/held, r.OrdersPerSecond*m.Assumptions.HotShare
+		most := 1 / held
+		asked := r.OrdersPerSecond * m.Assumptions.HotShare
 		if asked > most {
 			over = append(over, fmt.Sprintf("%s can sell %.0f a second of one variant, %.0f are asked for", r.Region, most, asked))
 		}

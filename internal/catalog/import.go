@@ -108,7 +108,9 @@ func (i *importing) put(ctx context.Context, batch []Product) error {
 	if err := i.stock.Allot(ctx, units); err != nil {
 		return err
 	}
-	i.done.Products, i.done.Changed, i.done.Variants = i.done.Products+len(batch), i.done.Changed+changed, i.done.Variants+len(units)
+	i.done.Products += len(batch)
+	i.done.Changed += changed
+	i.done.Variants += len(units)
 	i.progress(i.done, nil)
 	return nil
 }

@@ -40,7 +40,8 @@ var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 func New(kind Kind, code regions.Code) string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
 	return string(kind) + "_" + string(code) + "_" + encoding.EncodeToString(b[:])
 }
 

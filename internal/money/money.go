@@ -78,9 +78,11 @@ func Parse(s string, c Currency) (Money, error) {
 // String renders an amount for people: 129.99 USD.
 func (m Money) String() string {
 	exp := m.Currency.Exponent()
-	sign, abs := "", uint64(m.Minor)
+	sign := ""
+	abs := uint64(m.Minor)
 	if m.Minor < 0 {
-		sign, abs = "-", -uint64(m.Minor)
+		sign = "-"
+		abs = -uint64(m.Minor)
 	}
 	digits := strconv.FormatUint(abs, 10)
 	if len(digits) <= exp {

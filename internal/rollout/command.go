@@ -21,7 +21,8 @@ func Shell(line string, out io.Writer) Command {
 	return func(ctx context.Context, region regions.Name) error {
 		text := strings.ReplaceAll(line, placeholder, string(region))
 		cmd := exec.CommandContext(ctx, "sh", "-c", text)
-		cmd.Stdout, cmd.Stderr = out, out
+		cmd.Stdout = out
+		cmd.Stderr = out
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 		cmd.WaitDelay = 10 * time.Second

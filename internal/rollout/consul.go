@@ -72,7 +72,8 @@ func (c *Consul) Standing(ctx context.Context, region regions.Name) (Standing, e
 			return Standing{}, err
 		}
 		if d := said[region].Drain; d.Until.After(s.DrainedUntil) {
-			s.DrainedUntil, s.Reason = d.Until, d.Reason
+			s.DrainedUntil = d.Until
+			s.Reason = d.Reason
 		}
 		if a.Region != region {
 			continue

@@ -63,7 +63,8 @@ func judge(objective float64, since time.Duration, samples map[time.Duration][]S
 		if since < r.short {
 			continue
 		}
-		long, short := samples[min(r.long, since)], samples[r.short]
+		long := samples[min(r.long, since)]
+		short := samples[r.short]
 		proven := len(long) > 0
 		for i, x := range long {
 			proven = proven && x.All*budget*r.burn >= few
@@ -72,7 +73,8 @@ func judge(objective float64, since time.Duration, samples map[time.Duration][]S
 			}
 			burn := x.Bad / x.All / budget
 			if burn > worst {
-				worst, v.Text = burn, fmt.Sprintf("%s: %.1f times the error budget, %.0f of %.0f requests in %s",
+				worst = burn
+				v.Text = fmt.Sprintf("%s: %.1f times the error budget, %.0f of %.0f requests in %s",
 					x.Indicator, burn, x.Bad, x.All, min(r.long, since).Round(time.Second))
 			}
 			still := i < len(short) && short[i].Bad > r.burn*budget*short[i].All

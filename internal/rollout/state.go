@@ -35,7 +35,8 @@ func (s *State) Next() regions.Name {
 
 func (s *State) clone() State {
 	c := *s
-	c.Regions, c.Done = slices.Clone(s.Regions), slices.Clone(s.Done)
+	c.Regions = slices.Clone(s.Regions)
+	c.Done = slices.Clone(s.Done)
 	return c
 }
 

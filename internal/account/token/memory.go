@@ -44,7 +44,10 @@ func (m *memory) add(token string, v verified) {
 
 func (m *memory) put(token string, v verified) {
 	if len(m.young) >= m.limit {
-		m.young, m.old = make(map[string]verified, m.limit), m.young
+		// Two generations in place of a list by last use: what was asked for lately is in the young one, and the rest is
+		// dropped at once, in constant time.
+		m.old = m.young
+		m.young = make(map[string]verified, m.limit)
 	}
 	m.young[token] = v
 }

@@ -38,7 +38,8 @@ func (s *Store) Notified(ctx context.Context, region regions.Name, changes []cat
 	handles := make([]string, len(changes))
 	versions := make([]int64, len(changes))
 	for i, c := range changes {
-		handles[i], versions[i] = c.Handle, c.Version
+		handles[i] = c.Handle
+		versions[i] = c.Version
 	}
 	_, err := s.db.Exec(ctx, `DELETE FROM product_changes c USING unnest($2::text[], $3::bigint[]) AS notified (handle, version)
 		WHERE c.home_region = $1 AND c.handle = notified.handle AND c.version = notified.version`, region, handles, versions)

@@ -59,7 +59,8 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 	if r.at, err = newLayout(header); err != nil {
 		return nil, err
 	}
-	r.records.width, r.records.handle = len(header), r.at[handleColumn]
+	r.records.width = len(header)
+	r.records.handle = r.at[handleColumn]
 	return r, nil
 }
 

@@ -91,7 +91,8 @@ func (r *records) appendLine(b []byte) ([]byte, error) {
 		r.pending = r.pending[len(line):]
 		return append(b, line...), nil
 	}
-	start, found := len(b), false
+	start := len(b)
+	found := false
 	for {
 		part, err := r.in.ReadSlice('\n')
 		found = found || len(part) > 0

@@ -136,7 +136,8 @@ func (n *Counter) take() bool {
 	if len(n.noted) == 0 {
 		return false
 	}
-	n.sending, n.since = cache.Batch{ID: rand.Text(), Counts: n.noted}, time.Now()
+	n.sending = cache.Batch{ID: rand.Text(), Counts: n.noted}
+	n.since = time.Now()
 	n.noted = map[string]int64{}
 	return true
 }

@@ -63,7 +63,8 @@ func Run(ctx context.Context, dir, program string, args ...string) (string, erro
 // same paths, and returns its root.
 func Copy(t testing.TB, names ...string) string {
 	t.Helper()
-	root, out := Root(t), t.TempDir()
+	root := Root(t)
+	out := t.TempDir()
 	for _, name := range names {
 		err := filepath.WalkDir(filepath.Join(root, name), func(file string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {

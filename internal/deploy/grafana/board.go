@@ -71,7 +71,9 @@ func regionVariable(c *regions.Catalog) variable {
 
 // row begins a new row of panels under a heading.
 func (b *board) row(title string) {
-	b.y, b.x, b.height = b.y+b.height, 0, 0
+	b.y += b.height
+	b.x = 0
+	b.height = 0
 	open := false
 	b.Panels = append(b.Panels, panel{
 		ID: len(b.Panels) + 1, Type: "row", Title: title, GridPos: gridPos{1, columns, 0, b.y}, Collapsed: &open, Panels: &[]panel{},
@@ -82,10 +84,15 @@ func (b *board) row(title string) {
 // add places a panel.
 func (b *board) add(w, h int, p panel, queries ...query) {
 	if b.x+w > columns {
-		b.y, b.x, b.height = b.y+b.height, 0, 0
+		b.y += b.height
+		b.x = 0
+		b.height = 0
 	}
-	p.ID, p.GridPos, p.Datasource = len(b.Panels)+1, gridPos{h, w, b.x, b.y}, &prom
-	b.x, b.height = b.x+w, max(b.height, h)
+	p.ID = len(b.Panels) + 1
+	p.GridPos = gridPos{h, w, b.x, b.y}
+	p.Datasource = &prom
+	b.x += w
+	b.height = max(b.height, h)
 	for i, one := range queries {
 		t := target{RefID: string(rune('A' + i)), Datasource: prom, Expr: one.expr, LegendFormat: one.legend, Exemplar: one.exemplars, EditorMode: "code"}
 		switch p.Type {
@@ -94,7 +101,8 @@ func (b *board) add(w, h int, p panel, queries ...query) {
 		case "stat":
 			t.Range = true
 		default:
-			t.Instant, t.Format = true, "table"
+			t.Instant = true
+			t.Format = "table"
 		}
 		if p.Type == "heatmap" {
 			t.Format = "heatmap"

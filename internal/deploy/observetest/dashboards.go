@@ -76,7 +76,8 @@ func (d Dashboard) Queries() []Query {
 		}
 		q := Query{Where: d.File + ": variable " + v.Name, Expr: v.Query}
 		if m := labelValues.FindStringSubmatch(v.Query); m != nil {
-			q.Expr, q.Texts = m[1], []string{"{{" + m[2] + "}}"}
+			q.Expr = m[1]
+			q.Texts = []string{"{{" + m[2] + "}}"}
 		}
 		out = append(out, q)
 	}
@@ -169,6 +170,7 @@ func (d Dashboard) check(regions []string) []Finding {
 }
 
 func (p Panel) overlaps(o Panel) bool {
-	a, b := p.GridPos, o.GridPos
+	a := p.GridPos
+	b := o.GridPos
 	return a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H
 }

@@ -117,7 +117,8 @@ func (i *inference) match(n *Node, left, right set) {
 			}
 		}
 	} else if n.Name != "or" {
-		l, r := left.minus(n.Labels...).names(), right.minus(n.Labels...).names()
+		l := left.minus(n.Labels...).names()
+		r := right.minus(n.Labels...).names()
 		if !slices.Equal(l, r) {
 			i.say("%s can match nothing: left has %s, right has %s", n.Name, strings.Join(l, ", "), strings.Join(r, ", "))
 		}

@@ -182,7 +182,8 @@ func tagOf(body []byte) string {
 	const size = 16
 	sum := sha256.Sum256(body)
 	var text [2 + (size*8+5)/6]byte
-	text[0], text[len(text)-1] = '"', '"'
+	text[0] = '"'
+	text[len(text)-1] = '"'
 	base64.RawURLEncoding.Encode(text[1:], sum[:size])
 	return string(text[:])
 }

@@ -26,9 +26,11 @@ func New(db *sqldb.DB, c *regions.Catalog) *Store { return &Store{db, c} }
 func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
 	names := s.catalog.Names()
 	for _, home := range names {
-		skus, shares := make([]string, 0, len(units)), make([]int64, 0, len(units))
+		skus := make([]string, 0, len(units))
+		shares := make([]int64, 0, len(units))
 		for sku, n := range units {
-			skus, shares = append(skus, sku), append(shares, stock.Split(sku, n, names)[home])
+			skus = append(skus, sku)
+			shares = append(shares, stock.Split(sku, n, names)[home])
 		}
 		err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
 			_, err := tx.Exec(ctx, `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
@@ -91,7 +93,8 @@ func QueueSell(batch *sqldb.Batch, home regions.Name, q []stock.Quantity) {
 
 func columns(q []stock.Quantity) (skus []string, units []int64) {
 	for _, one := range q {
-		skus, units = append(skus, one.SKU), append(units, one.Units)
+		skus = append(skus, one.SKU)
+		units = append(units, one.Units)
 	}
 	return skus, units
 }
