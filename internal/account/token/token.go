@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
@@ -18,7 +19,7 @@ const (
 	issuer = "meridian"
 
 	maxLen   = 2048 // a token's length; ours have about 350 bytes
-	remember = 8192 // verified tokens that a Verifier remembers at least
+	remember = 8192 // verified tokens that a Verifier remembers at most
 )
 
 // Claims is what a token says about the caller.
@@ -93,13 +94,23 @@ type Verifier struct {
 	keys   KeySet
 	now    clock.Clock
 	parser *jwt.Parser
-	seen   *memory
+	seen   *lru.Cache[string, verified] // by the whole token
+}
+
+// verified is what was found of a token. It outlives the token, so that one which has expired is said to have.
+type verified struct {
+	claims  Claims
+	expires time.Time
 }
 
 // NewVerifier returns a verifier of tokens that any key of the set signed. It keeps no private key.
 func NewVerifier(s KeySet, now clock.Clock) (*Verifier, error) {
 	if len(s.keys) == 0 {
 		return nil, fmt.Errorf("%w: it lists no key", ErrKeySet)
+	}
+	seen, err := lru.New[string, verified](remember)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
 	}
 	return &Verifier{
 		keys: s.Public(),
@@ -111,14 +122,14 @@ func NewVerifier(s KeySet, now clock.Clock) (*Verifier, error) {
 			jwt.WithTimeFunc(now),
 			jwt.WithStrictDecoding(),
 		),
-		seen: newMemory(remember),
+		seen: seen,
 	}, nil
 }
 
 // Verify returns the claims of a valid token. Errors are fault.Unauthenticated: TOKEN_EXPIRED for a token
 // that was valid once, and TOKEN_INVALID for everything else. Neither repeats the token.
 func (v *Verifier) Verify(token string) (Claims, error) {
-	if known, ok := v.seen.find(token); ok {
+	if known, ok := v.seen.Get(token); ok {
 		if !v.now().Before(known.expires) {
 			return Claims{}, expired(jwt.ErrTokenExpired)
 		}
@@ -137,7 +148,8 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	if err := claims.check(); err != nil {
 		return Claims{}, invalid(err)
 	}
-	v.seen.add(strings.Clone(token), verified{claims: claims, expires: p.ExpiresAt.Time})
+	// A copy, since the token is a part of all that the request's headers hold.
+	v.seen.Add(strings.Clone(token), verified{claims: claims, expires: p.ExpiresAt.Time})
 	return claims, nil
 }
 

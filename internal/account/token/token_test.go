@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
@@ -220,28 +221,40 @@ func respell(token string) string {
 	return token[:len(token)-1] + string(alphabet[last^1])
 }
 
-func TestMemoryIsBounded(t *testing.T) {
+func TestRememberedTokensAreBounded(t *testing.T) {
 	t.Parallel()
-	m := newMemory(100)
-	for i := range 1000 {
-		m.add(fmt.Sprint(i), verified{})
-		if _, ok := m.find("0"); !ok { // asked for all the time
-			t.Fatalf("a token in use was forgotten after %d others", i)
+	s := generate(t)
+	v := verifierOf(t, s, at(epoch))
+	v.seen = remembering(t, 10)
+	inUse := issue(t, s, ada, time.Minute)
+	for i := range 40 {
+		other := ada
+		other.Subject = fmt.Sprint("usr_eu1_", i)
+		for _, token := range []string{issue(t, s, other, time.Minute), inUse} {
+			if _, err := v.Verify(token); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if n := len(m.young) + len(m.old); n > 200 {
-			t.Fatalf("%d tokens are remembered, the limit is 200", n)
+		if n := v.seen.Len(); n > 10 || !v.seen.Contains(inUse) {
+			t.Fatalf("after %d others, %d tokens are remembered, the one in use among them: %v", i, n, v.seen.Contains(inUse))
 		}
 	}
-	if _, ok := m.find("1"); ok {
-		t.Error("a token that nobody asked for is still there")
+}
+
+func remembering(t testing.TB, n int) *lru.Cache[string, verified] {
+	t.Helper()
+	seen, err := lru.New[string, verified](n)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return seen
 }
 
 func TestVerifyConcurrently(t *testing.T) {
 	t.Parallel()
 	s := generate(t)
 	v := verifierOf(t, s, at(epoch))
-	v.seen = newMemory(3)
+	v.seen = remembering(t, 3)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
@@ -294,7 +307,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("new", func(b *testing.B) {
 		v := verifierOf(b, s, at(epoch))
 		for b.Loop() {
-			v.seen = newMemory(1)
+			v.seen.Purge()
 			if _, err := v.Verify(token); err != nil {
 				b.Fatal(err)
 			}
