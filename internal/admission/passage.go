@@ -145,7 +145,7 @@ func (w *response) WriteHeader(status int) {
 // Write implements http.ResponseWriter.
 func (w *response) Write(b []byte) (int, error) {
 	w.begin(http.StatusOK)
-	return w.ResponseWriter.Write(b) //nolint:wrapcheck // the writer's own contract
+	return w.ResponseWriter.Write(b) // the writer's own contract
 }
 
 // Flush implements http.Flusher.

@@ -16,7 +16,7 @@ import (
 // there is none. keys names the configuration keys of the files.
 func (p *process) identity(files credentials.Files, keys string) (*credentials.Identity, error) {
 	if !files.Set() {
-		return nil, nil //nolint:nilnil // no identity is clear text
+		return nil, nil // no identity is clear text
 	}
 	i, err := credentials.Open(files, p.telemetry.Logger)
 	if err != nil {

@@ -99,7 +99,7 @@ func withDefaults(cfg Config) Config {
 }
 
 // Close ends the connections. Fetches after it are bypasses.
-func (c *Cache) Close() error { return c.redis.Close() } //nolint:wrapcheck // it says what it is
+func (c *Cache) Close() error { return c.redis.Close() } // its errors say what they are
 
 // do runs one Redis command, and counts its failure under the operation's name. An absent value is "" without an error.
 func (c *Cache) do(ctx context.Context, operation string, command func(context.Context, redis.Commands) (string, error)) (string, error) {

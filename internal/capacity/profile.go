@@ -188,7 +188,7 @@ func (p Profile) validateJourneys(invalid func(string, ...any) error) error {
 			return invalid("has a journey %q of weight %v", j.Name, j.Weight)
 		}
 		total += j.Weight
-		orders += j.Weight*j.Requests[PlaceOrder]
+		orders += j.Weight * j.Requests[PlaceOrder]
 	}
 	if total <= 0 || orders <= 0 {
 		return invalid("has no journey that orders")

@@ -37,7 +37,7 @@ func ClientTLS(on bool, authorities string) (*tls.Config, error) {
 	case !on && authorities != "":
 		return nil, fmt.Errorf("%w: %s is for TLS, which is off", ErrAuthority, authorities)
 	case !on:
-		return nil, nil //nolint:nilnil // no settings are clear text
+		return nil, nil // no settings are clear text
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if authorities == "" {

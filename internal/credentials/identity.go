@@ -59,7 +59,7 @@ func Open(f Files, log *slog.Logger) (*Identity, error) {
 func (i *Identity) read() error {
 	text, err := os.ReadFile(i.authority)
 	if err != nil {
-		return err //nolint:wrapcheck // it names the file, and its callers the operation
+		return err // it names the file, and its callers the operation
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {

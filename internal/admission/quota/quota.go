@@ -147,7 +147,7 @@ func (b *Buckets) Close() error {
 	if b.region == nil {
 		return nil
 	}
-	return b.region.redis.Close() //nolint:wrapcheck // it says what it is
+	return b.region.redis.Close() // its errors say what they are
 }
 
 // now is the time in nanoseconds since the buckets were made; the machine's clock may jump.

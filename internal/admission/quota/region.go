@@ -79,7 +79,7 @@ func (r *region) ask(ctx context.Context, charges []charge) ([]answer, error) {
 		r.questions.WithLabelValues("answered").Inc()
 	case errors.Is(err, redis.ErrAway):
 		r.questions.WithLabelValues("skipped").Inc()
-		return nil, err //nolint:wrapcheck // it ends here: the local bucket decides
+		return nil, err // it ends here: the local bucket decides
 	default:
 		r.questions.WithLabelValues("failed").Inc()
 		return nil, fmt.Errorf("quota: redis: %w", err)

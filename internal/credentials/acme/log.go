@@ -31,7 +31,7 @@ func (c core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	r := slog.NewRecord(e.Time, slog.LevelDebug, "acme: "+e.Message, 0)
 	r.AddAttrs(slog.String("logger", e.LoggerName), slog.String("acme_level", e.Level.String()))
 	r.AddAttrs(attributes(fields)...)
-	return c.to.Handle(context.Background(), r) //nolint:wrapcheck // a logger's own
+	return c.to.Handle(context.Background(), r) // a logger's own
 }
 
 // Sync implements zapcore.Core.

@@ -23,7 +23,7 @@ type patient struct {
 func (p patient) Accept() (net.Conn, error) {
 	c, err := p.Listener.Accept()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // a listener's own contract
+		return nil, err // a listener's own contract
 	}
 	return &patientConn{Conn: c, patience: p.patience}, nil
 }
@@ -47,7 +47,7 @@ func (c *patientConn) Write(b []byte) (int, error) {
 		}
 		n, err := c.Conn.Write(b[written:min(len(b), written+writeStep)])
 		if written += n; err != nil || written == len(b) {
-			return written, err //nolint:wrapcheck // a connection's own contract
+			return written, err // a connection's own contract
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (c *patientConn) arm(now time.Time) error {
 		return nil
 	}
 	c.armed = next
-	return c.Conn.SetWriteDeadline(next) //nolint:wrapcheck // a connection's own contract
+	return c.Conn.SetWriteDeadline(next) // a connection's own contract
 }
 
 // SetWriteDeadline implements net.Conn. What it says bounds writes beside the patience.
@@ -76,7 +76,7 @@ func (c *patientConn) SetWriteDeadline(by time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.by, c.armed = by, by
-	return c.Conn.SetWriteDeadline(by) //nolint:wrapcheck // a connection's own contract
+	return c.Conn.SetWriteDeadline(by) // a connection's own contract
 }
 
 // SetDeadline implements net.Conn.
@@ -84,5 +84,5 @@ func (c *patientConn) SetDeadline(by time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.by, c.armed = by, by
-	return c.Conn.SetDeadline(by) //nolint:wrapcheck // a connection's own contract
+	return c.Conn.SetDeadline(by) // a connection's own contract
 }

@@ -67,14 +67,14 @@ func (c Config) mechanism() (sasl.Mechanism, error) {
 	case s.Mechanism == "SCRAM-SHA-512":
 		return scram.Sha512(func(context.Context) (scram.Auth, error) {
 			password, err := credentials.Password(s.PasswordFile)
-			return scram.Auth{User: s.Username, Pass: password}, err //nolint:wrapcheck // it says what it is
+			return scram.Auth{User: s.Username, Pass: password}, err // its errors say what they are
 		}), nil
 	case s.Mechanism == "PLAIN" && !c.TLS:
 		return nil, errors.New("kafka.sasl.mechanism PLAIN sends the password as it is: set kafka.tls")
 	case s.Mechanism == "PLAIN":
 		return plain.Plain(func(context.Context) (plain.Auth, error) {
 			password, err := credentials.Password(s.PasswordFile)
-			return plain.Auth{User: s.Username, Pass: password}, err //nolint:wrapcheck // it says what it is
+			return plain.Auth{User: s.Username, Pass: password}, err // its errors say what they are
 		}), nil
 	}
 	return nil, fmt.Errorf("kafka.sasl.mechanism is %q, want SCRAM-SHA-512 or PLAIN", s.Mechanism)

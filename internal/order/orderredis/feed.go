@@ -42,7 +42,7 @@ func (f *Feed) Publish(ctx context.Context, orderID string) {
 // Follow implements order.Feed.
 func (f *Feed) Follow(ctx context.Context, ready func(), changed func(orderID string)) error {
 	defer f.following.Set(0)
-	return f.redis.Follow(ctx, channel, func() { //nolint:wrapcheck // it says what it is
+	return f.redis.Follow(ctx, channel, func() { // its errors say what they are
 		f.following.Set(1)
 		ready()
 	}, changed)
