@@ -1,4 +1,3 @@
-// Package e2e runs the built programs as a person would: whole simulations, and README's commands against them.
 package e2e_test
 
 import (
