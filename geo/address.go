@@ -19,6 +19,7 @@ const (
 // Fly-Client-IP, that address is the caller.
 func ClientAddress(peer netip.Addr, h http.Header, trusted Proxies) netip.Addr {
 	client := plain(peer)
+	// Whoever is no proxy of ours may have written any header himself.
 	if !trusted.Contains(client) {
 		return client
 	}
@@ -40,6 +41,7 @@ func ClientAddress(peer netip.Addr, h http.Header, trusted Proxies) netip.Addr {
 func walk(client netip.Addr, lines []string, node func(string) (netip.Addr, bool), trusted Proxies) netip.Addr {
 	for i, hops := len(lines)-1, 0; i >= 0; i-- {
 		for rest, more := lines[i], true; more; hops++ {
+			// A longer chain is no chain of ours; without this bound a header of commas would buy work.
 			if hops == maxHops {
 				return client
 			}
@@ -52,6 +54,7 @@ func walk(client netip.Addr, lines []string, node func(string) (netip.Addr, bool
 			if !ok {
 				return client
 			}
+			// Its writer is trusted, so it is believed of the next one. Whether that one is trusted decides if its word counts too.
 			client = addr
 			if !trusted.Contains(client) {
 				return client

@@ -81,6 +81,7 @@ func (r *Ranking) Observe(measured func(a, b regions.Name) (time.Duration, bool)
 	defer r.mu.Unlock()
 	for i, a := range r.names {
 		for j := i + 1; j < len(r.names); j++ {
+			// What light could not do is an error of coordinates, and would make a far region look near.
 			if d, ok := measured(a, r.names[j]); ok && d > 0 && d >= r.floor[i][j] && d <= longestRTT {
 				r.rtt[i][j] = smooth(r.rtt[i][j], d)
 				r.rtt[j][i] = r.rtt[i][j]
@@ -98,6 +99,7 @@ func smooth(before, d time.Duration) time.Duration {
 	if before <= 0 {
 		return d
 	}
+	// A single outlier must not outweigh all that was measured before.
 	d = min(max(d, before/2), 2*before)
 	return before + time.Duration(gain*float64(d-before))
 }
@@ -105,6 +107,7 @@ func smooth(before, d time.Duration) time.Duration {
 // reorder moves a region before its neighbor when it has become clearly nearer. The first one, where the round
 // trips are from, stays.
 func reorder(order []int, rtt []time.Duration) (moved bool) {
+	// An insertion sort: the order is nearly right each time, and overtakes is no order that a library's sort could rely on.
 	for i := 2; i < len(order); i++ {
 		for j := i; j > 1 && overtakes(rtt[order[j]], rtt[order[j-1]]); j-- {
 			order[j], order[j-1] = order[j-1], order[j]

@@ -46,6 +46,7 @@ type Violation struct {
 // or its effect for quietFor. It may run beside live traffic. An error means that the audit could not be made.
 func Run(ctx context.Context, pool *pgxpool.Pool, c *regions.Catalog, quietFor time.Duration) ([]Violation, error) {
 	var out []Violation
+	// One snapshot for all invariants, or what moves meanwhile would look like something that is wrong.
 	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", timeout.Milliseconds())); err != nil {
 			return err
@@ -80,6 +81,7 @@ func violation(invariant string, findings []finding) Violation {
 			texts = append(texts, f.ID+" "+f.What)
 		}
 		if !seen[f.ID] && len(v.IDs) < maxIDs {
+			// Bounded, since a mistake that is everywhere would fill the report with all rows.
 			v.IDs = append(v.IDs, f.ID)
 		}
 		seen[f.ID] = true

@@ -123,6 +123,7 @@ func Make(in Input) (Plan, error) {
 		return Plan{}, err
 	}
 	m := &making{Input: in, names: names, shares: in.shares(names), homes: map[regions.Name]load{}}
+	// Everything is sized for the peak; only storage and traffic follow from what a day brings.
 	peak := in.Demand.Orders * in.Demand.Growth
 	for _, n := range names {
 		m.homes[n] = each.times(peak * m.shares[n])

@@ -123,6 +123,7 @@ func (r *Rollout) region(ctx context.Context, n regions.Name) error {
 	if n == r.state.Current && r.state.Cause != "" { // interrupted on the way back
 		return r.rollBack(ctx, n, errors.New(r.state.Cause))
 	}
+	// Before the region is touched: who repeats an interrupted command must find it where it stopped.
 	if err := r.save(func(s *State) { s.Current = n }); err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
@@ -136,6 +137,7 @@ func (r *Rollout) region(ctx context.Context, n regions.Name) error {
 		return r.save(func(s *State) { s.Done, s.Current = append(s.Done, n), "" })
 	case ctx.Err() != nil:
 		return interrupted(ctx, n)
+	// None of these says that the change is bad, so taking it back would be as much of a guess as going on.
 	case errors.Is(cause, ErrUnproven) || errors.Is(cause, ErrRefused) || errors.Is(cause, ErrStuck):
 		return cause
 	}
@@ -165,6 +167,7 @@ func (r *Rollout) change(ctx context.Context, n regions.Name, what string, comma
 	// Long enough for everything that follows, so that it cannot end in the midst of it, and by itself.
 	until := time.Now().Add(r.Settle + r.Limit + r.Ready + spare)
 	if err := r.Fleet.Drain(ctx, n, until, reason); err != nil {
+		// Edges of some regions may have been notified already; a drain that half of them know of helps nobody.
 		return errors.Join(fmt.Errorf("%w: drain %s: %w", ErrRefused, n, err), r.Fleet.Undrain(ctx, n))
 	}
 	r.Report(n, fmt.Sprintf("is drained until %s at the latest; what runs there has %s to end", until.UTC().Format(time.TimeOnly), r.Settle))
@@ -201,6 +204,7 @@ func (r *Rollout) ready(ctx context.Context, n regions.Name) error {
 	deadline := time.Now().Add(r.Ready)
 	for good := 0; ; {
 		s, err := r.Fleet.Standing(ctx, n)
+		// Several looks in a row, since an instance can be healthy for a moment before it dies of its first requests.
 		if good++; err != nil || s.Total == 0 || s.Healthy < s.Total {
 			good = 0
 		}
@@ -248,6 +252,7 @@ func (r *Rollout) bake(ctx context.Context, n regions.Name) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		// A meter may be gone for a scrape or two. Gone for longer, it could hide the very outage that it is to show.
 		case err != nil && time.Since(seen) > blind:
 			return fmt.Errorf("%w: no burn rate of %s for %s: %w", ErrUnproven, n, blind, err)
 		case err != nil:

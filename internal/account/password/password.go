@@ -79,11 +79,13 @@ func (h *Hasher) matches(ctx context.Context, p parsed, password string) (bool, 
 	if err != nil {
 		return false, err
 	}
+	// A comparison that ends at the first difference would tell how much of a key is right.
 	return subtle.ConstantTimeCompare(key, p.key) == 1, nil
 }
 
 // derive waits for a slot and computes argon2id, which cannot be interrupted.
 func (h *Hasher) derive(ctx context.Context, p params, salt []byte, length uint32, password string) ([]byte, error) {
+	// A select with a free slot would choose at random, and hash for a caller who has left.
 	if err := ctx.Err(); err != nil {
 		return nil, busy(err)
 	}

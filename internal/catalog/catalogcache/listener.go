@@ -54,11 +54,13 @@ func (l *Listener) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
+			// Once for an outage: the log says when it began, the lag's histogram how long it took.
 			if failures++; failures == 1 {
 				l.log.WarnContext(ctx, "the cache cannot be notified of changed products; trying again", "error", err)
 			}
 			pause = min(pause<<min(failures, 5), maxPause)
 		default:
+			// A full batch means that more is waiting.
 			if failures = 0; n == listenBatch {
 				pause = 0
 			}
@@ -79,6 +81,7 @@ func (l *Listener) step(ctx context.Context) (int, error) {
 	for i, c := range changes {
 		keys[i] = key(c.Handle)
 	}
+	// All or none: what is not invalidated stays pending, and invalidating twice does no harm.
 	if err := l.cache.Invalidate(ctx, keys...); err != nil {
 		return 0, err
 	}

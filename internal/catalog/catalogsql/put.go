@@ -41,6 +41,7 @@ type change struct{ product, parts bool }
 func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed int, err error) {
 	var versions map[string]int64
 	err = s.db.InTx(ctx, func(tx sqldb.Tx) error {
+		// Before anything is written, since the upsert below would quietly move another product's variant here.
 		if err := skusTaken(ctx, tx, products); err != nil {
 			return err
 		}
@@ -63,6 +64,7 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed in
 	if err != nil {
 		return 0, fail(err)
 	}
+	// Only now, since a transaction that was rolled back and repeated has versions that never existed.
 	for handle, version := range versions {
 		consistency.Wrote(ctx, catalog.Kind, handle, version)
 	}
@@ -101,6 +103,7 @@ func (s *Store) conclude(ctx context.Context, tx sqldb.Tx, changes map[string]*c
 	}
 	batch := &sqldb.Batch{}
 	batch.Queue(touchProducts, touched, s.clock())
+	// In the same transaction: a change that is committed without word of it would stay unseen by caches elsewhere.
 	s.announce(batch, changed)
 	return len(changed), tx.Send(ctx, batch)
 }

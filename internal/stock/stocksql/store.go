@@ -32,6 +32,7 @@ func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
 			skus = append(skus, sku)
 			shares = append(shares, stock.Split(sku, n, names)[home])
 		}
+		// A transaction of every region would wait for the farthest of them and fail with any.
 		err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
 			_, err := tx.Exec(ctx, `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
 				SELECT $1, sku, units, units, 0, 0 FROM unnest($2::text[], $3::bigint[]) AS new (sku, units)
@@ -61,6 +62,7 @@ func QueueLock(batch *sqldb.Batch, home regions.Name, wanted []stock.Quantity) {
 		}); err != nil {
 			return err
 		}
+		// In the order of SKUs, so that of several that are short the caller always hears of the same one.
 		for _, q := range wanted {
 			if onHand[q.SKU] < q.Units {
 				return stock.ErrOutOfStock(q.SKU, q.Units, onHand[q.SKU])
