@@ -27,7 +27,7 @@ func TestDomainsSeeNoTechnology(t *testing.T) {
 	}
 	technologies := []string{"net/http", "github.com/jackc/pgx/v5", "github.com/prometheus/client_golang/prometheus", "github.com/redis/go-redis/v9"}
 	var want []string
-	for _, domain := range strings.Fields(named(t, "{domain}")) {
+	for domain := range strings.FieldsSeq(named(t, "{domain}")) {
 		folder := "internal/" + domain
 		code := "package planted\n\n"
 		for _, technology := range technologies {
