@@ -202,8 +202,12 @@ func (f *feed) Follow(ctx context.Context, ready func(), changed func(orderID st
 func (f *feed) lose() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.away, f.follow = true, nil
-	close(f.lost)
+	f.away = true
+	f.follow = nil
+	if f.lost != nil {
+		close(f.lost)
+		f.lost = nil
+	}
 }
 
 // mend brings the feed back.

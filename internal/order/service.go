@@ -119,7 +119,7 @@ func (s *Service) resolve(ctx context.Context, p Placement, ambiguous error) (Or
 		if err == nil || fault.Is(err, fault.Mismatch) {
 			return o, err
 		}
-		if err := wait(ctx, resolveEvery); err != nil {
+		if err := clock.Sleep(ctx, resolveEvery); err != nil {
 			break // the caller is gone, and what it was told last still holds: nobody knows
 		}
 	}
@@ -176,15 +176,4 @@ func (s *Service) List(ctx context.Context, home regions.Name, userID string, be
 	}
 	last := page[size-1]
 	return page[:size], Cursor{CreatedAt: last.CreatedAt, ID: last.ID}, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -200,11 +200,13 @@ func TestASlowWatcherIsAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t, &feed{})
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
 		blocked := make(chan struct{})
 		var slow []order.State
 		done := make(chan error, 1)
 		go func() {
-			done <- w.service.Watch(t.Context(), home, "u", w.id, func(o order.Order) error {
+			done <- w.service.Watch(ctx, home, "u", w.id, func(o order.Order) error {
 				slow = append(slow, o.State)
 				<-blocked
 				return nil
@@ -217,8 +219,13 @@ func TestASlowWatcherIsAlone(t *testing.T) {
 		w.expect(t, 0, order.Fulfilled)
 		w.ended(t, nil)
 		close(blocked)
-		if err := <-done; err != nil {
-			t.Error(err)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(time.Hour):
+			t.Error("the slow watcher was not sent the end")
 		}
 		if diff := cmp.Diff([]order.State{order.PendingPayment, order.Fulfilled}, slow); diff != "" {
 			t.Error(diff)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -79,7 +80,7 @@ func (w *Watchers) follow(ctx context.Context) {
 			w.log.WarnContext(ctx, "the feed of changed orders is lost; watched orders are polled until it is back", "error", err)
 			known = true
 		}
-		if wait(ctx, pollEvery) != nil {
+		if clock.Sleep(ctx, pollEvery) != nil {
 			return
 		}
 	}
@@ -149,7 +150,7 @@ func (h *homeWatch) run(ctx context.Context, pause func() time.Duration) {
 			continue
 		}
 		// Which changes were missed is not known any more, so all are read once the database had a moment.
-		if wait(ctx, pollEvery) != nil {
+		if clock.Sleep(ctx, pollEvery) != nil {
 			return
 		}
 		signal(h.refresh)
