@@ -38,7 +38,7 @@ type Ledger interface {
 	AddViews(ctx context.Context, region regions.Name, batch string, views map[string]int64) error
 }
 
-// Counter counts the looks of one process's callers at products. It is safe for concurrent use.
+// Counter counts how often one process's callers view products. It is safe for concurrent use.
 type Counter struct {
 	region   regions.Name
 	gathered *cache.Counts
@@ -59,7 +59,7 @@ func New(region regions.Name, c *cache.Cache, l Ledger, log *slog.Logger, reg pr
 	n := &Counter{
 		region: region, gathered: c.Counts("views"), ledger: l, log: log, noted: map[string]int64{},
 		written: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "meridian_catalog_views_written_total", Help: "Looks at products that this process wrote to the database.",
+			Name: "meridian_catalog_views_written_total", Help: "Views of products that this process wrote to the database.",
 		}),
 	}
 	if err := reg.Register(n.written); err != nil {
@@ -68,7 +68,7 @@ func New(region regions.Name, c *cache.Cache, l Ledger, log *slog.Logger, reg pr
 	return n, nil
 }
 
-// Note counts one look at a product.
+// Note counts one view of a product.
 func (n *Counter) Note(handle string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -166,7 +166,7 @@ func (n *Counter) write(ctx context.Context, b cache.Batch) error {
 	return nil
 }
 
-// Store is a catalog.Store that counts each look at an active product.
+// Store is a catalog.Store that counts each view of an active product.
 type Store struct {
 	catalog.Store
 	counter *Counter
