@@ -132,8 +132,8 @@ func engineOf(ctx context.Context, q interface {
 }
 
 // Fault turns an error of the database about a single statement, or a transaction that did not reach COMMIT, into
-// a *fault.Error: nothing was changed, whatever the error. Errors that are not the database's pass through, as
-// does pgx.ErrNoRows.
+// a *fault.Error: nothing was changed, unless it is fault.Ambiguous, which a statement that commits by itself can be
+// on CockroachDB (40003). Errors that are not the database's pass through, as does pgx.ErrNoRows.
 func Fault(err error) error {
 	var known *fault.Error
 	switch {
@@ -152,6 +152,14 @@ func Fault(err error) error {
 	case code == "58C00":
 		return fault.Wrap(err, fault.Unavailable, "NO_QUORUM",
 			"too many regions are lost to write safely; nothing was changed").After(5 * time.Second)
+	case code == "XXC02":
+		return fault.Wrap(err, fault.Unavailable, "DATABASE_UNLICENSED",
+			"the database's license does not allow this any more; nothing was changed").After(time.Minute)
+	case code == "40003":
+		return errAmbiguous(err)
+	case outdated(err):
+		return fault.Wrap(err, fault.Unavailable, "REGIONS_CHANGED",
+			"the database's regions have just changed; nothing was changed, please retry").After(time.Second)
 	case code == "40001" || code == "40P01":
 		return fault.Wrap(err, fault.Unavailable, "DATABASE_CONTENDED",
 			"the transaction lost against others too often; nothing was changed, please retry").After(time.Second)
@@ -160,10 +168,21 @@ func Fault(err error) error {
 	case lost(err):
 		return fault.Wrap(err, fault.Unavailable, "DATABASE_UNREACHABLE",
 			"the database cannot be reached; nothing was changed, please retry").After(time.Second)
+	case troubled(code):
+		return fault.Wrap(err, fault.Unavailable, "DATABASE_IN_TROUBLE",
+			"the database cannot do this now; nothing was changed, please retry").After(time.Second)
 	case code != "":
 		return fault.Wrap(err, fault.Internal, "DATABASE_ERROR", "the database refused a statement")
 	}
 	return err
+}
+
+// Refuses reports whether an error, also one that Fault made, is the database's definite word that it takes no write:
+// too many regions are lost (58C00), it is read-only (25006), or what is asked for is not there or not allowed (42).
+// Everything else may pass by itself.
+func Refuses(err error) bool {
+	code := sqlState(err)
+	return code == "58C00" || code == "25006" || strings.HasPrefix(code, "42")
 }
 
 func or[T comparable](v, otherwise T) T {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cockroachdb/cockroach-go/v2/crdb"
-	crdbpgx "github.com/cockroachdb/cockroach-go/v2/crdb/crdbpgxv5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
@@ -59,43 +57,16 @@ func (t Tx) Send(ctx context.Context, batch *Batch) error {
 	return t.tx.SendBatch(ctx, batch).Close()
 }
 
-// InTx runs fn in a SERIALIZABLE transaction and commits it. When the database aborts the transaction (40001,
-// 40P01), or the connection is lost before COMMIT was sent, all of fn runs again, so fn must have no effect
-// outside of tx. Errors: what fn returned; fault.Unavailable when nothing was changed; fault.Ambiguous (reason
-// COMMIT_AMBIGUOUS) when the outcome of COMMIT is unknown: read back by an idempotency key, do not repeat.
+// InTx runs fn in a SERIALIZABLE transaction and commits it, in the same way on both engines: COMMIT needs no savepoint
+// before it, because 40001 says that nothing happened and 40003 that nobody knows. When the database aborts the
+// transaction (40001, 40P01), or the connection is lost before COMMIT was sent, all of fn runs again, so fn must have
+// no effect outside of tx. Errors: what fn returned; fault.Unavailable when nothing was changed; fault.Ambiguous
+// (reason COMMIT_AMBIGUOUS) when the outcome of COMMIT is unknown: read back by an idempotency key, do not repeat.
 //
 // A caller that goes away does not interrupt a COMMIT that was sent.
 func (d *DB) InTx(ctx context.Context, fn func(tx Tx) error) error {
-	engine, err := d.Engine(ctx)
-	if err != nil {
-		return err
-	}
-	if engine == CockroachDB {
-		return d.inCockroachTx(ctx, fn)
-	}
-	return d.inPostgresTx(ctx, fn)
-}
-
-func (d *DB) inCockroachTx(ctx context.Context, fn func(tx Tx) error) error {
-	again := false
-	err := crdbpgx.ExecuteTx(ctx, d.pool, serializable, func(tx pgx.Tx) error {
-		if again {
-			d.counts.retried.Add(1)
-		}
-		again = true
-		return fn(Tx{tx})
-	})
-	if _, ambiguous := errors.AsType[*crdb.AmbiguousCommitError](err); ambiguous {
-		err = errAmbiguous(err)
-	}
-	d.counts.end(err)
-	return Fault(err)
-}
-
-// inPostgresTx exists because crdbpgx.ExecuteTx takes an error of COMMIT for a commit that happened, which is
-// true of CockroachDB's protocol after RELEASE SAVEPOINT and false of PostgreSQL's.
-func (d *DB) inPostgresTx(ctx context.Context, fn func(tx Tx) error) error {
 	reconnected := false
+	refreshed := false
 	for attempt := 1; ; attempt++ {
 		err := d.attempt(ctx, fn)
 		switch {
@@ -103,6 +74,9 @@ func (d *DB) inPostgresTx(ctx context.Context, fn func(tx Tx) error) error {
 			d.counts.end(err)
 			return err
 		case retryable(err) && attempt < maxAttempts:
+		case outdated(err) && !refreshed:
+			refreshed = true
+			d.pool.Reset() // the statements that a session prepared end with it
 		case lostBeforeCommit(err) && !reconnected && ctx.Err() == nil:
 			reconnected = true
 		default:
@@ -138,14 +112,14 @@ func (d *DB) attempt(ctx context.Context, fn func(tx Tx) error) error {
 }
 
 // classifyCommit keeps the errors after which the transaction certainly did not commit and turns all others
-// into fault.Ambiguous.
+// into fault.Ambiguous. A server that is short of something, or that is going down, may have committed before.
 func classifyCommit(err error) error {
 	switch code := sqlState(err); {
 	case err == nil, errors.Is(err, pgx.ErrTxCommitRollback):
 		return err
 	case pgconn.SafeToRetry(err): // not one byte of COMMIT was sent
 		return err
-	case code == "", code == "40003", unreachable(code):
+	case code == "", code == "40003", unreachable(code), troubled(code):
 		return errAmbiguous(err)
 	}
 	return err
@@ -153,7 +127,7 @@ func classifyCommit(err error) error {
 
 func errAmbiguous(err error) error {
 	return fault.Wrap(err, fault.Ambiguous, "COMMIT_AMBIGUOUS",
-		"the connection was lost while the change was being committed; retry with the same idempotency key to learn the outcome")
+		"it is not known whether the change was committed; retry with the same idempotency key to learn the outcome")
 }
 
 func sqlState(err error) string {
@@ -166,6 +140,20 @@ func sqlState(err error) string {
 // unreachable reports whether a SQLSTATE means that the session ended: connection exceptions, server shutdown.
 func unreachable(code string) bool {
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "53300"
+}
+
+// troubled reports whether a SQLSTATE is about the server's own condition rather than about the statement: it is short
+// of something (53), was told to stop (57), its system failed (58, with CockroachDB's 58C00 and 58C01), or it cannot
+// say what failed (XXUUU). What is asked of another server, or later, may succeed.
+func troubled(code string) bool {
+	return strings.HasPrefix(code, "53") || strings.HasPrefix(code, "57") || strings.HasPrefix(code, "58") || code == "XXUUU"
+}
+
+// outdated reports whether a prepared statement compares values of an enum in the version of before a change of the
+// regions with those of after it; prepared anew, it works. CockroachDB has no SQLSTATE for it.
+func outdated(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && strings.Contains(pg.Message, "comparison of two different versions of enum")
 }
 
 func retryable(err error) bool {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/fnv"
 
-	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -43,9 +42,5 @@ func (s *Store) Beat(ctx context.Context) error {
 	return sqldb.Fault(err)
 }
 
-// Refuses reports whether an error of Beat is the database's definite word that it takes no write: too many regions
-// are lost, it is read-only, or the table is not there. Everything else may pass by itself.
-func Refuses(err error) bool {
-	reason := fault.Reason(err)
-	return reason == "NO_QUORUM" || reason == "DATABASE_ERROR"
-}
+// Refuses reports whether an error of Beat is the database's definite word that it takes no write.
+func Refuses(err error) bool { return sqldb.Refuses(err) }
