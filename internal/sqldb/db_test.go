@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/cockroachdb/cockroach-go/v2/crdb"
+
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
@@ -144,6 +146,67 @@ func TestMigrateTwiceAndAddARegion(t *testing.T) {
 	if _, err := db.Exec(t.Context(), insertStock, "mars-1", "a", 1); err == nil {
 		t.Error("a row of an unknown region was accepted")
 	}
+}
+
+func TestProcessesMigrateOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	url := sqltest.Empty(t)
+	var wg sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		wg.Go(func() { errs[i] = sqldb.Migrate(t.Context(), url, regions.Default(), "", discard) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(t.Context(), insertStock, "eu-west-1", "a", 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWriteSkew is CockroachDB's own test of what runs transactions: two that each read both balances and write one
+// must not both commit.
+func TestWriteSkew(t *testing.T) {
+	t.Parallel()
+	if err := crdb.ExecuteTxGenericTest(t.Context(), &accounts{db: sqltest.Open(t, nil)}); err != nil {
+		t.Error(err)
+	}
+}
+
+// accounts implements crdb.WriteSkewTest over InTx.
+type accounts struct{ db *sqldb.DB }
+
+func (a *accounts) Init(ctx context.Context) error {
+	for _, sql := range []string{
+		`CREATE TABLE accounts (acct BIGINT PRIMARY KEY, balance BIGINT)`, `INSERT INTO accounts VALUES (1, 100), (2, 100)`,
+	} {
+		if _, err := a.db.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *accounts) ExecuteTx(ctx context.Context, fn func(tx any) error) error {
+	return a.db.InTx(ctx, func(tx sqldb.Tx) error { return fn(tx) })
+}
+
+func (a *accounts) GetBalances(ctx context.Context, in any) (one, two int, err error) {
+	tx, _ := in.(sqldb.Tx)
+	err = tx.QueryRow(ctx, `SELECT (SELECT balance FROM accounts WHERE acct = 1), (SELECT balance FROM accounts WHERE acct = 2)`).Scan(&one, &two)
+	return one, two, err
+}
+
+func (a *accounts) UpdateBalance(ctx context.Context, in any, acct, delta int) error {
+	tx, _ := in.(sqldb.Tx)
+	_, err := tx.Exec(ctx, `UPDATE accounts SET balance = balance + $1 WHERE acct = $2`, delta, acct)
+	return err
 }
 
 func TestLocalityLintCatchesAStatementWithoutItsRegion(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -28,20 +29,22 @@ func Migrate(ctx context.Context, url string, catalog *regions.Catalog, appRole 
 	if err != nil {
 		return err
 	}
-	if engine == CockroachDB {
-		if err := declareRegions(ctx, conn, config.Database, catalog); err != nil {
+	return alone(ctx, config, log, func(ctx context.Context) error {
+		if engine == CockroachDB {
+			if err := declareRegions(ctx, conn, config.Database, catalog); err != nil {
+				return err
+			}
+		}
+		if err := up(ctx, config, engine, log); err != nil {
 			return err
 		}
-	}
-	if err := up(ctx, config, engine, log); err != nil {
-		return err
-	}
-	if engine == PostgreSQL {
-		if err := partition(ctx, conn, catalog); err != nil {
-			return err
+		if engine == PostgreSQL {
+			if err := partition(ctx, conn, catalog); err != nil {
+				return err
+			}
 		}
-	}
-	return grant(ctx, conn, appRole)
+		return grant(ctx, conn, engine, appRole)
+	})
 }
 
 func up(ctx context.Context, config *pgx.ConnConfig, engine Engine, log *slog.Logger) error {
@@ -65,16 +68,70 @@ func up(ctx context.Context, config *pgx.ConnConfig, engine Engine, log *slog.Lo
 
 // declareRegions makes a CockroachDB database multi-region: it survives the loss of a region, so it needs three.
 func declareRegions(ctx context.Context, conn *pgx.Conn, database string, catalog *regions.Catalog) error {
+	have, err := shownRegions(ctx, conn, pgx.Identifier{database}.Sanitize())
+	if err != nil {
+		return err
+	}
+	return execAll(ctx, conn, have.missing(database, catalog.Names()))
+}
+
+// declared is what a CockroachDB database says of its regions.
+type declared struct {
+	primary string
+	regions []string // with the primary one
+	goal    string   // what it survives: zone or region; "" before it has a region
+}
+
+func shownRegions(ctx context.Context, conn *pgx.Conn, db string) (declared, error) {
+	var have declared
+	rows, err := conn.Query(ctx, `SELECT region, "primary" FROM [SHOW REGIONS FROM DATABASE `+db+`]`)
+	if err != nil {
+		return have, Fault(err)
+	}
+	var name string
+	var primary bool
+	if _, err := pgx.ForEachRow(rows, []any{&name, &primary}, func() error {
+		have.regions = append(have.regions, name)
+		if primary {
+			have.primary = name
+		}
+		return nil
+	}); err != nil {
+		return have, Fault(err)
+	}
+	if len(have.regions) == 0 {
+		return have, nil // there is no goal to show before there is a region
+	}
+	if err := conn.QueryRow(ctx, `SELECT survival_goal FROM [SHOW SURVIVAL GOAL FROM DATABASE `+db+`]`).Scan(&have.goal); err != nil {
+		return have, Fault(err)
+	}
+	return have, nil
+}
+
+// missing returns the statements that make of what is declared what should be, and none that would change nothing:
+// each of them gives the enum of regions a new version, and statements that sessions prepared before it then fail.
+func (have declared) missing(database string, names []regions.Name) []string {
 	db := pgx.Identifier{database}.Sanitize()
-	names := catalog.Names()
-	statements := []string{fmt.Sprintf("ALTER DATABASE %s SET PRIMARY REGION %q", db, names[0])}
-	for _, n := range names[1:] {
-		statements = append(statements, fmt.Sprintf("ALTER DATABASE %s ADD REGION IF NOT EXISTS %q", db, n))
+	var statements []string
+	add := func(format string, args ...any) {
+		statements = append(statements, fmt.Sprintf("ALTER DATABASE %s "+format, append([]any{db}, args...)...))
 	}
-	if len(names) >= 3 {
-		statements = append(statements, fmt.Sprintf("ALTER DATABASE %s SURVIVE REGION FAILURE", db))
+	if have.primary == "" {
+		add("SET PRIMARY REGION %q", names[0])
+		have.regions = append(have.regions, string(names[0]))
 	}
-	return execAll(ctx, conn, statements)
+	for _, n := range names {
+		if !slices.Contains(have.regions, string(n)) {
+			add("ADD REGION IF NOT EXISTS %q", n)
+		}
+	}
+	if have.primary != "" && have.primary != string(names[0]) {
+		add("SET PRIMARY REGION %q", names[0]) // which has to be one of its regions by now
+	}
+	if len(names) >= 3 && have.goal != "region" {
+		add("SURVIVE REGION FAILURE")
+	}
+	return statements
 }
 
 // partition gives every regional table a partition for each region; rows of unknown regions are refused.
@@ -100,15 +157,22 @@ func partition(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog) er
 	return execAll(ctx, conn, statements)
 }
 
-func grant(ctx context.Context, conn *pgx.Conn, role string) error {
+// grant lets the application's role read and write rows. On CockroachDB every role has USAGE on schema public from the
+// start, and the owner of the tables, who does not own the schema, could not grant it.
+func grant(ctx context.Context, conn *pgx.Conn, engine Engine, role string) error {
 	if role == "" {
 		return nil
 	}
+	return execAll(ctx, conn, grants(engine, role))
+}
+
+func grants(engine Engine, role string) []string {
 	to := pgx.Identifier{role}.Sanitize()
-	return execAll(ctx, conn, []string{
-		"GRANT USAGE ON SCHEMA public TO " + to,
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + to,
-	})
+	rows := "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + to
+	if engine == CockroachDB {
+		return []string{rows}
+	}
+	return []string{"GRANT USAGE ON SCHEMA public TO " + to, rows}
 }
 
 func execAll(ctx context.Context, conn *pgx.Conn, statements []string) error {

@@ -46,6 +46,17 @@ var (
 // skipped where PostgreSQL is not installed.
 func URL(t testing.TB) string {
 	t.Helper()
+	return fresh(t, template)
+}
+
+// Empty is URL for a database in which nothing is yet.
+func Empty(t testing.TB) string {
+	t.Helper()
+	return fresh(t, "template0")
+}
+
+func fresh(t testing.TB, from string) string {
+	t.Helper()
 	if _, err := bin("postgres"); err != nil {
 		if os.Getenv(RequireServers) != "" {
 			t.Fatal(err)
@@ -57,7 +68,7 @@ func URL(t testing.TB) string {
 		t.Fatal(s.err)
 	}
 	name := fmt.Sprintf("test_%d", serial.Add(1))
-	if err := s.exec("CREATE DATABASE " + name + " TEMPLATE " + template); err != nil {
+	if err := s.exec("CREATE DATABASE " + name + " TEMPLATE " + from); err != nil {
 		t.Fatal(err)
 	}
 	return s.url(name)
