@@ -164,6 +164,11 @@ bench-edge: build ## Compare the edge with nginx, HAProxy and Caddy; the table g
 	@tools/bench-edge
 	PATH="$$PATH:/usr/sbin" go run ./internal/edge/edgebench -document docs/performance.md $(ARGS)
 
+.PHONY: pgo
+pgo: ## Write the profile of the edge from which builds of cmd/meridian learn what runs often
+	rm -f cmd/meridian/default.pgo
+	go test -run '^$$' -bench '^BenchmarkPort$$' -benchtime 15s -cpuprofile cmd/meridian/default.pgo -o /dev/null ./internal/edge
+
 .PHONY: bench-capacity
 bench-capacity: deps build ## Measure what requests cost, for `meridian plan`; the pages that show plans follow
 	bin/meridian-sim bench --out internal/capacity/measured.json $(ARGS)

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -53,10 +53,10 @@ func canned(answer []byte) func(net.Conn) {
 	}
 }
 
-// BenchmarkPort is one caller's read of a product through the gateway and the edge, in clear text: what both ends do
+// benchPort is a port with one stack behind it, through the gateway and the edge, in clear text: what both ends do
 // beside that is next to nothing.
-func BenchmarkPort(b *testing.B) {
-	body := strings.Repeat("x", 800)
+func benchPort(b *testing.B, body string) string {
+	b.Helper()
 	stackAddr := listenBench(b, canned([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer-Timing: app;dur=1\r\nContent-Length: 800\r\n\r\n"+body)))
 	f := &fleet{}
 	f.publish()
@@ -65,7 +65,7 @@ func BenchmarkPort(b *testing.B) {
 		b.Fatal(err)
 	}
 	up, down := context.WithCancel(b.Context())
-	defer down()
+	b.Cleanup(down)
 	f.stacks = []*stack{{Endpoint: discovery.NewEndpoint("eu/0", stackAddr, eu, "all", 0), up: up}}
 	f.stacks[0].Answered()
 	f.publish()
@@ -73,31 +73,52 @@ func BenchmarkPort(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	server := gateway.NewServer(handler, nil, slog.New(slog.DiscardHandler))
-	go func() { _ = server.Serve(l) }()
-	defer func() { _ = server.Close() }()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
-	request := []byte("GET " + product + "?encoding=json&message=%7B%7D HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")
-	answer, end := make([]byte, 8<<10), []byte(body)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Write(request); err != nil {
+	return serveEdge(b, handler)
+}
+
+// BenchmarkPort is callers' reads of a product. `make pgo` takes its profile.
+func BenchmarkPort(b *testing.B) {
+	body := strings.Repeat("x", 800)
+	const target = product + "?encoding=json&message=%7B%7D"
+	b.Run("HTTP1", func(b *testing.B) {
+		c, err := net.Dial("tcp", benchPort(b, body))
+		if err != nil {
 			b.Fatal(err)
 		}
-		for n := 0; !bytes.HasSuffix(answer[:n], end); {
-			got, err := c.Read(answer[n:])
-			if err != nil && err != io.EOF { //nolint:errorlint // a connection's errors are not wrapped
+		defer func() { _ = c.Close() }()
+		request := []byte("GET " + target + " HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")
+		answer, end := make([]byte, 8<<10), []byte(body)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := c.Write(request); err != nil {
 				b.Fatal(err)
 			}
-			n += got
+			for n := 0; !bytes.HasSuffix(answer[:n], end); {
+				got, err := c.Read(answer[n:])
+				if err != nil {
+					b.Fatal(err)
+				}
+				n += got
+			}
 		}
-	}
+	})
+	b.Run("HTTP2", func(b *testing.B) {
+		client := &http.Client{Transport: &http.Transport{Protocols: clearH2()}}
+		url := "http://" + benchPort(b, body) + target
+		b.ReportAllocs()
+		b.SetParallelism(8)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				res, err := client.Get(url)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if n, err := io.Copy(io.Discard, res.Body); err != nil || n != int64(len(body)) {
+					b.Errorf("%d bytes, %v", n, err)
+				}
+				_ = res.Body.Close()
+			}
+		})
+	})
 }

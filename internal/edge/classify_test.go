@@ -8,28 +8,37 @@ import (
 	"testing"
 
 	"golang.org/x/net/http2"
+
+	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/edge/wire"
 )
 
+// oddity is a request that is strange, and how it is answered: refused, or by a stack that gets what is fit of it.
+type oddity struct {
+	request string
+	status  int
+}
+
 // strange is what one caller can send that no stack can be sent, over HTTP/1.1.
-func strange() map[string]string {
+func strange() map[string]oddity {
 	const end = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 	trailer := func(announced, sent string) string {
 		return "POST " + place + end + "Accept: text/event-stream\r\nTransfer-Encoding: chunked\r\n" + announced + "\r\n2\r\n{}\r\n0\r\n" + sent + "\r\n"
 	}
-	return map[string]string{
-		"a raw byte in the query":   "GET " + product + "?\xe9" + end + "\r\n",
-		"an unescaped search":       "GET /?q=café" + end + "\r\n",
-		"a raw byte in the path":    "GET /caf\xe9" + end + "\r\n",
-		"a path that is none":       "GET http:first" + end + "\r\n",
-		"an asterisk":               "GET *" + end + "\r\n",
-		"a head that is too long":   "GET " + product + end + "X: " + strings.Repeat("y", maxHead) + "\r\n\r\n",
-		"a target that is too long": "GET /" + strings.Repeat("y", maxHead) + end + "\r\n",
-		"a trailer's name":          trailer("Trailer: a b\r\n", ""),
-		"a length as a trailer":     trailer("", "Content-Length: 5\r\n"),
-		"a trailer that is hidden":  trailer("Trailer: Meridian-Caller-Ip\r\n", "Meridian-Caller-Ip: 9.9.9.9\r\n"),
-		"an odd method":             "G\"T / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-		"a header's name":           "GET /" + end + "a b: c\r\n\r\n",
-		"an upgrade to nothing":     "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: nothing\r\n\r\n",
+	return map[string]oddity{
+		"a raw byte in the query":   {"GET " + product + "?\xe9" + end + "\r\n", 400},
+		"an unescaped search":       {"GET /?q=café" + end + "\r\n", 400},
+		"a raw byte in the path":    {"GET /caf\xe9" + end + "\r\n", 200},
+		"a path that is none":       {"GET http:first" + end + "\r\n", 400},
+		"an asterisk":               {"GET *" + end + "\r\n", 400},
+		"a head that is too long":   {"GET " + product + end + "X: " + strings.Repeat("y", maxHead) + "\r\n\r\n", 431},
+		"a target that is too long": {"GET /" + strings.Repeat("y", maxHead) + end + "\r\n", 431},
+		"a trailer's name":          {trailer("Trailer: a b\r\n", ""), 400},
+		"a length as a trailer":     {trailer("", "Content-Length: 5\r\n"), 200},
+		"a trailer that is hidden":  {trailer("Trailer: Meridian-Caller-Ip\r\n", "Meridian-Caller-Ip: 9.9.9.9\r\n"), 200},
+		"an odd method":             {"G\"T / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400},
+		"a header's name":           {"GET /" + end + "a b: c\r\n\r\n", 400},
+		"an upgrade to nothing":     {"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: nothing\r\n\r\n", 200},
 	}
 }
 
@@ -56,15 +65,16 @@ func (p *port) blameless(t *testing.T) {
 // TestStrangeRequestsBlameNobody: a cause that lies in the request is the caller's, whatever fails for it.
 func TestStrangeRequestsBlameNobody(t *testing.T) {
 	t.Parallel()
-	for name, request := range strange() {
+	for name, tc := range strange() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPort(t, nil)
 			p.addOn(t, "127.0.0.2:0", us, "us/0", func(http.ResponseWriter, *http.Request) {})
-			for _, status := range p.raw(t, request) {
-				if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
-					t.Errorf("answered %d", status)
-				}
+			if got := p.raw(t, tc.request); len(got) != 1 || got[0] != tc.status {
+				t.Errorf("answered %v, want %d", got, tc.status)
+			}
+			if n := len(p.reached()); (n == 0) != (tc.status >= http.StatusBadRequest) || n > 1 {
+				t.Errorf("%d requests reached the stack", n)
 			}
 			p.blameless(t)
 		})
@@ -77,22 +87,29 @@ func TestStrangeRequestsOverHTTP2(t *testing.T) {
 	request := func(method, path string, more ...field) []field {
 		return append([]field{{":method", method}, {":scheme", "http"}, {":authority", "x"}, {":path", path}}, more...)
 	}
-	for name, fields := range map[string][]field{
-		"a method with a blank":  request("GET /", "/"),
-		"a raw byte in a query":  request("GET", "/?\xe9"),
-		"a blank in a query":     request("GET", "/?a b"),
-		"a path without a slash": request("GET", "first"),
-		"an asterisk":            request("GET", "*"),
-		"a long head":            request("GET", "/", field{"x", strings.Repeat("y", maxHead)}),
-		"many short lines":       request("GET", "/", many(101)...),
-		"a stream, a long head":  request("GET", "/", field{"accept", "text/event-stream"}, field{"x", strings.Repeat("y", maxHead-200)}),
+	for name, tc := range map[string]struct {
+		fields []field
+		served bool
+	}{
+		"a method with a blank":  {request("GET /", "/"), false},
+		"a raw byte in a query":  {request("GET", "/?\xe9"), false},
+		"a blank in a query":     {request("GET", "/?a b"), false},
+		"a path without a slash": {request("GET", "first"), false},
+		"an asterisk":            {request("GET", "*"), false},
+		"a long head":            {request("GET", "/", field{"x", strings.Repeat("y", maxHead)}), false},
+		"many short lines":       {request("GET", "/", many(101)...), false},
+		"a stream, a long head":  {request("GET", "/", field{"accept", "text/event-stream"}, field{"x", strings.Repeat("y", maxHead-200)}), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPort(t, nil)
 			p.addOn(t, "127.0.0.2:0", us, "us/0", func(http.ResponseWriter, *http.Request) {})
-			if v := p.h2(t, fields, ""); v.status != "200" && !strings.HasPrefix(v.status, "4") && v.code == http2.ErrCodeNo && !v.ended {
+			v := p.h2(t, tc.fields, "")
+			if refused := strings.HasPrefix(v.status, "4") || v.status == "" && (v.code != http2.ErrCodeNo || v.ended); refused == tc.served {
 				t.Errorf("ended as %+v", v)
+			}
+			if n := len(p.reached()); (n == 1) != tc.served {
+				t.Errorf("%d requests reached the stack", n)
 			}
 			p.blameless(t)
 		})
@@ -105,8 +122,7 @@ func TestTheLongestHeadIsServed(t *testing.T) {
 	t.Parallel()
 	for _, accept := range []string{"*/*", "text/event-stream"} {
 		s := newSite(t)
-		instance := s.add(t, eu, "eu/0", echo)
-		instance.server.MaxHeaderBytes = 32 << 10
+		s.add(t, eu, "eu/0", echo)
 		size, lines := maxHead-8*200, []string{"Accept", accept, "Connect-Timeout-Ms", "60000", "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 		for i := range 8 {
 			lines = append(lines, fmt.Sprintf("X-%d", i), strings.Repeat("y", size/8))
@@ -133,5 +149,23 @@ func TestSensitiveTrailers(t *testing.T) {
 	}
 	if trailer := <-seen; trailer.Get("X-Sum") != "1" || trailer.Get("Authorization") != "" {
 		t.Errorf("the stack's trailer is %v", trailer)
+	}
+}
+
+// TestUnsendableBlamesNobody: what wire finds to be no request, which nothing lets through today, is the caller's too.
+func TestUnsendableBlamesNobody(t *testing.T) {
+	t.Parallel()
+	if got := judge(t.Context(), nil, fmt.Errorf("wrapped: %w", wire.ErrMalformed)); got != outcomeInvalid || got.unsure() {
+		t.Errorf("it is %q", got)
+	}
+	s := newSite(t)
+	instance := s.add(t, eu, "eu/0", echo)
+	e := s.edge
+	e.report(target{Member: discovery.Member{Endpoint: instance.Endpoint}}, outcomeInvalid, &outgoing{})
+	if len(s.outcomes) != 0 {
+		t.Errorf("reported %v", s.outcomes)
+	}
+	if _, again := e.again(t.Context(), &class{repeatable: true}, &outgoing{}, &course{budget: &e.reads}, target{}, outcomeInvalid); again {
+		t.Error("it is tried again")
 	}
 }

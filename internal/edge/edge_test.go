@@ -162,7 +162,7 @@ func serveEdge(t testing.TB, h http.Handler) string {
 	return listener.Addr().String()
 }
 
-// serveOn serves HTTP/1.1 and cleartext HTTP/2 until the test ends; Addr is where it listens.
+// serveOn serves HTTP/1.1 and cleartext HTTP/2, with the bounds of a stack, until the test ends; Addr is where it listens.
 func serveOn(t testing.TB, addr string, h http.Handler) *http.Server {
 	t.Helper()
 	listener, err := net.Listen("tcp", addr)
@@ -172,7 +172,7 @@ func serveOn(t testing.TB, addr string, h http.Handler) *http.Server {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
 	p.SetUnencryptedHTTP2(true)
-	server := &http.Server{Addr: listener.Addr().String(), Handler: h, Protocols: p, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Addr: listener.Addr().String(), Handler: h, Protocols: p, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return server
