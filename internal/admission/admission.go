@@ -30,16 +30,17 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Config says what is admitted. A rate or a concurrency of 0 is no limit.
+// Config says what is admitted. A rate or a concurrency of 0 is no limit; the adaptive limit is at most the concurrency.
+// The tags of its fields are configuration keys, below admission.
 type Config struct {
-	Region       regions.Name   // the edge's
-	Regions      []regions.Name // those that requests go to
-	UserRate     int            // requests of one user in a second; twice as many at once
-	AddressRate  int            // requests of one address in a second; twice as many at once
-	SignInRate   int            // sign-ins and sign-ups of one address in a minute, and at once
-	CheckoutRate int            // orders of one user in a minute, and at once
-	Concurrency  int            // requests under way in one region, at most; the adaptive limit is at most this
-	Redis        redis.Config   // the region's; without one every edge counts for itself
+	Region       regions.Name   `koanf:"-"` // the edge's
+	Regions      []regions.Name `koanf:"-"` // those that requests go to
+	Redis        redis.Config   `koanf:"-"` // the region's; without one every edge counts for itself
+	UserRate     int            `koanf:"user_rate" default:"50" help:"edge: requests of one user in a second, twice as many at once; 0: no limit"`
+	AddressRate  int            `koanf:"address_rate" default:"200" help:"edge: requests of one address in a second, twice as many at once; 0: no limit"`
+	SignInRate   int            `koanf:"sign_in_rate" default:"30" help:"edge: sign-ins and sign-ups of one address in a minute; 0: no limit"`
+	CheckoutRate int            `koanf:"checkout_rate" default:"60" help:"edge: orders of one user in a minute; 0: no limit"`
+	Concurrency  int            `koanf:"concurrency" default:"1024" help:"edge: requests under way in one region, at most; fewer while it is slow; 0: no limit"`
 }
 
 // Caller is who sends a request. All of it is verified: nothing of it is taken from a caller's word.

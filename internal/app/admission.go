@@ -23,11 +23,11 @@ func (p *process) buildGate(catalog *regions.Catalog, tokens rpc.Verifier) (*adm
 	if callers.trusted, err = geo.ParseProxies(c.Edge.TrustedProxies); err != nil {
 		return nil, err
 	}
-	gate, err := admission.New(admission.Config{
-		Region: c.Region, Regions: catalog.Names(), Redis: redisConfig(c),
-		UserRate: c.Admission.UserRate, AddressRate: c.Admission.AddressRate, SignInRate: c.Admission.SignInRate,
-		CheckoutRate: c.Admission.CheckoutRate, Concurrency: c.Admission.Concurrency,
-	}, admission.Deps{Methods: methods, Callers: callers, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger})
+	limits := c.Admission
+	limits.Region = c.Region
+	limits.Regions = catalog.Names()
+	limits.Redis = c.Redis
+	gate, err := admission.New(limits, admission.Deps{Methods: methods, Callers: callers, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger})
 	if err != nil {
 		return nil, unusable(err)
 	}

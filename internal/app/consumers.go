@@ -41,7 +41,7 @@ func (s *stack) consume(modules []string) error {
 		if err := s.config.Require("kafka.brokers"); err != nil {
 			return err
 		}
-		c, err := kafka.NewConsumer(busConfig(s.config), r.consumer, eventsql.Once(s.db, r.consumer), s.telemetry.Logger, s.telemetry.Metrics)
+		c, err := kafka.NewConsumer(s.config.Kafka, r.consumer, eventsql.Once(s.db, r.consumer), s.telemetry.Logger, s.telemetry.Metrics)
 		if err != nil {
 			return unusable(err)
 		}

@@ -158,10 +158,9 @@ func (p *process) issued() (*tls.Config, error) {
 	if c.TLSCertFile != "" || c.TLSKeyFile != "" {
 		return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "edge.acme.domains and edge.tls_cert_file exclude each other: a certificate is issued or read")
 	}
-	m, err := acme.New(acme.Config{
-		Domains: c.ACME.Domains, Email: c.ACME.Email, Directory: c.ACME.DirectoryURL, Storage: c.ACME.StorageDir,
-		Authority: c.ACME.CAFile, Agree: c.ACME.Agree, Listen: p.config.Listen, Logger: p.telemetry.Logger,
-	})
+	c.ACME.Listen = p.config.Listen
+	c.ACME.Logger = p.telemetry.Logger
+	m, err := acme.New(c.ACME)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.acme cannot be used")
 	}

@@ -145,7 +145,7 @@ func TestReadiness(t *testing.T) {
 
 // adminOf returns what /readyz says of a monitor: the status, and which checks failed.
 func adminOf(t *testing.T) func(*monitor) string {
-	tel, err := telemetry.Start(t.Context(), telemetry.Config{Service: "test", LogLevel: "error", Output: io.Discard})
+	tel, err := telemetry.Start(t.Context(), telemetry.Config{Service: "test", Log: telemetry.LogConfig{Level: "error"}, Output: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,8 +36,7 @@ func (p *process) registerExpiry(pair *credentials.Pair, toward string) error {
 
 // stackTLS returns how a stack's port is secured; nil: clear text.
 func (s *stack) stackTLS() (*tls.Config, error) {
-	c := s.config.TLS
-	i, err := s.identity(credentials.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.ClientCAFile}, "tls.cert_file, tls.key_file and tls.client_ca_file")
+	i, err := s.identity(s.config.TLS.Files(), "tls.cert_file, tls.key_file and tls.client_ca_file")
 	if i == nil || err != nil {
 		return nil, err
 	}
@@ -46,8 +45,7 @@ func (s *stack) stackTLS() (*tls.Config, error) {
 
 // upstreamTLS returns how an edge connects to stacks; nil: in clear text.
 func (p *process) upstreamTLS() (*tls.Config, error) {
-	c := p.config.Edge.UpstreamTLS
-	i, err := p.identity(credentials.Files{Cert: c.CertFile, Key: c.KeyFile, Authority: c.CAFile}, "edge.upstream_tls")
+	i, err := p.identity(p.config.Edge.UpstreamTLS.Files(), "edge.upstream_tls")
 	if i == nil || err != nil {
 		return nil, err
 	}

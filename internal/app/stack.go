@@ -96,19 +96,16 @@ func (s *stack) open(ctx context.Context) error {
 	c := s.config
 	s.requests, s.conns = health.NewMeter(c.Capacity.Requests, time.Now()), health.NewMeter(int(c.Database.MaxConns), time.Now())
 	tracer := otelpgx.NewTracer(otelpgx.WithTracerProvider(s.telemetry.Tracers), otelpgx.WithDisableConnectionDetailsInAttributes())
+	c.Database.Tracer = &poolMeter{Tracer: tracer, meter: s.conns}
 	var err error
-	s.db, err = sqldb.Open(ctx, sqldb.Config{
-		URL: c.Database.URL, MaxConns: c.Database.MaxConns, StatementTimeout: c.Database.StatementTimeout, LockTimeout: c.Database.LockTimeout,
-		Tracer: &poolMeter{Tracer: tracer, meter: s.conns},
-	})
-	if err != nil {
+	if s.db, err = sqldb.Open(ctx, c.Database); err != nil {
 		return err
 	}
 	s.closers.addFunc(s.db.Close)
 	if err := sqldb.RegisterMetrics(s.db, s.telemetry.Metrics); err != nil {
 		return err
 	}
-	s.cache, err = cache.New(cache.Config{Redis: redisConfig(c), Logger: s.telemetry.Logger}, s.telemetry.Metrics)
+	s.cache, err = cache.New(cache.Config{Redis: c.Redis, Logger: s.telemetry.Logger}, s.telemetry.Metrics)
 	if err != nil {
 		return unusable(err)
 	}
@@ -133,9 +130,8 @@ func (s *stack) open(ctx context.Context) error {
 // monitor starts asking for the instance's health, over database connections of its own.
 func (s *stack) monitor(ctx context.Context) (*monitor, error) {
 	c := s.config
-	db, err := sqldb.Open(ctx, sqldb.Config{
-		URL: c.Database.URL, MaxConns: 2, StatementTimeout: c.Database.StatementTimeout, LockTimeout: c.Database.LockTimeout,
-	})
+	c.Database.MaxConns = 2
+	db, err := sqldb.Open(ctx, c.Database)
 	if err != nil {
 		return nil, err
 	}

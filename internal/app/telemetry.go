@@ -13,7 +13,7 @@ import (
 // for libraries that ask them.
 func startTelemetry(ctx context.Context, c config.Config, service string, end *closers) (*telemetry.Telemetry, error) {
 	t, err := telemetry.Start(ctx, telemetry.Config{
-		Service: service, Instance: c.Instance, Region: c.Region, LogLevel: c.Log.Level, LogFormat: c.Log.Format, OTLPEndpoint: c.OTLPEndpoint,
+		Service: service, Instance: c.Instance, Region: c.Region, Log: c.Log, OTLPEndpoint: c.OTLPEndpoint,
 	})
 	if err != nil {
 		return nil, err

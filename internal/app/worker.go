@@ -33,7 +33,7 @@ func relayModule(_ context.Context, s *stack) error {
 	if err := s.config.Require("kafka.brokers"); err != nil {
 		return err
 	}
-	producer, err := kafka.NewProducer(busConfig(s.config))
+	producer, err := kafka.NewProducer(s.config.Kafka)
 	if err != nil {
 		return unusable(err)
 	}

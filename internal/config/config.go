@@ -16,184 +16,55 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
+	"github.com/meridian-commerce/meridian/internal/account"
+	"github.com/meridian-commerce/meridian/internal/account/token"
+	"github.com/meridian-commerce/meridian/internal/admission"
+	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/edge"
+	"github.com/meridian-commerce/meridian/internal/event/kafka"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/health"
+	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/payment"
+	"github.com/meridian-commerce/meridian/internal/redis"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/internal/telemetry"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Config is what every Meridian process is told. docs/reference/configuration.md explains the keys.
+// Config is what every Meridian process is told: each room's own settings, under the name of their group, and what
+// belongs to the process itself. docs/reference/configuration.md explains the keys.
 type Config struct {
-	Region       regions.Name `koanf:"region"`
-	Instance     string       `koanf:"instance"`
-	RegionsFile  string       `koanf:"regions_file"`
-	Listen       string       `koanf:"listen"`
-	AdminListen  string       `koanf:"admin_listen"`
-	Advertise    string       `koanf:"advertise"`
-	Target       []string     `koanf:"target"`
-	OTLPEndpoint string       `koanf:"otlp_endpoint"`
+	Region       regions.Name `koanf:"region" help:"the region that this process runs in, as the region catalog names it"`
+	Instance     string       `koanf:"instance" help:"this process's name, unique in its region; default: the host's name"`
+	RegionsFile  string       `koanf:"regions_file" help:"region catalog (YAML); default: the built-in one"`
+	Listen       string       `koanf:"listen" default:"127.0.0.1:8080" help:"address of the API"`
+	AdminListen  string       `koanf:"admin_listen" default:"127.0.0.1:9090" help:"address of /metrics, /healthz and /readyz"`
+	Advertise    string       `koanf:"advertise" help:"host:port at which others reach the API; default: listen"`
+	Target       []string     `koanf:"target" default:"all" help:"modules to run: all, or some of account, catalog, cart, order, payment, relay"`
+	OTLPEndpoint string       `koanf:"otlp_endpoint" help:"OpenTelemetry collector (URL); empty: traces are not exported"`
 
-	Log struct {
-		Level  string `koanf:"level"`
-		Format string `koanf:"format"`
-	} `koanf:"log"`
-	Shutdown struct {
-		Delay   time.Duration `koanf:"delay"`
-		Timeout time.Duration `koanf:"timeout"`
-	} `koanf:"shutdown"`
-	Consul struct {
-		Address string `koanf:"address"`
-	} `koanf:"consul"`
-	Database struct {
-		URL              string        `koanf:"url"`
-		MaxConns         int32         `koanf:"max_conns"`
-		StatementTimeout time.Duration `koanf:"statement_timeout"`
-		LockTimeout      time.Duration `koanf:"lock_timeout"`
-		AppRole          string        `koanf:"app_role"`
-	} `koanf:"database"`
-	Redis struct {
-		Address      string `koanf:"address"`
-		Username     string `koanf:"username"`
-		PasswordFile string `koanf:"password_file"`
-		TLS          bool   `koanf:"tls"`
-		CAFile       string `koanf:"ca_file"`
-	} `koanf:"redis"`
-	Kafka struct {
-		Brokers []string `koanf:"brokers"`
-		TLS     bool     `koanf:"tls"`
-		CAFile  string   `koanf:"ca_file"`
-		SASL    struct {
-			Mechanism    string `koanf:"mechanism"`
-			Username     string `koanf:"username"`
-			PasswordFile string `koanf:"password_file"`
-		} `koanf:"sasl"`
-	} `koanf:"kafka"`
-	Auth struct {
-		KeysFile string        `koanf:"keys_file"`
-		TokenTTL time.Duration `koanf:"token_ttl"`
-	} `koanf:"auth"`
-	Account struct {
-		DirectoryKeyFile string `koanf:"directory_key_file"`
-	} `koanf:"account"`
-	Payment struct {
-		ProviderURL string `koanf:"provider_url"`
-		Concurrency int    `koanf:"concurrency"`
-	} `koanf:"payment"`
-	Order struct {
-		FulfillAfter time.Duration `koanf:"fulfill_after"`
-	} `koanf:"order"`
-	Capacity struct {
-		Requests int `koanf:"requests"`
-	} `koanf:"capacity"`
-	TLS struct {
-		CertFile     string `koanf:"cert_file"`
-		KeyFile      string `koanf:"key_file"`
-		ClientCAFile string `koanf:"client_ca_file"`
-	} `koanf:"tls"`
-	Edge struct {
-		Consul         map[string]string `koanf:"consul"`
-		TrustedProxies []string          `koanf:"trusted_proxies"`
-		GeoIPFile      string            `koanf:"geoip_file"`
-		PeerNAT        []string          `koanf:"peer_nat"`
-		TLSCertFile    string            `koanf:"tls_cert_file"`
-		TLSKeyFile     string            `koanf:"tls_key_file"`
-		CORSOrigins    []string          `koanf:"cors_origins"`
-		Hedge          int               `koanf:"hedge"`
-		AccessLog      int               `koanf:"access_log"`
-		ACME           struct {
-			Domains      []string `koanf:"domains"`
-			Email        string   `koanf:"email"`
-			DirectoryURL string   `koanf:"directory_url"`
-			StorageDir   string   `koanf:"storage_dir"`
-			CAFile       string   `koanf:"ca_file"`
-			Agree        bool     `koanf:"agree"`
-		} `koanf:"acme"`
-		UpstreamTLS struct {
-			CertFile string `koanf:"cert_file"`
-			KeyFile  string `koanf:"key_file"`
-			CAFile   string `koanf:"ca_file"`
-		} `koanf:"upstream_tls"`
-	} `koanf:"edge"`
-	Admission struct {
-		UserRate     int `koanf:"user_rate"`
-		AddressRate  int `koanf:"address_rate"`
-		SignInRate   int `koanf:"sign_in_rate"`
-		CheckoutRate int `koanf:"checkout_rate"`
-		Concurrency  int `koanf:"concurrency"`
-	} `koanf:"admission"`
+	Log       telemetry.LogConfig    `koanf:"log"`
+	Shutdown  Shutdown               `koanf:"shutdown"`
+	Consul    discovery.Settings     `koanf:"consul"`
+	Database  sqldb.Config           `koanf:"database"`
+	Redis     redis.Config           `koanf:"redis"`
+	Kafka     kafka.Config           `koanf:"kafka"`
+	Auth      token.Settings         `koanf:"auth"`
+	Account   account.Settings       `koanf:"account"`
+	Payment   payment.Settings       `koanf:"payment"`
+	Order     order.Settings         `koanf:"order"`
+	Capacity  health.Settings        `koanf:"capacity"`
+	TLS       credentials.StackFiles `koanf:"tls"`
+	Edge      edge.Settings          `koanf:"edge"`
+	Admission admission.Config       `koanf:"admission"`
 }
 
-// Key is one configuration key: its default and a sentence for --help.
-type Key struct {
-	Name    string
-	Default any // string, int, bool, time.Duration or []string
-	Help    string
-}
-
-// Keys lists every key.
-func Keys() []Key {
-	return []Key{
-		{"region", "", "the region that this process runs in, as the region catalog names it"},
-		{"instance", "", "this process's name, unique in its region; default: the host's name"},
-		{"regions_file", "", "region catalog (YAML); default: the built-in one"},
-		{"listen", "127.0.0.1:8080", "address of the API"},
-		{"admin_listen", "127.0.0.1:9090", "address of /metrics, /healthz and /readyz"},
-		{"advertise", "", "host:port at which others reach the API; default: listen"},
-		{"target", []string{"all"}, "modules to run: all, or some of account, catalog, cart, order, payment, relay"},
-		{"otlp_endpoint", "", "OpenTelemetry collector (URL); empty: traces are not exported"},
-		{"log.level", "info", "debug, info, warn or error"},
-		{"log.format", "json", "json or text"},
-		{"shutdown.delay", 2 * time.Second, "on SIGTERM: how long to go on serving after leaving discovery"},
-		{"shutdown.timeout", 20 * time.Second, "on SIGTERM: how long running requests may take to end"},
-		{"consul.address", "", "this region's Consul agent (host:port); empty: not registered"},
-		{"database.url", "", "postgres:// URL of this region's database gateway"},
-		{"database.max_conns", 16, "most connections of this process"},
-		{"database.statement_timeout", 3 * time.Second, "most time for one SQL statement, COMMIT included"},
-		{"database.lock_timeout", 2 * time.Second, "most time to wait for one row lock"},
-		{"database.app_role", "", "migrate: role that is granted to read and write rows; empty: none"},
-		{"redis.address", "", "this region's Redis (host:port); empty: no cache"},
-		{"redis.username", "", "user of Redis's access lists; empty: its default user"},
-		{"redis.password_file", "", "file with Redis's password, read for each new connection; empty: none"},
-		{"redis.tls", false, "connect to Redis by TLS"},
-		{"redis.ca_file", "", "authorities that Redis's certificate is from (PEM); default: the system's"},
-		{"kafka.brokers", []string{}, "this region's Kafka brokers (host:port)"},
-		{"kafka.tls", false, "connect to Kafka by TLS"},
-		{"kafka.ca_file", "", "authorities that the brokers' certificates are from (PEM); default: the system's"},
-		{"kafka.sasl.mechanism", "", "how to sign in to Kafka: SCRAM-SHA-512 or PLAIN; empty: not at all"},
-		{"kafka.sasl.username", "", "user of Kafka"},
-		{"kafka.sasl.password_file", "", "file with the user's password, read for each new connection"},
-		{"auth.keys_file", "", "Ed25519 keys that sign and verify access tokens (meridian keys generate); the public ones verify"},
-		{"auth.token_ttl", 5 * time.Minute, "lifetime of an access token"},
-		{"account.directory_key_file", "", "secret key of the account directory (meridian keys generate)"},
-		{"payment.provider_url", "", "base URL of the payment provider"},
-		{"payment.concurrency", 8, "payments of a region worked on at the same time; each may hold a database connection"},
-		{"order.fulfill_after", time.Duration(0), "hand over and capture so long after confirmation; 0: never by itself"},
-		{"capacity.requests", 256, "requests under way, each for its first second, that fill the instance; 0: any number"},
-		{"tls.cert_file", "", "stack: its certificate for edges (PEM); with it, only edges with a certificate are answered"},
-		{"tls.key_file", "", "stack: the certificate's key (PEM)"},
-		{"tls.client_ca_file", "", "stack: authorities that edges' certificates are from (PEM)"},
-		{"edge.consul", []string{}, "edge: each region's own Consul, as region=host:port"},
-		{"edge.trusted_proxies", []string{}, "edge: networks whose X-Forwarded-For and geo headers are believed (CIDR)"},
-		{"edge.geoip_file", "", "edge: MaxMind country database; empty: headers only"},
-		{"edge.peer_nat", []string{}, "edge: address translation toward peers, as real/24=translated/24"},
-		{"edge.tls_cert_file", "", "edge: certificate chain (PEM), taken up anew when it changes; empty: clear text"},
-		{"edge.tls_key_file", "", "edge: the certificate's key (PEM)"},
-		{"edge.acme.domains", []string{}, "edge: domains to have a certificate issued for by ACME, instead of edge.tls_cert_file"},
-		{"edge.acme.email", "", "edge: address that the ACME authority may write to"},
-		{"edge.acme.directory_url", "", "edge: ACME authority; default: Let's Encrypt"},
-		{"edge.acme.storage_dir", "", "edge: folder of what is issued, shared by the edges of the domains"},
-		{"edge.acme.ca_file", "", "edge: authorities of the ACME authority's own certificate (PEM); default: the system's"},
-		{"edge.acme.agree", false, "edge: agree to the ACME authority's terms, without which nothing is asked"},
-		{"edge.upstream_tls.cert_file", "", "edge: its certificate for stacks (PEM); empty: clear text"},
-		{"edge.upstream_tls.key_file", "", "edge: that certificate's key (PEM)"},
-		{"edge.upstream_tls.ca_file", "", "edge: authorities that stacks' certificates are from (PEM)"},
-		{"edge.access_log", 1, "edge: percent of the requests that go well that have a line in the log, as all failed and slow ones have; 0: none"},
-		{"edge.hedge", 5, "edge: percent of the reads of global data under way that may be asked of two stacks at once; 0: none"},
-		{"edge.cors_origins", []string{}, "edge: web origins whose pages may call the API, or *; empty: none"},
-		{"admission.user_rate", 50, "edge: requests of one user in a second, twice as many at once; 0: no limit"},
-		{"admission.address_rate", 200, "edge: requests of one address in a second, twice as many at once; 0: no limit"},
-		{"admission.sign_in_rate", 30, "edge: sign-ins and sign-ups of one address in a minute; 0: no limit"},
-		{"admission.checkout_rate", 60, "edge: orders of one user in a minute; 0: no limit"},
-		{"admission.concurrency", 1024, "edge: requests under way in one region, at most; fewer while it is slow; 0: no limit"},
-	}
+// Shutdown is how a process ends.
+type Shutdown struct {
+	Delay   time.Duration `koanf:"delay" default:"2s" help:"on SIGTERM: how long to go on serving after leaving discovery"`
+	Timeout time.Duration `koanf:"timeout" default:"20s" help:"on SIGTERM: how long running requests may take to end"`
 }
 
 // AddFlags gives a command a flag for each key, and --config.

@@ -28,6 +28,26 @@ type Files struct {
 	Authority string // the certificates of the authorities that the other side's is from
 }
 
+// StackFiles are those of a stack. The tags of its fields are configuration keys, below tls.
+type StackFiles struct {
+	CertFile     string `koanf:"cert_file" help:"stack: its certificate for edges (PEM); with it, only edges with a certificate are answered"`
+	KeyFile      string `koanf:"key_file" help:"stack: the certificate's key (PEM)"`
+	ClientCAFile string `koanf:"client_ca_file" help:"stack: authorities that edges' certificates are from (PEM)"`
+}
+
+// Files returns them.
+func (f StackFiles) Files() Files { return Files{f.CertFile, f.KeyFile, f.ClientCAFile} }
+
+// EdgeFiles are those of an edge toward stacks. The tags of its fields are configuration keys, below edge.upstream_tls.
+type EdgeFiles struct {
+	CertFile string `koanf:"cert_file" help:"edge: its certificate for stacks (PEM); empty: clear text"`
+	KeyFile  string `koanf:"key_file" help:"edge: that certificate's key (PEM)"`
+	CAFile   string `koanf:"ca_file" help:"edge: authorities that stacks' certificates are from (PEM)"`
+}
+
+// Files returns them.
+func (f EdgeFiles) Files() Files { return Files{f.CertFile, f.KeyFile, f.CAFile} }
+
 // Set reports whether any file is named.
 func (f Files) Set() bool { return f != Files{} }
 

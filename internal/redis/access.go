@@ -16,13 +16,14 @@ import (
 // ErrConfig is wrapped by errors about settings that cannot be used.
 var ErrConfig = errors.New("redis: bad configuration")
 
-// Config says where a region's Redis is, and who the process is to it. The zero Config is a region without Redis.
+// Config says where a region's Redis is, and who the process is to it. The zero Config is a region without Redis. The
+// tags of its fields are configuration keys, below redis.
 type Config struct {
-	Address      string // host:port
-	Username     string // of Redis's access lists; "" with a password is the default user
-	PasswordFile string // read for each new connection; "" is no password
-	TLS          bool
-	CAFile       string // authorities of Redis's certificate (PEM), read once; "" is the system's
+	Address      string `koanf:"address" help:"this region's Redis (host:port); empty: no cache"`
+	Username     string `koanf:"username" help:"user of Redis's access lists; empty: its default user"`
+	PasswordFile string `koanf:"password_file" help:"file with Redis's password, read for each new connection; empty: none"`
+	TLS          bool   `koanf:"tls" help:"connect to Redis by TLS"`
+	CAFile       string `koanf:"ca_file" help:"authorities that Redis's certificate is from (PEM); default: the system's"`
 }
 
 // apply sets the driver's options. Errors wrap ErrConfig: a file cannot be used as it is now, or settings do not go

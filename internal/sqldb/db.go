@@ -17,13 +17,16 @@ import (
 // ErrConfig is wrapped by errors about a database configuration.
 var ErrConfig = errors.New("sqldb: bad configuration")
 
-// Config says how to reach the database.
+// Config says how to reach the database. The tags of its fields are configuration keys, below database.
 type Config struct {
-	URL              string        // postgres://…
-	MaxConns         int32         // of this process; 0 means 16. Keep the sum over all processes under 4 × the database's vCPU
-	StatementTimeout time.Duration // of one statement, COMMIT included, enforced by the server; 0 means 3 s
-	LockTimeout      time.Duration // of waiting for one row lock; 0 means 2 s
-	Tracer           pgx.QueryTracer
+	URL string `koanf:"url" help:"postgres:// URL of this region's database gateway"`
+	// The sum over all processes should stay under 4 times the database's vCPU. 0 means 16.
+	MaxConns int32 `koanf:"max_conns" default:"16" help:"most connections of this process"`
+	// The server enforces both; 0 means 3 s and 2 s.
+	StatementTimeout time.Duration   `koanf:"statement_timeout" default:"3s" help:"most time for one SQL statement, COMMIT included"`
+	LockTimeout      time.Duration   `koanf:"lock_timeout" default:"2s" help:"most time to wait for one row lock"`
+	AppRole          string          `koanf:"app_role" help:"migrate: role that is granted to read and write rows; empty: none"`
+	Tracer           pgx.QueryTracer `koanf:"-"`
 }
 
 // counts are what happened to the transactions of a process.

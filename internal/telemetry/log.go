@@ -9,24 +9,30 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// LogConfig says what is logged, and how. The tags of its fields are configuration keys, below log; "" is the default.
+type LogConfig struct {
+	Level  string `koanf:"level" default:"info" help:"debug, info, warn or error"`
+	Format string `koanf:"format" default:"json" help:"json or text"`
+}
+
 // newLogger returns a logger whose records carry service, region, instance and, from a record's context,
 // trace_id and span_id.
 func newLogger(cfg Config) (*slog.Logger, error) {
 	var level slog.Level
-	if cfg.LogLevel != "" {
-		if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
-			return nil, fmt.Errorf("telemetry: log level %q is none of debug, info, warn, error", cfg.LogLevel)
+	if cfg.Log.Level != "" {
+		if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+			return nil, fmt.Errorf("telemetry: log level %q is none of debug, info, warn, error", cfg.Log.Level)
 		}
 	}
 	var base slog.Handler
 	options := &slog.HandlerOptions{Level: level}
-	switch cfg.LogFormat {
+	switch cfg.Log.Format {
 	case "json", "":
 		base = slog.NewJSONHandler(cfg.Output, options)
 	case "text":
 		base = slog.NewTextHandler(cfg.Output, options)
 	default:
-		return nil, fmt.Errorf("telemetry: log format %q is neither json nor text", cfg.LogFormat)
+		return nil, fmt.Errorf("telemetry: log format %q is neither json nor text", cfg.Log.Format)
 	}
 	identity := []slog.Attr{slog.String("service", cfg.Service)}
 	if cfg.Region != "" {

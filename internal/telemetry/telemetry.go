@@ -32,12 +32,11 @@ import (
 
 // Config says who this process is and where its telemetry goes.
 type Config struct {
-	Service   string       // "meridian", "meridian-edge"; required
-	Instance  string       // unique within the service, such as eu-west-1-stack-1
-	Region    regions.Name // "" outside every region
-	LogLevel  string       // debug, info, warn or error; "" is info
-	LogFormat string       // json or text; "" is json
-	Output    io.Writer    // of the log; nil is standard error
+	Service  string       // "meridian", "meridian-edge"; required
+	Instance string       // unique within the service, such as eu-west-1-stack-1
+	Region   regions.Name // "" outside every region
+	Log      LogConfig
+	Output   io.Writer // of the log; nil is standard error
 
 	// OTLPEndpoint is the collector: a URL, or host:port for plain HTTP. Where it is empty spans get ids, so
 	// that logs and exemplars work, and are not exported.

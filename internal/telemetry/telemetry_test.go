@@ -47,8 +47,8 @@ func TestStartRejects(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{
 		"no service": {},
-		"level":      {Service: "s", LogLevel: "loud"},
-		"format":     {Service: "s", LogFormat: "xml"},
+		"level":      {Service: "s", Log: LogConfig{Level: "loud"}},
+		"format":     {Service: "s", Log: LogConfig{Format: "xml"}},
 		"endpoint":   {Service: "s", OTLPEndpoint: "ftp://collector"},
 		"no host":    {Service: "s", OTLPEndpoint: "http://"},
 	} {
@@ -99,7 +99,7 @@ func TestLogCarriesIdentityAndTrace(t *testing.T) {
 func TestLogWithoutTraceAndBelowLevel(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	tel := start(t, Config{LogFormat: "text", LogLevel: "warn", Output: &out})
+	tel := start(t, Config{Log: LogConfig{Format: "text", Level: "warn"}, Output: &out})
 	tel.Logger.InfoContext(t.Context(), "quiet")
 	tel.Logger.WarnContext(t.Context(), "loud")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "msg=loud service=meridian\n") {

@@ -73,7 +73,8 @@ internal/payment/sandbox           : words
 
 internal/method                    : words api/gen
 internal/rpc                       : words api/gen internal/method internal/checkout
-internal/config                    : words
+internal/config                    : words internal/account internal/account/token internal/order internal/payment internal/edge internal/admission
+internal/config                    : internal/sqldb internal/redis internal/event/kafka internal/telemetry internal/discovery internal/health internal/credentials
 internal/sqldb                     : words migrations
 internal/sqldb/sqltest             : words migrations internal/sqldb internal/sqldb/localitylint
 internal/sqldb/localitylint        : words

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/meridian-commerce/meridian/internal/config"
 )
 
 // vocabulary is a set of names that the product's code defines and one document lists.
@@ -36,12 +38,22 @@ func Reasons(files []File) []Finding {
 
 // ConfigurationKeys holds the keys of the configuration and the tables of the documentation to each other.
 func ConfigurationKeys(files []File) []Finding {
+	var keys []string
+	for _, k := range config.Keys() {
+		keys = append(keys, k.Name)
+	}
+	return configurationKeys(files, keys)
+}
+
+func configurationKeys(files []File, keys []string) []Finding {
+	const code = "internal/config/keys.go" // which collects them from the rooms' settings
+	files = slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.Path != keysTable })
 	return vocabulary{
 		noun: "key", document: keysTable,
-		defines: func(p string) bool { return strings.HasPrefix(p, "internal/config/") },
+		defines: func(p string) bool { return p == code },
 		inTable: regexp.MustCompile("(?m)^\\| `([a-z][a-z_.]+)` \\|"),
-		inCode:  regexp.MustCompile(`(?m)^\t\t\{"([a-z][a-z_.]+)", `),
-	}.check(files)
+		inCode:  regexp.MustCompile(`(?m)^([a-z][a-z_.]+)$`),
+	}.check(append(files, File{Path: code, Content: []byte(strings.Join(keys, "\n"))}))
 }
 
 func (v vocabulary) check(files []File) []Finding {

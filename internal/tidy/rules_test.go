@@ -78,11 +78,9 @@ func TestRulesFindWhatIsPlanted(t *testing.T) {
 			file("internal/a/a_test.go", "fault.New(fault.Invalid, \"TEST\", \"x\")"),
 			file("internal/sim/a.go", "fault.New(fault.Invalid, \"SIM\", \"x\")"),
 		}, []string{"internal/a/a.go:3", reasonsTable + ":3"}},
-		{"keys", ConfigurationKeys, []File{
-			file(keysTable, "| Key |\n| `a.b` | |\n| `old` | |\n"),
-			file("internal/config/config.go", "\t\t{\"a.b\", \"\"},\n\t\t{\"new_key\", 1},\n"),
-			file("internal/edge/edge.go", "\t\t{\"other\", \"\"},\n"),
-		}, []string{"internal/config/config.go:2", keysTable + ":3"}},
+		{"keys", func(files []File) []Finding { return configurationKeys(files, []string{"a.b", "new_key"}) }, []File{
+			file(keysTable, "| Key |\n| `a.b` | |\n| `old` | |\n"), file("internal/edge/edge.go", "other\n"),
+		}, []string{"internal/config/keys.go:2", keysTable + ":3"}},
 		{"no reasons", Reasons, nil, []string{reasonsTable}},
 		{"tests", PackagesWithTests, []File{
 			file("a/a.go", ""), file("a/a_test.go", ""), file("b/b.go", ""), file("tools/x/x.go", ""),

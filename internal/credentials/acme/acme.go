@@ -23,16 +23,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// Config says what to have issued, by whom.
+// Config says what to have issued, by whom. The tags of its fields are configuration keys, below edge.acme.
 type Config struct {
-	Domains   []string // at least one; each must lead to this edge
-	Email     string   // where the authority may write to; may be empty
-	Directory string   // URL of the authority; "": Let's Encrypt
-	Storage   string   // folder for certificates, keys and the account; the same for edges that serve one domain
-	Authority string   // file of the authorities (PEM) that the directory's own certificate is from; "": the system's
-	Agree     bool     // to the authority's terms; without it nothing is asked
-	Listen    string   // host:port of the edge
-	Logger    *slog.Logger
+	Domains   []string     `koanf:"domains" help:"edge: domains to have a certificate issued for by ACME, instead of edge.tls_cert_file"` // each must lead to this edge
+	Email     string       `koanf:"email" help:"edge: address that the ACME authority may write to"`
+	Directory string       `koanf:"directory_url" help:"edge: ACME authority; default: Let's Encrypt"`
+	Storage   string       `koanf:"storage_dir" help:"edge: folder of what is issued, shared by the edges of the domains"`
+	Authority string       `koanf:"ca_file" help:"edge: authorities of the ACME authority's own certificate (PEM); default: the system's"`
+	Agree     bool         `koanf:"agree" help:"edge: agree to the ACME authority's terms, without which nothing is asked"`
+	Listen    string       `koanf:"-"` // host:port of the edge
+	Logger    *slog.Logger `koanf:"-"`
 }
 
 func (c Config) validate() error {

@@ -16,19 +16,19 @@ import (
 // ErrConfig is wrapped by errors about a bus configuration.
 var ErrConfig = errors.New("kafka: bad configuration")
 
-// Config says where a region's bus is and how to get into it.
+// Config says where a region's bus is and how to get into it. The tags of its fields are configuration keys, below kafka.
 type Config struct {
-	Brokers []string // host:port of each
-	TLS     bool
-	CAFile  string // authorities of the brokers' certificates (PEM), read once; "" is the system's
-	SASL    SASL
+	Brokers []string `koanf:"brokers" help:"this region's Kafka brokers (host:port)"`
+	TLS     bool     `koanf:"tls" help:"connect to Kafka by TLS"`
+	CAFile  string   `koanf:"ca_file" help:"authorities that the brokers' certificates are from (PEM); default: the system's"`
+	SASL    SASL     `koanf:"sasl"`
 }
 
-// SASL says who a process is to Kafka. The zero SASL is nobody.
+// SASL says who a process is to Kafka. The zero SASL is nobody. PLAIN takes TLS.
 type SASL struct {
-	Mechanism    string // SCRAM-SHA-512, or PLAIN, by TLS alone
-	Username     string
-	PasswordFile string // read for each new connection
+	Mechanism    string `koanf:"mechanism" help:"how to sign in to Kafka: SCRAM-SHA-512 or PLAIN; empty: not at all"`
+	Username     string `koanf:"username" help:"user of Kafka"`
+	PasswordFile string `koanf:"password_file" help:"file with the user's password, read for each new connection"`
 }
 
 // options returns the client's. Errors wrap ErrConfig: a file cannot be used as it is now, or settings do not go
