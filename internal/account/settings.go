@@ -1,6 +1,26 @@
 package account
 
+import (
+	"encoding/base64"
+	"os"
+	"strings"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
+)
+
 // Settings are configuration keys, below account.
 type Settings struct {
 	DirectoryKeyFile string `koanf:"directory_key_file" help:"secret key of the account directory (meridian keys generate)"`
+}
+
+// DirectoryKey reads the secret that keys e-mail addresses in the directory. Its error is fault.Invalid (CONFIG_INVALID).
+func (s Settings) DirectoryKey() ([]byte, error) {
+	text, err := os.ReadFile(s.DirectoryKeyFile)
+	if err == nil {
+		var key []byte
+		if key, err = base64.StdEncoding.DecodeString(strings.TrimSpace(string(text))); err == nil {
+			return key, nil
+		}
+	}
+	return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the key file %s cannot be used; make one with `meridian keys generate`", s.DirectoryKeyFile)
 }

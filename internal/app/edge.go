@@ -12,11 +12,13 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/meridian-commerce/meridian/internal/account/accountrpc"
 	"github.com/meridian-commerce/meridian/internal/admission"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/credentials"
 	"github.com/meridian-commerce/meridian/internal/credentials/acme"
+	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge"
 	"github.com/meridian-commerce/meridian/internal/edge/gateway"
 	"github.com/meridian-commerce/meridian/internal/fault"
@@ -53,7 +55,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 	if p.telemetry, err = startTelemetry(ctx, c, "meridian-edge", &p.closers); err != nil {
 		return err
 	}
-	keys, err := loadKeys(c, clock.System())
+	keys, err := accountrpc.LoadKeys(c.Auth, clock.System())
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 		TrustedProxies: c.Edge.TrustedProxies, PeerNAT: c.Edge.PeerNAT, GeoIPFile: c.Edge.GeoIPFile,
 		MaxBody: maxBody, HedgePercent: c.Edge.Hedge, LogPercent: c.Edge.AccessLog,
 	}, edge.Deps{
-		Tokens: edgeTokens{keys.verifier}, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
+		Tokens: edgeTokens{keys.Verifier}, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
 		Tracer: tracer, Propagator: p.telemetry.Propagator,
 	})
 	if err != nil {
@@ -85,7 +87,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 			p.telemetry.Logger.ErrorContext(ctx, "edge stopped looking at regions", "error", err)
 		}
 	})
-	gate, err := p.buildGate(catalog, keys.verifier)
+	gate, err := p.buildGate(catalog, keys.Verifier)
 	if err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	c := p.config
 	ready := func(context.Context) error { return e.Ready() }
 	mux := http.NewServeMux()
-	mux.Handle("GET "+ReadyPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("GET "+discovery.ReadyPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if e.Ready() != nil || p.telemetry.Readiness.Draining() {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -111,7 +113,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	mux.Handle("/", front)
 	// The mux looks at each part of a path. One that needs no cleaning, as nearly all, is the API's at once.
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; strings.HasPrefix(p, "/") && p != ReadyPath && path.Clean(p) == p && r.Method != http.MethodConnect {
+		if p := r.URL.Path; strings.HasPrefix(p, "/") && p != discovery.ReadyPath && path.Clean(p) == p && r.Method != http.MethodConnect {
 			front.ServeHTTP(w, r)
 			return
 		}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
 )
 
 // leaveEvery is how often an edge looks whether its callers had better go to another one.
@@ -15,10 +17,10 @@ const leaveEvery = 250 * time.Millisecond
 func (p *process) leaving(ready func() error) *atomic.Bool {
 	leaves := new(atomic.Bool)
 	p.background = append(p.background, func(ctx context.Context) {
-		every(ctx, func(context.Context) time.Duration {
+		for ctx.Err() == nil {
 			leaves.Store(p.telemetry.Readiness.Draining() || ready() != nil)
-			return leaveEvery
-		})
+			_ = clock.Sleep(ctx, leaveEvery) // the loop looks at ctx
+		}
 	})
 	return leaves
 }

@@ -49,11 +49,11 @@ func accountModule(_ context.Context, s *stack) error {
 	if err := s.config.Require("account.directory_key_file"); err != nil {
 		return err
 	}
-	directoryKey, err := readKey(s.config.Account.DirectoryKeyFile)
+	directoryKey, err := s.config.Account.DirectoryKey()
 	if err != nil {
 		return err
 	}
-	issuer, err := s.keys.signer(s.config)
+	issuer, err := s.keys.Signer()
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
@@ -60,7 +61,7 @@ func TestStackOverMutualTLS(t *testing.T) {
 	await(t, "http://"+admin+"/readyz", http.StatusOK)
 
 	for _, http2 := range []bool{false, true} {
-		res, err := as(t, edgeOf(t, dir), http2).Get("https://" + api + app.ReadyPath)
+		res, err := as(t, edgeOf(t, dir), http2).Get("https://" + api + discovery.ReadyPath)
 		if err != nil {
 			t.Errorf("an edge, HTTP/2 %v: %v", http2, err)
 			continue
@@ -73,12 +74,12 @@ func TestStackOverMutualTLS(t *testing.T) {
 	none := edgeOf(t, dir)
 	none.GetClientCertificate = nil
 	for name, secure := range map[string]*tls.Config{"without a certificate": none, "an edge of others": edgeOf(t, other)} {
-		if res, err := as(t, secure, false).Get("https://" + api + app.ReadyPath); err == nil {
+		if res, err := as(t, secure, false).Get("https://" + api + discovery.ReadyPath); err == nil {
 			_ = res.Body.Close()
 			t.Errorf("%s: %s", name, res.Status)
 		}
 	}
-	if res, err := http.Get("http://" + api + app.ReadyPath); err == nil {
+	if res, err := http.Get("http://" + api + discovery.ReadyPath); err == nil {
 		_ = res.Body.Close()
 		if res.StatusCode != http.StatusBadRequest {
 			t.Errorf("in clear text: %s", res.Status)

@@ -14,12 +14,14 @@ import (
 	"github.com/exaring/otelpgx"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
+	"github.com/meridian-commerce/meridian/internal/account/accountrpc"
 	"github.com/meridian-commerce/meridian/internal/cache"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/health"
 	"github.com/meridian-commerce/meridian/internal/health/healthsql"
+	"github.com/meridian-commerce/meridian/internal/health/monitor"
 	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/order/orderredis"
 	"github.com/meridian-commerce/meridian/internal/plant"
@@ -40,7 +42,7 @@ type stack struct {
 	db       *sqldb.DB
 	cache    *cache.Cache
 	orders   *orderredis.Feed
-	keys     keyring
+	keys     accountrpc.Keys
 	methods  *method.Table
 	mux      *http.ServeMux
 	handlers []connect.HandlerOption
@@ -96,7 +98,7 @@ func (s *stack) open(ctx context.Context) error {
 	c := s.config
 	s.requests, s.conns = health.NewMeter(c.Capacity.Requests, time.Now()), health.NewMeter(int(c.Database.MaxConns), time.Now())
 	tracer := otelpgx.NewTracer(otelpgx.WithTracerProvider(s.telemetry.Tracers), otelpgx.WithDisableConnectionDetailsInAttributes())
-	c.Database.Tracer = &poolMeter{Tracer: tracer, meter: s.conns}
+	c.Database.Tracer = &healthsql.PoolMeter{Tracer: tracer, Connections: s.conns}
 	var err error
 	if s.db, err = sqldb.Open(ctx, c.Database); err != nil {
 		return err
@@ -113,7 +115,7 @@ func (s *stack) open(ctx context.Context) error {
 	if s.orders, err = orderredis.New(s.cache, s.telemetry.Metrics); err != nil {
 		return err
 	}
-	if s.keys, err = loadKeys(c, s.clock); err != nil {
+	if s.keys, err = accountrpc.LoadKeys(c.Auth, s.clock); err != nil {
 		return err
 	}
 	measured, err := telemetry.NewRPCMetrics(s.telemetry.Metrics)
@@ -128,7 +130,7 @@ func (s *stack) open(ctx context.Context) error {
 }
 
 // monitor starts asking for the instance's health, over database connections of its own.
-func (s *stack) monitor(ctx context.Context) (*monitor, error) {
+func (s *stack) monitor(ctx context.Context) (*monitor.Monitor, error) {
 	c := s.config
 	c.Database.MaxConns = 2
 	db, err := sqldb.Open(ctx, c.Database)
@@ -137,12 +139,12 @@ func (s *stack) monitor(ctx context.Context) (*monitor, error) {
 	}
 	s.closers.addFunc(db.Close)
 	store := healthsql.New(db, c.Region, c.Instance)
-	m := newMonitor(probes{
-		ping: store.Ping, beat: store.Beat, behind: s.relay.behind,
-		load: func(now time.Time) float64 { return max(s.requests.Use(now), s.conns.Use(now)) },
+	m := monitor.New(monitor.Probes{
+		Ping: store.Ping, Beat: store.Beat, Behind: s.relay.behind,
+		Load: func(now time.Time) float64 { return max(s.requests.Use(now), s.conns.Use(now)) },
 	}, s.telemetry.Readiness)
-	s.background = append(s.background, m.run)
-	return m, m.register(s.telemetry.Metrics)
+	s.background = append(s.background, m.Run)
+	return m, m.Register(s.telemetry.Metrics)
 }
 
 // serveOn binds the listeners, starts asking for health and registers in Consul.
@@ -152,8 +154,8 @@ func (s *stack) serveOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.mux.Handle("GET "+ReadyPath, m)
-	if err := s.serve("GET /.well-known/jwks.json", s.keys.jwks); err != nil {
+	s.mux.Handle("GET "+discovery.ReadyPath, m)
+	if err := s.serve("GET /.well-known/jwks.json", s.keys.JWKS); err != nil {
 		return err
 	}
 	secure, err := s.stackTLS()
@@ -164,7 +166,7 @@ func (s *stack) serveOn(ctx context.Context) error {
 	if err := s.listen(c.Listen, api, err); err != nil {
 		return err
 	}
-	admin, err := listen(c.AdminListen, s.telemetry.AdminHandler(m.checks()...))
+	admin, err := listen(c.AdminListen, s.telemetry.AdminHandler(m.Checks()...))
 	if err := s.listen(c.AdminListen, admin, err); err != nil {
 		return err
 	}
@@ -198,12 +200,12 @@ func (s *stack) serve(pattern string, h http.Handler) error {
 
 // handler wraps the modules: trace, time and region of the answer, error statuses, who calls.
 func (s *stack) handler() http.Handler {
-	h := rpc.Authenticate(s.keys.verifier, s.mux)
+	h := rpc.Authenticate(s.keys.Verifier, s.mux)
 	h = http.MaxBytesHandler(rpc.Statuses(h), maxBody)
-	h = metered(s.requests, stamped(s.config.Region, h))
+	h = monitor.Requests(s.requests, stamped(s.config.Region, h))
 	return otelhttp.NewHandler(h, "meridian",
 		otelhttp.WithTracerProvider(s.telemetry.Tracers), otelhttp.WithPropagators(s.telemetry.Propagator), otelhttp.WithMeterProvider(noMetrics),
-		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != ReadyPath }),
+		otelhttp.WithFilter(func(r *http.Request) bool { return r.URL.Path != discovery.ReadyPath }),
 		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.URL.Path }))
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
@@ -81,7 +82,7 @@ func TestStackServesAndStops(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- app.RunStack(ctx, c) }()
 	await(t, "http://"+admin+"/readyz", http.StatusOK)
-	await(t, "http://"+api+app.ReadyPath, http.StatusOK)
+	await(t, "http://"+api+discovery.ReadyPath, http.StatusOK)
 	await(t, "http://"+api+"/.well-known/jwks.json", http.StatusOK)
 
 	client := accountv1connect.NewAccountServiceClient(http.DefaultClient, "http://"+api)
@@ -106,7 +107,7 @@ func TestStackServesAndStops(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("ended with %v", err)
 	}
-	if _, err := http.Get("http://" + api + app.ReadyPath); err == nil { //nolint:bodyclose // it fails
+	if _, err := http.Get("http://" + api + discovery.ReadyPath); err == nil { //nolint:bodyclose // it fails
 		t.Error("the listener outlived the stack")
 	}
 }

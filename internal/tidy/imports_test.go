@@ -26,7 +26,7 @@ product    = product internal/{domain} internal/{domain}/{domain}sql internal/{d
 product    = product internal/checkout
 product    = product internal/account/password internal/account/token internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/event internal/event/eventsql internal/event/kafka internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
-product    = product internal/order/orderredis internal/health internal/health/healthsql internal/rollout internal/capacity
+product    = product internal/order/orderredis internal/health internal/health/healthsql internal/health/monitor internal/rollout internal/capacity
 product    = product internal/credentials internal/redis
 product    = product internal/method
 
@@ -93,7 +93,9 @@ internal/lease/leasesql            : words internal/sqldb internal/lease
 internal/audit                     : words internal/sqldb
 internal/rollout                   : words internal/discovery
 internal/health                    : words
-internal/health/healthsql          : words internal/sqldb
+internal/health/healthsql          : words internal/sqldb internal/health
+internal/health/monitor            : words internal/health internal/health/healthsql internal/telemetry internal/discovery
+internal/account/accountrpc        : internal/account/token
 internal/plant                     :
 
 internal/edge                      : words geo api/gen internal/method internal/discovery internal/telemetry internal/rpc internal/credentials

@@ -18,8 +18,8 @@ type vocabulary struct {
 	defines  func(path string) bool // whether a file's names count
 }
 
-// onTerminal matches the rooms whose errors people read on a terminal, as sentences.
-var onTerminal = regexp.MustCompile(`^(cmd|internal/(sim|cli|config|app|capacity))/`)
+// onTerminal matches the code whose errors people read on a terminal, as sentences: commands, and what reads keys at start.
+var onTerminal = regexp.MustCompile(`^((cmd|internal/(sim|cli|config|app|capacity))/|internal/account/(settings|accountrpc/keys)\.go$)`)
 
 const (
 	reasonsTable = "docs/reference/errors.md"

@@ -1,4 +1,4 @@
-package app
+package monitor
 
 import (
 	"context"
@@ -12,8 +12,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/fault"
@@ -42,14 +40,14 @@ func (s *surroundings) set(change func(*surroundings)) {
 	change(s)
 }
 
-func (s *surroundings) probes() probes {
-	return probes{
-		ping: func(context.Context) error {
+func (s *surroundings) probes() Probes {
+	return Probes{
+		Ping: func(context.Context) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return s.ping
 		},
-		beat: func(ctx context.Context) error {
+		Beat: func(ctx context.Context) error {
 			s.mu.Lock()
 			err, stalled := s.beat, s.stalled
 			s.mu.Unlock()
@@ -59,12 +57,12 @@ func (s *surroundings) probes() probes {
 			}
 			return err
 		},
-		behind: func(time.Time) (regions.Name, time.Duration) {
+		Behind: func(time.Time) (regions.Name, time.Duration) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return "eu-west-1", s.behind
 		},
-		load: func(time.Time) float64 {
+		Load: func(time.Time) float64 {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			return s.load
@@ -110,11 +108,11 @@ func TestReadiness(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				around := &surroundings{}
 				readiness := &telemetry.Readiness{}
-				m := newMonitor(around.probes(), readiness)
+				m := New(around.probes(), readiness)
 				expect := func(when string, status int, says string) {
 					t.Helper()
 					synctest.Wait()
-					if got := asked(m, ReadyPath); got.Code != status {
+					if got := asked(m, discovery.ReadyPath); got.Code != status {
 						t.Errorf("%s: edges are told %d, want %d", when, got.Code, status)
 					}
 					if got := admin(m); got != says {
@@ -124,7 +122,7 @@ func TestReadiness(t *testing.T) {
 				expect("before the first check", unready, "unready: database quorum")
 				ctx, stop := context.WithCancel(t.Context())
 				var running sync.WaitGroup
-				running.Go(func() { m.run(ctx) })
+				running.Go(func() { m.Run(ctx) })
 				expect("at first", ready, "ready")
 				around.set(tt.change)
 				time.Sleep(tt.after)
@@ -133,7 +131,7 @@ func TestReadiness(t *testing.T) {
 				time.Sleep(beatTimeout + beatEvery)
 				expect("all is well again", ready, "ready")
 				readiness.SetDraining()
-				if got := asked(m, ReadyPath).Code; got != unready {
+				if got := asked(m, discovery.ReadyPath).Code; got != unready {
 					t.Errorf("draining: edges are told %d", got)
 				}
 				stop()
@@ -144,18 +142,18 @@ func TestReadiness(t *testing.T) {
 }
 
 // adminOf returns what /readyz says of a monitor: the status, and which checks failed.
-func adminOf(t *testing.T) func(*monitor) string {
+func adminOf(t *testing.T) func(*Monitor) string {
 	tel, err := telemetry.Start(t.Context(), telemetry.Config{Service: "test", Log: telemetry.LogConfig{Level: "error"}, Output: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
-	return func(m *monitor) string {
+	return func(m *Monitor) string {
 		var said struct {
 			Status string
 			Checks map[string]struct{ OK bool }
 		}
-		if err := json.Unmarshal(asked(tel.AdminHandler(m.checks()...), "/readyz").Body.Bytes(), &said); err != nil {
+		if err := json.Unmarshal(asked(tel.AdminHandler(m.Checks()...), "/readyz").Body.Bytes(), &said); err != nil {
 			return err.Error()
 		}
 		var failed []string
@@ -176,10 +174,10 @@ func TestGatewayIsAskedWhileABeatHangs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		around := &surroundings{}
-		m := newMonitor(around.probes(), &telemetry.Readiness{})
+		m := New(around.probes(), &telemetry.Readiness{})
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { m.run(ctx) })
+		running.Go(func() { m.Run(ctx) })
 		synctest.Wait()
 		around.set(func(s *surroundings) { s.stalled = true })
 		time.Sleep(beatEvery + time.Millisecond)
@@ -197,56 +195,28 @@ func TestGatewayIsAskedWhileABeatHangs(t *testing.T) {
 func TestLoadIsToldWithReadiness(t *testing.T) {
 	t.Parallel()
 	around := &surroundings{load: 0.8125}
-	m := newMonitor(around.probes(), &telemetry.Readiness{})
-	if got := asked(m, ReadyPath).Header().Get(discovery.LoadHeader); got != "" {
+	m := New(around.probes(), &telemetry.Readiness{})
+	if got := asked(m, discovery.ReadyPath).Header().Get(discovery.LoadHeader); got != "" {
 		t.Errorf("unready, and its load is %s", got)
 	}
 	m.look(t.Context())
 	m.write(t.Context())
-	if got := asked(m, ReadyPath).Header().Get(discovery.LoadHeader); got != "0.813" && got != "0.812" {
+	if got := asked(m, discovery.ReadyPath).Header().Get(discovery.LoadHeader); got != "0.813" && got != "0.812" {
 		t.Errorf("its load is %q", got)
 	}
 }
 
-func TestMetered(t *testing.T) {
+func TestRequests(t *testing.T) {
 	t.Parallel()
 	meter := health.NewMeter(4, time.Now())
 	var during float64
-	h := metered(meter, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { during = meter.Use(time.Now()) }))
-	for path, want := range map[string]float64{"/meridian.cart.v1.CartService/GetCart": 0.25, ReadyPath: 0} {
+	h := Requests(meter, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { during = meter.Use(time.Now()) }))
+	for path, want := range map[string]float64{"/meridian.cart.v1.CartService/GetCart": 0.25, discovery.ReadyPath: 0} {
 		if asked(h, path); during != want {
 			t.Errorf("%s: %v is in use during it", path, during)
 		}
 		if now := meter.Use(time.Now()); now != 0 {
 			t.Errorf("%s: %v is in use after it", path, now)
 		}
-	}
-}
-
-// What a relay that cannot publish says: it is behind in what it holds, and nothing else is.
-func TestRelayProgress(t *testing.T) {
-	t.Parallel()
-	var p relayProgress
-	if _, behind := p.behind(time.Now()); behind != 0 {
-		t.Errorf("an instance that relays nothing is %v behind", behind)
-	}
-	outcomes := map[string]struct {
-		n    int
-		err  error
-		good bool
-	}{"idle": {0, nil, true}, "some": {7, nil, true}, "full batches": {100, nil, false}, "the bus is away": {0, errAway, false}}
-	got, want := map[string]bool{}, map[string]bool{}
-	for name, o := range outcomes {
-		var p relayProgress
-		step := p.watched(func(context.Context, regions.Name) (int, error) { return o.n, o.err })
-		p.Step(time.Now().Add(-time.Hour), "eu-west-1", true)
-		if n, err := step(t.Context(), "eu-west-1"); n != o.n || !errors.Is(err, o.err) {
-			t.Errorf("%s: the step returns %d, %v", name, n, err)
-		}
-		_, behind := p.Behind(time.Now(), []regions.Name{"eu-west-1"})
-		got[name], want[name] = behind < time.Minute, o.good
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("caught up (-want +got)\n%s", diff)
 	}
 }

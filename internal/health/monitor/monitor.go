@@ -1,4 +1,8 @@
-package app
+// Package monitor keeps asking whether a stack instance can do its job, judges the answers by the rules of package health,
+// and says what came of it: to edges at their probe's path, to operators at /readyz, and as metrics.
+//
+// What it promises: whoever asks is answered at once, from memory; a question that hangs delays no other.
+package monitor
 
 import (
 	"context"
@@ -10,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/health"
 	"github.com/meridian-commerce/meridian/internal/health/healthsql"
@@ -28,20 +33,17 @@ const (
 	tolerableUse = 5 * time.Second  // of all that the instance can do
 )
 
-// ReadyPath is where an instance's API port says whether it wants requests; edges probe it.
-const ReadyPath = discovery.ReadyPath
-
-// probes are how an instance finds out about itself.
-type probes struct {
-	ping   func(ctx context.Context) error                          // does the database's gateway answer?
-	beat   func(ctx context.Context) error                          // can a row of this region be written?
-	behind func(now time.Time) (home regions.Name, d time.Duration) // how far is the relay behind, of which region?
-	load   func(now time.Time) float64                              // what part of what the instance can do is in use?
+// Probes are how an instance finds out about itself.
+type Probes struct {
+	Ping   func(ctx context.Context) error                          // does the database's gateway answer?
+	Beat   func(ctx context.Context) error                          // can a row of this region be written?
+	Behind func(now time.Time) (home regions.Name, d time.Duration) // how far is the relay behind, of which region?
+	Load   func(now time.Time) float64                              // what part of what the instance can do is in use?
 }
 
-// monitor keeps asking whether the instance can do its job, so that a probe is answered at once from memory.
-type monitor struct {
-	probes
+// Monitor is what an instance knows of itself. It is safe for concurrent use.
+type Monitor struct {
+	probes    Probes
 	readiness *telemetry.Readiness
 
 	mu      sync.Mutex // guards what follows
@@ -51,10 +53,11 @@ type monitor struct {
 	fullFor time.Duration
 }
 
-func newMonitor(p probes, r *telemetry.Readiness) *monitor { return &monitor{probes: p, readiness: r} }
+// New returns a Monitor that knows nothing before Run. Nothing is wanted of an instance that drains, whatever else it is.
+func New(p Probes, r *telemetry.Readiness) *Monitor { return &Monitor{probes: p, readiness: r} }
 
-// run asks until ctx ends.
-func (m *monitor) run(ctx context.Context) {
+// Run asks until ctx ends.
+func (m *Monitor) Run(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() { every(ctx, m.look) })
 	both.Go(func() { every(ctx, m.write) })
@@ -65,22 +68,17 @@ func (m *monitor) run(ctx context.Context) {
 func every(ctx context.Context, do func(context.Context) time.Duration) {
 	for ctx.Err() == nil {
 		began := time.Now()
-		pause := time.NewTimer(time.Until(began.Add(do(ctx))))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-		}
+		_ = clock.Sleep(ctx, time.Until(began.Add(do(ctx)))) // the loop looks at ctx
 	}
 }
 
 // look asks for the gateway and the load.
-func (m *monitor) look(ctx context.Context) time.Duration {
+func (m *Monitor) look(ctx context.Context) time.Duration {
 	limited, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	err := m.ping(limited)
+	err := m.probes.Ping(limited)
 	now := time.Now()
-	load := m.load(now)
+	load := m.probes.Load(now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.gateway.Observe(err)
@@ -89,10 +87,10 @@ func (m *monitor) look(ctx context.Context) time.Duration {
 }
 
 // write asks whether the region's rows can be written.
-func (m *monitor) write(ctx context.Context) time.Duration {
+func (m *Monitor) write(ctx context.Context) time.Duration {
 	limited, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
-	err := m.beat(limited)
+	err := m.probes.Beat(limited)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -110,22 +108,22 @@ func (m *monitor) write(ctx context.Context) time.Duration {
 }
 
 // database is nil while the database's gateway answers.
-func (m *monitor) database(context.Context) error {
+func (m *Monitor) database(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.gateway.Err()
 }
 
 // writable is nil while rows of this region can be written.
-func (m *monitor) writable(context.Context) error {
+func (m *Monitor) writable(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.quorum.Err(time.Now())
 }
 
 // relay is nil while this instance's part of the relay keeps up.
-func (m *monitor) relay(context.Context) error {
-	home, behind := m.behind(time.Now())
+func (m *Monitor) relay(context.Context) error {
+	home, behind := m.probes.Behind(time.Now())
 	if behind <= tolerableLag {
 		return nil
 	}
@@ -133,7 +131,7 @@ func (m *monitor) relay(context.Context) error {
 }
 
 // room is nil unless the instance has been at its limit for a while.
-func (m *monitor) room(context.Context) error {
+func (m *Monitor) room(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fullFor <= tolerableUse {
@@ -143,34 +141,34 @@ func (m *monitor) room(context.Context) error {
 }
 
 // ready is nil when the instance wants requests.
-func (m *monitor) ready(ctx context.Context) error {
+func (m *Monitor) ready(ctx context.Context) error {
 	if err := m.database(ctx); err != nil {
 		return err
 	}
 	return m.writable(ctx)
 }
 
-// checks are what /readyz tells.
-func (m *monitor) checks() []telemetry.Check {
+// Checks are what /readyz tells.
+func (m *Monitor) Checks() []telemetry.Check {
 	return []telemetry.Check{
 		{Name: "database", Run: m.database}, {Name: "quorum", Run: m.writable},
 		{Name: "relay", Run: m.relay, Soft: true}, {Name: "load", Run: m.room, Soft: true},
 	}
 }
 
-// ServeHTTP answers ReadyPath.
-func (m *monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers discovery.ReadyPath, and tells edges the load.
+func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if m.ready(r.Context()) != nil || m.readiness.Draining() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set(discovery.LoadHeader, strconv.FormatFloat(m.load(time.Now()), 'f', 3, 64))
+	w.Header().Set(discovery.LoadHeader, strconv.FormatFloat(m.probes.Load(time.Now()), 'f', 3, 64))
 	w.WriteHeader(http.StatusOK)
 }
 
-// register registers the metrics of the instance's health.
-func (m *monitor) register(registry prometheus.Registerer) error {
+// Register registers the metrics of the instance's health.
+func (m *Monitor) Register(registry prometheus.Registerer) error {
 	well := func(check func(context.Context) error) float64 {
 		if check(context.Background()) == nil {
 			return 1
@@ -183,15 +181,15 @@ func (m *monitor) register(registry prometheus.Registerer) error {
 	}{
 		"meridian_health_ready":    {"1 while the instance wants requests.", func() float64 { return well(m.ready) }},
 		"meridian_health_writable": {"1 while rows of the instance's region can be written.", func() float64 { return well(m.writable) }},
-		"meridian_health_load":     {"Part of what the instance can do that is in use; 1 at its limit.", func() float64 { return m.load(time.Now()) }},
+		"meridian_health_load":     {"Part of what the instance can do that is in use; 1 at its limit.", func() float64 { return m.probes.Load(time.Now()) }},
 		"meridian_health_relay_behind_seconds": {"How long this instance's relay has had events left to publish.", func() float64 {
-			_, behind := m.behind(time.Now())
+			_, behind := m.probes.Behind(time.Now())
 			return behind.Seconds()
 		}},
 	}
 	for name, g := range gauges {
 		if err := registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: g.help}, g.read)); err != nil {
-			return fmt.Errorf("app: register metrics: %w", err)
+			return fmt.Errorf("monitor: register metrics: %w", err)
 		}
 	}
 	return nil
