@@ -21,7 +21,7 @@ import (
 func regionCommand() *cobra.Command {
 	parent := &cobra.Command{
 		Use: "region", Short: "Take a region out of service, and back",
-		Long: "Take a region out of service, and back.\n\nEvery edge asks its own region's Consul, so each of these is told: at its address in edge.consul,\n" +
+		Long: "Take a region out of service, and back.\n\nEvery edge asks its own region's Consul, so each of these is notified: at its address in edge.consul,\n" +
 			"or through the agent at consul.address.",
 	}
 	var lasts time.Duration
@@ -52,7 +52,7 @@ func regionCommand() *cobra.Command {
 		})
 	})
 	list := configured(&cobra.Command{
-		Use: "list", Short: "Say what each region's edges are told", Args: cobra.NoArgs,
+		Use: "list", Short: "Say what each region's edges are to do", Args: cobra.NoArgs,
 	}, func(cmd *cobra.Command, _ []string, c config.Config) error { return listRegions(cmd, c) })
 	parent.AddCommand(drain, undrain, list)
 	return parent
@@ -97,16 +97,16 @@ func tellEdges(cmd *cobra.Command, c config.Config, name string, tell func(ctx c
 		}
 		switch err := tell(cmd.Context(), o, datacenter, about); {
 		case err == nil:
-			fmt.Fprintf(cmd.OutOrStdout(), "%-18s told\n", n)
+			fmt.Fprintf(cmd.OutOrStdout(), "%-18s notified\n", n)
 		case n == about:
-			fmt.Fprintf(cmd.OutOrStdout(), "%-18s not told, its own Consul does not answer: %v\n", n, err)
+			fmt.Fprintf(cmd.OutOrStdout(), "%-18s not notified, its own Consul does not answer: %v\n", n, err)
 		default:
 			failed = errors.Join(failed, err)
-			fmt.Fprintf(cmd.OutOrStdout(), "%-18s not told\n", n)
+			fmt.Fprintf(cmd.OutOrStdout(), "%-18s not notified\n", n)
 		}
 	}
 	if failed != nil {
-		return fault.Wrap(failed, fault.Unavailable, "CONSUL_UNREACHABLE", "not every region's edges could be told; repeat the command when they can be")
+		return fault.Wrap(failed, fault.Unavailable, "CONSUL_UNREACHABLE", "not every region's edges could be notified; repeat the command when they can be")
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func listRegions(cmd *cobra.Command, c config.Config) error {
 		return err
 	}
 	out, now, answered := cmd.OutOrStdout(), time.Now(), false
-	fmt.Fprintf(out, "%-18s %-18s %-8s %s\n", "edges of", "are told of", "weight", "drain")
+	fmt.Fprintf(out, "%-18s %-18s %-8s %s\n", "edges of", "region", "weight", "drain")
 	for _, n := range catalog.Names() {
 		o, datacenter, err := agentOf(c, n)
 		if err != nil {

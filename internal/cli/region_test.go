@@ -63,7 +63,7 @@ func TestRegionDrain(t *testing.T) {
 	consul := "--edge.consul=us-east-1=" + usAddress + ",ap-southeast-1=" + apAddress + ",eu-west-1=" + deaf
 	begun := time.Now().Add(-time.Second)
 	code, out, errOut := run(t, "region", "drain", "eu-west-1", "--for", "45m", "--reason", "a test", consul)
-	if code != 0 || strings.Count(out, " told\n") != 2 || !strings.Contains(out, "eu-west-1          not told") || !strings.Contains(out, "drained until") {
+	if code != 0 || strings.Count(out, " notified\n") != 2 || !strings.Contains(out, "eu-west-1          not notified") || !strings.Contains(out, "drained until") {
 		t.Fatalf("exit %d: %s%s", code, out, errOut)
 	}
 	for _, s := range []*store{us, ap} {

@@ -18,7 +18,8 @@ type checker struct {
 // observe takes one result in and reports whether the health changed.
 func (c *checker) observe(ok bool) (changed bool) {
 	if !c.known {
-		c.known, c.healthy = true, ok
+		c.known = true
+		c.healthy = ok
 		return ok
 	}
 	if ok == c.healthy {
@@ -29,13 +30,14 @@ func (c *checker) observe(ok bool) (changed bool) {
 	if c.healthy && c.streak < fallAfter || !c.healthy && c.streak < riseAfter {
 		return false
 	}
-	c.healthy, c.streak = ok, 0
+	c.healthy = ok
+	c.streak = 0
 	return true
 }
 
-// condemn makes the instance unhealthy at once and reports whether it was healthy.
-func (c *checker) condemn() (changed bool) {
+// fail makes the instance unhealthy at once and reports whether it was healthy.
+func (c *checker) fail() (changed bool) {
 	changed = c.healthy
-	c.known, c.healthy, c.streak = true, false, 0
+	*c = checker{known: true}
 	return changed
 }

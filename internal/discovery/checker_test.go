@@ -9,15 +9,15 @@ import (
 func TestChecker(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ probes, health string }{
-		"first success rises":      {"+", "+"},
-		"first failure stays":      {"-", "-"},
-		"then two successes rise":  {"-+", "--"},
-		"falls after two":          {"+--", "++-"},
-		"one failure is forgiven":  {"+-+-+", "+++++"},
-		"rises after two":          {"+--+-++", "++----+"},
-		"condemned falls at once":  {"+x", "+-"},
-		"condemned rises as usual": {"+x++", "+--+"},
-		"condemned before probes":  {"x+", "--"},
+		"first success rises":     {"+", "+"},
+		"first failure stays":     {"-", "-"},
+		"then two successes rise": {"-+", "--"},
+		"falls after two":         {"+--", "++-"},
+		"one failure is forgiven": {"+-+-+", "+++++"},
+		"rises after two":         {"+--+-++", "++----+"},
+		"failed falls at once":    {"+x", "+-"},
+		"failed rises as usual":   {"+x++", "+--+"},
+		"failed before probes":    {"x+", "--"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -25,7 +25,7 @@ func TestChecker(t *testing.T) {
 			health := ""
 			for _, p := range tc.probes {
 				if p == 'x' {
-					c.condemn()
+					c.fail()
 				} else {
 					c.observe(p == '+')
 				}

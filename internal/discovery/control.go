@@ -132,25 +132,27 @@ func (v *View) watchControls(ctx context.Context) {
 	for ctx.Err() == nil {
 		said, bad, next, err := v.local.read(ctx, index)
 		if err != nil {
-			index = 0
+			index = 0 // a store that comes back may have begun to count anew
+			// Half of the pause is drawn, so that all edges do not come back to a restarted Consul at once.
 			_ = clock.Sleep(ctx, retry/2+rand.N(retry/2+1))
 			retry = min(2*retry, lastRetry)
 			continue
 		}
 		if next < index {
-			next = 0
+			next = 0 // Consul's advice: its state went back, start over
 		}
 		if len(bad) > 0 && next != index {
 			v.log.Warn("what operators say of some regions makes no sense and does not count", slog.Any("keys", bad))
 		}
-		index, retry = next, firstRetry
-		v.obey(said)
-		_ = clock.Sleep(ctx, minPause)
+		index = next
+		retry = firstRetry
+		v.setControls(said)
+		_ = clock.Sleep(ctx, minPause) // a key that changes all the time must not make a busy loop
 	}
 }
 
-// obey takes in what operators say.
-func (v *View) obey(said map[regions.Name]Control) {
+// setControls takes in what operators say.
+func (v *View) setControls(said map[regions.Name]Control) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()

@@ -1,9 +1,3 @@
-// Package discovery keeps a view of the stack instances of every region, and registers them.
-//
-// Membership comes from Consul: blocking queries to each region's own, the local Consul's federated view when
-// that one does not answer, and what was known last when neither does. Health comes from this process's own
-// probes of every instance, because losing a control plane is not losing a region, and a region that does not
-// answer is lost whatever its control plane says. A snapshot is read without a lock.
 package discovery
 
 import (
@@ -31,7 +25,7 @@ type Config struct {
 	Logger  *slog.Logger            // nil: none
 
 	Recovery Recovery // how what failed comes back; zero: the default
-	// Measured, if not nil, is told the round trips between regions whenever the local Consul estimates them.
+	// Measured, if not nil, is called with the round trips between regions whenever the local Consul estimates them.
 	// It must not block.
 	Measured func(map[Pair]time.Duration)
 }

@@ -66,15 +66,16 @@ func (v *View) watch(ctx context.Context, region regions.Name) {
 			if next < index {
 				next = 0 // Consul's advice: its state went back, start over
 			}
-			index, retry = next, firstRetry
+			index = next
+			retry = firstRetry
 			v.apply(region, list, SourceConsul)
-			_ = clock.Sleep(ctx, minPause)
+			_ = clock.Sleep(ctx, minPause) // a region whose checks flap must not make a busy loop
 			continue
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		index = 0
+		index = 0 // whoever answers next counts by an index of its own
 		if list, crossErr := v.listCrossDC(ctx, region); crossErr == nil {
 			v.apply(region, list, SourceCrossDC)
 		} else {
@@ -229,7 +230,8 @@ func (v *View) ReportFailure(e *Endpoint, err error) {
 	if !ok || t.endpoint != e {
 		return
 	}
-	if errors.Is(err, syscall.ECONNREFUSED) && t.check.condemn() || t.check.observe(false) {
+	// Nobody listens there any more, which one refusal proves: there is nothing to wait for.
+	if errors.Is(err, syscall.ECONNREFUSED) && t.check.fail() || t.check.observe(false) {
 		v.changed(t, err)
 	}
 }
