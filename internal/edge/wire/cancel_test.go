@@ -164,15 +164,13 @@ func TestEarlyAnswers(t *testing.T) {
 		_, _ = io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.CloseWrite()
-			_ = tcp.CloseRead()
 		}
-		time.Sleep(100 * time.Millisecond) // lingers, as net/http's server does
-		_ = c.Close()
+		_ = c.Close() // with most of the request unread, so that the connection is reset behind the answer
 	}()
 	p := newTransport(t, nil)
 	got, err := send(p, request(t, l.Addr().String(), withBody(strings.Repeat("x", 32<<20))))
 	if err != nil {
-		t.Skipf("the connection was reset before the answer was read, which no client can help: %v", err)
+		t.Fatal(err)
 	}
 	if got.status != http.StatusRequestEntityTooLarge || p.idleOf(l.Addr().String()) != 0 {
 		t.Errorf("got %d, and %d connections are kept", got.status, p.idleOf(l.Addr().String()))
