@@ -26,8 +26,8 @@ func TestBrake(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	get := func(path string) {
-		res, err := http.Get("http://" + b.Addr() + path)
+	get := func() {
+		res, err := http.Get("http://" + b.Addr() + "/meridian.catalog.v1.CatalogService/GetProduct")
 		if err != nil {
 			t.Error(err)
 			return
@@ -40,22 +40,19 @@ func TestBrake(t *testing.T) {
 	begun := time.Now()
 	var together sync.WaitGroup
 	for range 6 {
-		together.Go(func() { get("/meridian.catalog.v1.CatalogService/GetProduct") })
-	}
-	get("/healthz") // does not wait for the others
-	if n := served.Load(); n != 1 {
-		t.Errorf("%d requests were served before a health check", n-1)
+		together.Go(get)
 	}
 	together.Wait()
 	if took := time.Since(begun); took < 3*cfg.Service {
 		t.Errorf("six requests, two at a time, took %s", took)
 	}
-	if n := served.Load(); n != 7 {
+	if n := served.Load(); n != 6 {
 		t.Errorf("%d requests came through", n)
 	}
 }
 
-// A stack tells no more load than it has; the brake tells what is under way before it.
+// A stack tells no more load than it has; the brake tells what is under way before it. A health check does not wait for
+// that, which takes an hour.
 func TestBrakeTellsItsLoad(t *testing.T) {
 	t.Parallel()
 	stack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
