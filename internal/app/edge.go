@@ -20,7 +20,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/credentials/acme"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge"
-	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
@@ -106,7 +106,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 		}
 		w.WriteHeader(http.StatusOK)
 	}))
-	front, err := gateway.New(gateway.Config{Origins: c.Edge.CORSOrigins, Public: e.Public}, gate.Handler(e.Handler()))
+	front, err := httpapi.New(httpapi.Config{Origins: c.Edge.CORSOrigins, Public: e.Public}, gate.Handler(e.Handler()))
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.cors_origins cannot be used")
 	}
@@ -123,7 +123,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	if err != nil {
 		return err
 	}
-	api, err := bind(c.Listen, gateway.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger))
+	api, err := bind(c.Listen, httpapi.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger))
 	if err := p.listen(c.Listen, api, err); err != nil {
 		return err
 	}

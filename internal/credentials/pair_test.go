@@ -25,7 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
-	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
 )
 
 // made is a pair that a test made, PEM.
@@ -144,7 +144,7 @@ func server(t testing.TB, p *Pair) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := gateway.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), p.Config(), slog.New(slog.DiscardHandler))
+	s := httpapi.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), p.Config(), slog.New(slog.DiscardHandler))
 	go func() { _ = s.ServeTLS(listener, "", "") }()
 	t.Cleanup(func() { _ = s.Close() })
 	return listener.Addr().String()

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
-	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -53,7 +53,7 @@ func canned(answer []byte) func(net.Conn) {
 	}
 }
 
-// benchPort is a port with one stack behind it, through the gateway and the edge, in clear text: what both ends do
+// benchPort is a port with one stack behind it, through the front and the edge, in clear text: what both ends do
 // beside that is next to nothing.
 func benchPort(b *testing.B, body string) string {
 	b.Helper()
@@ -69,7 +69,7 @@ func benchPort(b *testing.B, body string) string {
 	f.stacks = []*stack{{Endpoint: discovery.NewEndpoint("eu/0", stackAddr, eu, "all", 0), up: up}}
 	f.stacks[0].Answered()
 	f.publish()
-	handler, err := gateway.New(gateway.Config{Public: e.Public}, e.Handler())
+	handler, err := httpapi.New(httpapi.Config{Public: e.Public}, e.Handler())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
-	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -156,7 +156,7 @@ func serveEdge(t testing.TB, h http.Handler) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := gateway.NewServer(h, nil, slog.New(slog.DiscardHandler))
+	server := httpapi.NewServer(h, nil, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return listener.Addr().String()

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/geo"
-	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// port is a listener as the Internet reaches it: the gateway's server, the gateway, the edge.
+// port is a listener as the Internet reaches it: the server, what stands before the edge, the edge.
 type port struct {
 	*site
 	addr string
@@ -49,11 +49,11 @@ func newPort(t testing.TB, change func(*site, *http.Server)) *port {
 		p.seen = append(p.seen, r.Method+" "+r.URL.RequestURI()+" "+string(body))
 		_, _ = io.WriteString(w, "served")
 	})
-	handler, err := gateway.New(gateway.Config{Public: p.edge.Public}, p.edge.Handler())
+	handler, err := httpapi.New(httpapi.Config{Public: p.edge.Public}, p.edge.Handler())
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := gateway.NewServer(handler, nil, slog.New(slog.DiscardHandler))
+	server := httpapi.NewServer(handler, nil, slog.New(slog.DiscardHandler))
 	if change != nil {
 		change(p.site, server.Server)
 	}
@@ -194,7 +194,7 @@ func TestHeaderBounds(t *testing.T) {
 // are served.
 func TestSlowRequests(t *testing.T) {
 	t.Parallel()
-	if s := gateway.NewServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler)); s.ReadHeaderTimeout <= 0 || s.ReadHeaderTimeout > 10*time.Second || s.IdleTimeout <= 0 {
+	if s := httpapi.NewServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler)); s.ReadHeaderTimeout <= 0 || s.ReadHeaderTimeout > 10*time.Second || s.IdleTimeout <= 0 {
 		t.Errorf("the time-outs are %v and %v", s.ReadHeaderTimeout, s.IdleTimeout)
 	}
 	p := newPort(t, func(s *site, server *http.Server) {

@@ -27,7 +27,7 @@ import (
 	"github.com/letsencrypt/pebble/v2/wfe"
 
 	"github.com/meridian-commerce/meridian/internal/credentials/acme"
-	"github.com/meridian-commerce/meridian/internal/edge/gateway"
+	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
@@ -96,7 +96,7 @@ func serve(t *testing.T, addr string, m *acme.Manager) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := gateway.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), m.Config(), slog.New(slog.DiscardHandler))
+	s := httpapi.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }), m.Config(), slog.New(slog.DiscardHandler))
 	go func() { _ = s.Serve(l) }()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -1,11 +1,11 @@
-// Package gateway is what an edge does to every request and answer, wherever they go: it bounds connections,
+// Package httpapi is what an edge does to every request and answer, wherever they go: it bounds connections,
 // answers CORS preflights, says what caches may keep, tags and compresses answers, and sets the security
 // headers.
 //
 // What it promises: an answer that is not the same for everyone is never marked as one that caches may share;
 // a stream is passed on as it comes, neither held back nor compressed; and what a stack says about caching and
 // encoding itself is left alone.
-package gateway
+package httpapi
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/consistency"
 )
 
-// Config is what a gateway is told.
+// Config is what a front is told.
 type Config struct {
 	// Origins are the web origins whose pages may call the API (https://shop.example), or "*" for all of them.
 	// Empty: no page of another origin may.
@@ -28,8 +28,8 @@ type Config struct {
 	Public func(r *http.Request) bool
 }
 
-// Gateway is a handler around another. It is safe for concurrent use.
-type Gateway struct {
+// Front is a handler around another. It is safe for concurrent use.
+type Front struct {
 	next     http.Handler
 	whole    http.Handler // CORS, if it is on, around compression around next
 	public   func(r *http.Request) bool
@@ -47,12 +47,12 @@ type fixedHeader struct {
 	secure bool // only over TLS
 }
 
-// New returns a gateway in front of next. Errors are about the origins.
-func New(cfg Config, next http.Handler) (*Gateway, error) {
+// New returns a front before of next. Errors are about the origins.
+func New(cfg Config, next http.Handler) (*Front, error) {
 	if next == nil {
-		return nil, errors.New("gateway: it needs a handler")
+		return nil, errors.New("httpapi: it needs a handler")
 	}
-	g := &Gateway{
+	g := &Front{
 		next: next, public: cfg.Public,
 		shared:   []string{"public, max-age=10, stale-while-revalidate=60"},
 		personal: []string{"private, no-store"},
@@ -69,7 +69,7 @@ func New(cfg Config, next http.Handler) (*Gateway, error) {
 	}
 	compression, err := newCompression()
 	if err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
+		return nil, fmt.Errorf("httpapi: %w", err)
 	}
 	g.whole = compression(http.HandlerFunc(g.answer))
 	if len(cfg.Origins) == 0 {
@@ -79,7 +79,7 @@ func New(cfg Config, next http.Handler) (*Gateway, error) {
 		u, err := url.Parse(o)
 		// A wildcard inside would let in whoever registers a name that fits it.
 		if o != "*" && (err != nil || u.Host == "" || strings.Contains(o, "*") || u.Scheme != "https" && u.Scheme != "http" || o != u.Scheme+"://"+strings.ToLower(u.Host)) {
-			return nil, fmt.Errorf("gateway: %q is no origin; one is like https://shop.example, without a path", o)
+			return nil, fmt.Errorf("httpapi: %q is no origin; one is like https://shop.example, without a path", o)
 		}
 	}
 	g.whole = newCORS(cfg.Origins).Handler(g.whole)
@@ -87,21 +87,21 @@ func New(cfg Config, next http.Handler) (*Gateway, error) {
 }
 
 // ServeHTTP implements http.Handler.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	unframe(w.Header(), r)
 	g.whole.ServeHTTP(w, r)
 }
 
 // answer passes a request on and completes the answer, which compression then sees whole.
-func (g *Gateway) answer(w http.ResponseWriter, r *http.Request) {
-	a := answer{ResponseWriter: w, gateway: g, request: r, public: g.shareable(r)}
+func (g *Front) answer(w http.ResponseWriter, r *http.Request) {
+	a := answer{ResponseWriter: w, front: g, request: r, public: g.shareable(r)}
 	g.next.ServeHTTP(&a, r)
 	a.finish()
 }
 
 // shareable reports whether the answer to a request is the same whoever asks. To who brings a consistency token it is
 // not: it is newer than what others are given.
-func (g *Gateway) shareable(r *http.Request) bool {
+func (g *Front) shareable(r *http.Request) bool {
 	return r.Method == http.MethodGet && g.public(r) && len(r.Header[consistency.Header]) == 0
 }
 

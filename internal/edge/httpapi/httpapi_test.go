@@ -1,4 +1,4 @@
-package gateway
+package httpapi
 
 import (
 	"bufio"
@@ -27,7 +27,7 @@ func stack(status int, contentType, body string, headers ...string) http.Handler
 
 func public(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/public") }
 
-// ask sends one request through a gateway; headers are name, value, name, value.
+// ask sends one request through a front; headers are name, value, name, value.
 func ask(t testing.TB, cfg Config, next http.Handler, method, path string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	cfg.Public = public

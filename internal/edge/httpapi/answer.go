@@ -1,4 +1,4 @@
-package gateway
+package httpapi
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ const (
 // answer is the writer of one answer.
 type answer struct {
 	http.ResponseWriter
-	gateway *Gateway
+	front   *Front
 	request *http.Request
 	public  bool
 	status  int           // 0 before WriteHeader
@@ -48,7 +48,7 @@ func (a *answer) WriteHeader(status int) {
 		length = -1
 	}
 	if a.public && status == http.StatusOK && first(h, "Etag") == "" && length <= maxWhole {
-		a.whole, _ = a.gateway.buffers.Get().(*bytes.Buffer)
+		a.whole, _ = a.front.buffers.Get().(*bytes.Buffer)
 		a.whole.Reset()
 		return
 	}
@@ -75,7 +75,7 @@ func (a *answer) begin(length int) {
 
 // complete sets what the stack did not: security headers and what caches may do.
 func (a *answer) complete(h http.Header) {
-	for _, f := range a.gateway.fixed {
+	for _, f := range a.front.fixed {
 		if _, set := h[f.name]; !set && (!f.secure || a.request.TLS != nil) {
 			h[f.name] = f.values
 		}
@@ -88,10 +88,10 @@ func (a *answer) complete(h http.Header) {
 		return
 	}
 	if a.public && (a.status == http.StatusOK || a.status == http.StatusNotModified) {
-		h["Cache-Control"] = a.gateway.shared
+		h["Cache-Control"] = a.front.shared
 		return
 	}
-	h["Cache-Control"] = a.gateway.personal
+	h["Cache-Control"] = a.front.personal
 }
 
 // first is h.Get of a name that is in its canonical form.
@@ -161,7 +161,7 @@ func (a *answer) finish() {
 	h := a.Header()
 	body := a.whole.Bytes()
 	if a.whole.Cap() <= maxKept {
-		defer a.gateway.buffers.Put(a.whole)
+		defer a.front.buffers.Put(a.whole)
 	}
 	tag := tagOf(body)
 	h["Etag"] = []string{tag}
