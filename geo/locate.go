@@ -43,6 +43,9 @@ func NewLocator(c *regions.Catalog, edge regions.Name, trusted Proxies, countrie
 	return &Locator{catalog: c, edge: edge, trusted: trusted, countries: countries}, nil
 }
 
+// Trusts reports whether an address is one of a trusted proxy.
+func (l *Locator) Trusts(address netip.Addr) bool { return l.trusted.Contains(address) }
+
 // Locate decides where a caller is: verified home claim, region of an id, pin, geography header of a trusted
 // proxy, country of the client address, nearest edge, in this order. The country is found whatever the
 // region rests on.

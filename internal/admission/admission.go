@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,19 +42,19 @@ type Config struct {
 	Concurrency  int            `koanf:"concurrency" default:"1024" help:"edge: requests under way in one region, at most; fewer while it is slow; 0: no limit"`
 }
 
-// Caller is who sends a request. All of it is verified: nothing of it is taken from a caller's word.
-type Caller interface {
-	// Address is the caller's, and whether it is a proxy's that is trusted: then it is many callers' and has no
-	// limit for itself. It is invalid when not known.
-	Address(r *http.Request) (address netip.Addr, proxy bool)
-	// User is the id of the signed-in user, or "", and the region whose stacks the request will most likely go to.
-	User(r *http.Request) (id string, region regions.Name)
+// Call is what is known of a request. All of it is verified: nothing of it is taken from a caller's word.
+type Call struct {
+	Method  method.Method
+	Stream  bool         // the answer may go on for long
+	Address netip.Addr   // the caller's; invalid when not known
+	Proxy   bool         // the address is a trusted proxy's: it is many callers' and has no limit for itself
+	User    string       // the id of the signed-in user, or ""
+	Region  regions.Name // whose stacks the request will most likely go to
 }
 
 // Deps are what admission works with. Metrics and Logger may be nil.
 type Deps struct {
-	Methods *method.Table
-	Callers Caller // safe for concurrent use
+	Call    func(r *http.Request) Call // asked for every request, concurrently
 	Metrics prometheus.Registerer
 	Logger  *slog.Logger
 }
@@ -63,8 +62,7 @@ type Deps struct {
 // Gate admits requests. It is safe for concurrent use.
 type Gate struct {
 	cfg      Config
-	methods  *method.Table
-	callers  Caller
+	call     func(r *http.Request) Call
 	buckets  *quota.Buckets
 	policies policies
 	regions  map[regions.Name]*lane
@@ -75,13 +73,13 @@ type Gate struct {
 
 // New returns a gate. It connects to nothing yet. Errors are about the configuration, or a second registration.
 func New(cfg Config, deps Deps) (*Gate, error) {
-	if deps.Methods == nil || deps.Callers == nil {
-		return nil, fmt.Errorf("admission: it needs to know methods and callers")
+	if deps.Call == nil {
+		return nil, fmt.Errorf("admission: it needs to know what a request is")
 	}
 	if cfg.Concurrency < 0 {
 		return nil, fmt.Errorf("admission: concurrency %d is negative", cfg.Concurrency)
 	}
-	g := &Gate{cfg: cfg, methods: deps.Methods, callers: deps.Callers, regions: map[regions.Name]*lane{}}
+	g := &Gate{cfg: cfg, call: deps.Call, regions: map[regions.Name]*lane{}}
 	for _, n := range append([]regions.Name{cfg.Region}, cfg.Regions...) {
 		if g.regions[n] == nil {
 			g.regions[n] = newLane(n, cfg.Concurrency)
@@ -113,65 +111,58 @@ func (g *Gate) Close() error { return g.buckets.Close() }
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
-		route := g.methodOf(r)
-		verdict, region := g.count(r, route)
+		call := g.call(r)
+		class := call.Method.Class
+		verdict := g.count(r.Context(), call)
 		if verdict.Policy != nil {
 			g.policies.stamp(w.Header(), verdict)
 			if !verdict.Allowed {
-				g.metrics.refuse(route.Class, verdict.Policy.Name(), g.limited.status, begun)
+				g.metrics.refuse(class, verdict.Policy.Name(), g.limited.status, begun)
 				g.limited.write(w, r, verdict.RetryAfter)
 				return
 			}
 		}
-		lane := g.lane(region)
-		if !lane.full(route.Class) {
-			prefetch(w, r, route)
-			if lane.enter(route.Class) {
-				g.metrics.admit(route.Class)
-				g.serve(w, r, next, &passage{lane: lane, route: route, expected: region, arrived: begun, begun: time.Now()})
+		lane := g.lane(call.Region)
+		if !lane.full(class) {
+			if !call.Stream {
+				prefetch(w, r)
+			}
+			if lane.enter(class) {
+				g.metrics.admit(class)
+				g.serve(w, r, next, &passage{lane: lane, call: call, arrived: begun, begun: time.Now()})
 				return
 			}
 		}
-		g.metrics.refuse(route.Class, reasonOverload, g.overload.status, begun)
+		g.metrics.refuse(class, reasonOverload, g.overload.status, begun)
 		g.overload.write(w, r, spread())
 	})
 }
 
-// methodOf returns a request's method. What no row of the table names may still be answered for long, if its caller
-// asks for that.
-func (g *Gate) methodOf(r *http.Request) method.Method {
-	m := g.methods.Lookup(r.Method, r.URL.Path)
-	m.Stream = m.Stream || strings.Contains(r.Header.Get("Accept"), "text/event-stream") || r.Header.Get("Upgrade") != ""
-	return m
-}
-
 // count takes a request out of the buckets that it falls under. It returns the verdict that leaves least: a
 // refusal, or what is nearest to one. A request that is refused is not taken out of the buckets that follow.
-func (g *Gate) count(r *http.Request, route method.Method) (tightest quota.Verdict, region regions.Name) {
-	address, proxy := g.callers.Address(r)
-	if p := g.policies.address; p != nil && address.IsValid() && !proxy {
-		if tightest = g.buckets.Take(p, quota.ByAddress(address)); !tightest.Allowed {
-			return tightest, ""
+func (g *Gate) count(ctx context.Context, c Call) (tightest quota.Verdict) {
+	if p := g.policies.address; p != nil && c.Address.IsValid() && !c.Proxy {
+		if tightest = g.buckets.Take(p, quota.ByAddress(c.Address)); !tightest.Allowed {
+			return tightest
 		}
 	}
-	if p := g.policies.signIn; p != nil && route.Throttle == method.SignIn && address.IsValid() {
-		if tightest = tighter(tightest, g.buckets.TakeRegional(r.Context(), p, quota.ByAddress(address))); !tightest.Allowed {
-			return tightest, ""
+	if p := g.policies.signIn; p != nil && c.Method.Throttle == method.SignIn && c.Address.IsValid() {
+		if tightest = tighter(tightest, g.buckets.TakeRegional(ctx, p, quota.ByAddress(c.Address))); !tightest.Allowed {
+			return tightest
 		}
 	}
-	user, region := g.callers.User(r)
-	if user == "" {
-		return tightest, region
+	if c.User == "" {
+		return tightest
 	}
 	if p := g.policies.user; p != nil {
-		if tightest = tighter(tightest, g.buckets.Take(p, quota.ByUser(user))); !tightest.Allowed {
-			return tightest, region
+		if tightest = tighter(tightest, g.buckets.Take(p, quota.ByUser(c.User))); !tightest.Allowed {
+			return tightest
 		}
 	}
-	if p := g.policies.checkout; p != nil && route.Throttle == method.PlaceOrder {
-		tightest = tighter(tightest, g.buckets.TakeRegional(r.Context(), p, quota.ByUser(user)))
+	if p := g.policies.checkout; p != nil && c.Method.Throttle == method.PlaceOrder {
+		tightest = tighter(tightest, g.buckets.TakeRegional(ctx, p, quota.ByUser(c.User)))
 	}
-	return tightest, region
+	return tightest
 }
 
 // tighter returns a refusal, or the verdict that leaves the fewer requests.

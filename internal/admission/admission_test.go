@@ -34,31 +34,25 @@ const (
 	signInPath = accountv1connect.AccountServiceSignInProcedure
 )
 
-func methods(t testing.TB) *method.Table {
+// calls believes what tests write into headers.
+func calls(t testing.TB) func(r *http.Request) Call {
 	t.Helper()
 	m, err := method.Linked()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
-}
-
-// callers believes what tests write into headers.
-type callers struct{}
-
-func (callers) Address(r *http.Request) (netip.Addr, bool) {
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return peer.Addr(), r.Header.Get("Proxy") != ""
-}
-
-func (callers) User(r *http.Request) (string, regions.Name) {
-	return r.Header.Get("User"), regions.Name(r.Header.Get("Home"))
+	return func(r *http.Request) Call {
+		peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+		c := Call{Method: m.Lookup(r.Method, r.URL.Path), Address: peer.Addr(), Proxy: r.Header.Get("Proxy") != "", User: r.Header.Get("User"), Region: regions.Name(r.Header.Get("Home"))}
+		c.Stream = c.Method.Stream
+		return c
+	}
 }
 
 func newGate(t testing.TB, cfg Config) *Gate {
 	t.Helper()
 	cfg.Region, cfg.Regions = "eu-west-1", []regions.Name{"us-east-1", "eu-west-1"}
-	g, err := New(cfg, Deps{Methods: methods(t), Callers: callers{}, Metrics: prometheus.NewRegistry()})
+	g, err := New(cfg, Deps{Call: calls(t), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,47 +82,21 @@ var ok = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 
 func TestNewRejects(t *testing.T) {
 	t.Parallel()
-	deps := Deps{Methods: methods(t), Callers: callers{}}
+	deps := Deps{Call: calls(t)}
 	for name, try := range map[string]func() (*Gate, error){
-		"no methods":           func() (*Gate, error) { return New(Config{}, Deps{Callers: callers{}}) },
-		"no callers":           func() (*Gate, error) { return New(Config{}, Deps{Methods: deps.Methods}) },
+		"no calls":             func() (*Gate, error) { return New(Config{}, Deps{}) },
 		"negative concurrency": func() (*Gate, error) { return New(Config{Concurrency: -1}, deps) },
 		"negative rate":        func() (*Gate, error) { return New(Config{UserRate: -1}, deps) },
 		"registered twice": func() (*Gate, error) {
 			registry := prometheus.NewRegistry()
-			if _, err := New(Config{}, Deps{deps.Methods, deps.Callers, registry, nil}); err != nil {
+			if _, err := New(Config{}, Deps{deps.Call, registry, nil}); err != nil {
 				t.Error(err)
 			}
-			return New(Config{}, Deps{deps.Methods, deps.Callers, registry, nil})
+			return New(Config{}, Deps{deps.Call, registry, nil})
 		},
 	} {
 		if _, err := try(); err == nil {
 			t.Errorf("%s: accepted", name)
-		}
-	}
-}
-
-func TestStreams(t *testing.T) {
-	t.Parallel()
-	g := newGate(t, Config{})
-	for name, tc := range map[string]struct {
-		method, path string
-		header       []string
-		want         bool
-	}{
-		"a read":              {http.MethodPost, browsePath, nil, false},
-		"a watch":             {http.MethodPost, watchPath, nil, true},
-		"an order's events":   {http.MethodGet, "/v1/orders/ord_eu1_aaaa/events", nil, true},
-		"an unknown path":     {http.MethodGet, "/", nil, false},
-		"unknown events":      {http.MethodGet, "/", []string{"Accept", "text/event-stream"}, true},
-		"an unknown protocol": {http.MethodGet, "/", []string{"Upgrade", "websocket"}, true},
-	} {
-		r := httptest.NewRequest(tc.method, tc.path, nil)
-		if len(tc.header) > 0 {
-			r.Header.Set(tc.header[0], tc.header[1])
-		}
-		if got := g.methodOf(r).Stream; got != tc.want {
-			t.Errorf("%s: stream %t, want %t", name, got, tc.want)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestAnswersAreCountedOnce(t *testing.T) {
 		"left without answer": {func(http.ResponseWriter, *http.Request) {}, gone, "canceled"},
 	} {
 		registry := prometheus.NewRegistry()
-		g, err := New(Config{Region: "eu-west-1"}, Deps{Methods: methods(t), Callers: callers{}, Metrics: registry})
+		g, err := New(Config{Region: "eu-west-1"}, Deps{Call: calls(t), Metrics: registry})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -63,13 +62,12 @@ func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy region
 
 // passage is an admitted request until its answer begins.
 type passage struct {
-	answer   response
-	lane     *lane
-	route    method.Method
-	expected regions.Name
-	arrived  time.Time
-	begun    time.Time // when it was let in
-	over     atomic.Bool
+	answer  response
+	lane    *lane
+	call    Call
+	arrived time.Time
+	begun   time.Time // when it was let in
+	over    atomic.Bool
 }
 
 // end gives the room back, once, and reports whether this call did.
@@ -77,14 +75,14 @@ func (p *passage) end() bool {
 	if p.over.Swap(true) {
 		return false
 	}
-	p.lane.leave(p.route.Class)
+	p.lane.leave(p.call.Method.Class)
 	return true
 }
 
 // serve lets next answer.
 func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, p *passage) {
 	defer p.end()
-	if p.route.Stream {
+	if p.call.Stream {
 		defer time.AfterFunc(streamStart, func() { p.end() }).Stop()
 	}
 	p.answer = response{ResponseWriter: w, request: r, gate: g, passage: p}
@@ -92,7 +90,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 	status := 0 // of an answer that never began: none after a panic, which hangs up on the caller
 	defer func() {
 		if !answer.begun {
-			g.metrics.answer(p.route.Class, resultOf(status, r.Context().Err() != nil), time.Since(p.arrived))
+			g.metrics.answer(p.call.Method.Class, resultOf(status, r.Context().Err() != nil), time.Since(p.arrived))
 		}
 	}()
 	next.ServeHTTP(answer, r)
@@ -102,15 +100,15 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 // begins ends the passage when its answer begins, and learns from how long that took.
 func (g *Gate) begins(r *http.Request, p *passage, status int, h http.Header) {
 	now := time.Now()
-	g.metrics.answer(p.route.Class, resultOf(status, false), now.Sub(p.arrived))
+	g.metrics.answer(p.call.Method.Class, resultOf(status, false), now.Sub(p.arrived))
 	if !p.end() {
 		return
 	}
-	servedBy := g.learn(p.expected, h)
-	if p.route.Stream || servedBy != p.lane.region || r.Context().Err() != nil {
+	servedBy := g.learn(p.call.Region, h)
+	if p.call.Stream || servedBy != p.lane.region || r.Context().Err() != nil {
 		return
 	}
-	p.lane.observeAt(now, p.route.Name, now.Sub(p.begun), outcomeOf(status))
+	p.lane.observeAt(now, p.call.Method.Name, now.Sub(p.begun), outcomeOf(status))
 }
 
 // outcomeOf says what a status means for the load. A region that refuses quickly is no quick region.

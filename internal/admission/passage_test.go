@@ -204,7 +204,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	g, err := New(Config{Region: "eu-west-1", UserRate: 1, Concurrency: 8},
-		Deps{Methods: methods(t), Callers: callers{}, Metrics: registry})
+		Deps{Call: calls(t), Metrics: registry})
 	if err != nil {
 		t.Fatal(err)
 	}

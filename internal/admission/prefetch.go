@@ -5,8 +5,6 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 const (
@@ -16,8 +14,8 @@ const (
 
 // prefetch reads a body that is not a stream before the request takes up room, so that callers who send slowly
 // take up none. Of a larger body the rest is read while it does. What goes wrong is told to who reads the body.
-func prefetch(w http.ResponseWriter, r *http.Request, route method.Method) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || route.Stream {
+func prefetch(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return
 	}
 	control := http.NewResponseController(w)

@@ -87,7 +87,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 			p.telemetry.Logger.ErrorContext(ctx, "edge stopped looking at regions", "error", err)
 		}
 	})
-	gate, err := p.buildGate(catalog, keys.Verifier)
+	gate, err := p.buildGate(catalog, e)
 	if err != nil {
 		return err
 	}
@@ -110,11 +110,12 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.cors_origins cannot be used")
 	}
-	mux.Handle("/", front)
+	known := e.Classified(front)
+	mux.Handle("/", known)
 	// The mux looks at each part of a path. One that needs no cleaning, as nearly all, is the API's at once.
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := r.URL.Path; strings.HasPrefix(p, "/") && p != discovery.ReadyPath && path.Clean(p) == p && r.Method != http.MethodConnect {
-			front.ServeHTTP(w, r)
+			known.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -32,6 +32,7 @@ func inquiryOf(r *http.Request) inquiry {
 // examination is what an inquiry comes to.
 type examination struct {
 	request  decide.Request
+	user     string   // the subject of a verified token, or ""
 	tokenErr error    // why the token does not count
 	refusal  *problem // why there is nothing to decide
 }
@@ -48,6 +49,7 @@ func (e *Edge) examine(q inquiry) (out examination) {
 	}
 	if q.token != "" {
 		if claims, out.tokenErr = e.tokens.Verify(q.token); out.tokenErr == nil {
+			out.user = claims.Subject
 			req.Home = claims.Home
 		}
 	}

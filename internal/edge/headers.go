@@ -10,7 +10,6 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/meridian-commerce/meridian/internal/consistency"
-	"github.com/meridian-commerce/meridian/internal/method"
 )
 
 // The headers that the edge reads, sets and answers.
@@ -33,12 +32,6 @@ func first(h http.Header, name string) string {
 		return values[0]
 	}
 	return ""
-}
-
-// Public reports whether the answer to a GET is the same whoever asks: it is a read of global data by an RPC.
-func (e *Edge) Public(r *http.Request) bool {
-	m, ok := e.methods.RPC(r.URL.Path)
-	return ok && m.ReadOnly && m.Locality == method.Global
 }
 
 // outgoing is what goes to a stack, whichever it is.

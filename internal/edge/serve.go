@@ -36,8 +36,8 @@ type exchange struct {
 // serve takes one request from its arrival to its last byte.
 func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
 	x := e.newExchange(r)
-	found := e.examine(inquiryOf(r))
-	x.class = classify(r, found.request)
+	found := e.classified(r)
+	x.class = found.class
 	x.ctx, x.traced = e.tracing.start(r, found.request.Method.Name)
 	if limit, ok := timeoutOf(r.Header); ok && limit < longestTimeout {
 		limited, cancel := context.WithDeadline(x.ctx, x.start.Add(limit))
