@@ -13,16 +13,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/health"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 var (
 	errAway     = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "the database cannot be reached")
-	errNoQuorum = fault.New(fault.Unavailable, "NO_QUORUM", "too many regions are lost")
+	errNoQuorum = sqldb.Fault(&pgconn.PgError{Code: "58C00"}) // too many regions are lost
 )
 
 // surroundings are what an instance finds around it. The zero value is fine.
