@@ -19,7 +19,7 @@ var countryHeaders = [...]struct{ key, name string }{
 
 // Locator locates callers for one edge. It never changes.
 type Locator struct {
-	catalog   *regions.Catalog
+	catalog   *regions.Set
 	edge      regions.Name
 	trusted   Proxies
 	countries Countries
@@ -36,7 +36,7 @@ type Caller struct {
 }
 
 // NewLocator returns a locator for the edge of a region. countries may be nil: there is no database.
-func NewLocator(c *regions.Catalog, edge regions.Name, trusted Proxies, countries Countries) (*Locator, error) {
+func NewLocator(c *regions.Set, edge regions.Name, trusted Proxies, countries Countries) (*Locator, error) {
 	if _, ok := c.Lookup(edge); !ok {
 		return nil, fmt.Errorf("geo: the edge's region %q is not in the catalog", edge)
 	}

@@ -16,7 +16,7 @@ type Proximity struct {
 
 // NewProximity ranks by the measured round trip of a pair where measured returns one (it may be nil), else
 // by the declared one, else by the great circle.
-func NewProximity(c *regions.Catalog, measured func(a, b regions.Name) (time.Duration, bool)) *Proximity {
+func NewProximity(c *regions.Set, measured func(a, b regions.Name) (time.Duration, bool)) *Proximity {
 	names := c.Names()
 	p := &Proximity{
 		rtt:   make(map[regions.Name]map[regions.Name]time.Duration, len(names)),

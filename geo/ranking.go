@@ -36,7 +36,7 @@ type Ranking struct {
 }
 
 // NewRanking returns a ranking that begins with the declared round trips.
-func NewRanking(c *regions.Catalog) *Ranking {
+func NewRanking(c *regions.Set) *Ranking {
 	r := &Ranking{names: c.Names()}
 	all := c.All()
 	declared := NewProximity(c, nil)

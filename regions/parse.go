@@ -40,7 +40,7 @@ type pairRTT struct {
 }
 
 // Load reads a catalog from a file.
-func Load(path string) (*Catalog, error) {
+func Load(path string) (*Set, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("regions: read catalog: %w", err)
@@ -49,7 +49,7 @@ func Load(path string) (*Catalog, error) {
 }
 
 // Parse reads and validates a catalog. Errors wrap ErrCatalog and name the entry at fault.
-func Parse(text []byte) (*Catalog, error) {
+func Parse(text []byte) (*Set, error) {
 	var doc document
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
@@ -62,7 +62,7 @@ func Parse(text []byte) (*Catalog, error) {
 	if len(doc.Regions) == 0 {
 		return nil, fmt.Errorf("%w: it lists no region", ErrCatalog)
 	}
-	c := &Catalog{
+	c := &Set{
 		regions: doc.Regions, byName: map[Name]int{}, byCode: map[Code]Name{}, byCountry: map[string]Name{}, strict: map[string]bool{},
 	}
 	for i, r := range c.regions {
@@ -79,7 +79,7 @@ func Parse(text []byte) (*Catalog, error) {
 	return c, nil
 }
 
-func (c *Catalog) add(i int, r Region) error {
+func (c *Set) add(i int, r Region) error {
 	switch {
 	case !validName.MatchString(string(r.Name)):
 		return errors.New("a name is lower-case letters, digits and hyphens")
@@ -127,7 +127,7 @@ func (c *Catalog) add(i int, r Region) error {
 }
 
 // confine takes in which residency groups are strict.
-func (c *Catalog) confine(groups []residencyGroup) error {
+func (c *Set) confine(groups []residencyGroup) error {
 	for _, g := range groups {
 		if _, twice := c.strict[g.Name]; twice {
 			return fmt.Errorf("group %q is listed twice", g.Name)
@@ -140,7 +140,7 @@ func (c *Catalog) confine(groups []residencyGroup) error {
 	return nil
 }
 
-func (c *Catalog) measure(declared []pairRTT) error {
+func (c *Set) measure(declared []pairRTT) error {
 	c.rtt = make([][]time.Duration, len(c.regions))
 	for i := range c.regions {
 		c.rtt[i] = make([]time.Duration, len(c.regions))

@@ -1,5 +1,5 @@
 // Package regions is the region catalog: which regions exist, where they are, whom they prefer and how
-// far apart they are. It is data and vocabulary and depends on no other room; a Catalog never changes
+// far apart they are. It is data and vocabulary and depends on no other room; a Set never changes
 // after it was parsed, so it may be read from any goroutine.
 package regions
 
@@ -38,8 +38,8 @@ type Region struct {
 	Loopback   netip.Prefix        `yaml:"loopback"`   // the simulation's /24
 }
 
-// Catalog is a parsed, validated region catalog.
-type Catalog struct {
+// Set is a parsed, validated set of regions: which there are, where, and how far apart.
+type Set struct {
 	regions   []Region
 	byName    map[Name]int
 	byCode    map[Code]Name
@@ -52,7 +52,7 @@ type Catalog struct {
 var embedded []byte
 
 // Default returns the catalog that ships in the binary. A test proves that it parses.
-func Default() *Catalog {
+func Default() *Set {
 	c, err := Parse(embedded)
 	if err != nil {
 		panic("regions: the embedded catalog is broken: " + err.Error())
@@ -64,10 +64,10 @@ func Default() *Catalog {
 func DefaultYAML() []byte { return slices.Clone(embedded) }
 
 // All returns every region in the catalog's order.
-func (c *Catalog) All() []Region { return slices.Clone(c.regions) }
+func (c *Set) All() []Region { return slices.Clone(c.regions) }
 
 // Names returns every region's name in the catalog's order.
-func (c *Catalog) Names() []Name {
+func (c *Set) Names() []Name {
 	names := make([]Name, len(c.regions))
 	for i, r := range c.regions {
 		names[i] = r.Name
@@ -76,7 +76,7 @@ func (c *Catalog) Names() []Name {
 }
 
 // Lookup returns the region of that name.
-func (c *Catalog) Lookup(n Name) (Region, bool) {
+func (c *Set) Lookup(n Name) (Region, bool) {
 	i, ok := c.byName[n]
 	if !ok {
 		return Region{}, false
@@ -85,13 +85,13 @@ func (c *Catalog) Lookup(n Name) (Region, bool) {
 }
 
 // ByCode returns the name of the region whose ids carry code.
-func (c *Catalog) ByCode(code Code) (Name, bool) {
+func (c *Set) ByCode(code Code) (Name, bool) {
 	n, ok := c.byCode[code]
 	return n, ok
 }
 
 // Code returns the short name of a region, or "" for an unknown one.
-func (c *Catalog) Code(n Name) Code {
+func (c *Set) Code(n Name) Code {
 	if i, ok := c.byName[n]; ok {
 		return c.regions[i].Code
 	}
@@ -100,7 +100,7 @@ func (c *Catalog) Code(n Name) Code {
 
 // Prefers returns the region that a country (ISO 3166-1 alpha-2, upper case) is assigned to:
 // the one that lists it, or else the one that lists its continent.
-func (c *Catalog) Prefers(country string) (Name, bool) {
+func (c *Set) Prefers(country string) (Name, bool) {
 	if n, ok := c.byCountry[country]; ok {
 		return n, true
 	}
@@ -116,7 +116,7 @@ func (c *Catalog) Prefers(country string) (Name, bool) {
 // MayServe reports whether users whose home is one region may be served, and their rows kept, in another one:
 // always, unless the home's residency group is strict and the other region is not of it. It is false where the
 // catalog does not have one of the two.
-func (c *Catalog) MayServe(home, other Name) bool {
+func (c *Set) MayServe(home, other Name) bool {
 	i, okA := c.byName[home]
 	j, okB := c.byName[other]
 	if !okA || !okB {
@@ -127,7 +127,7 @@ func (c *Catalog) MayServe(home, other Name) bool {
 }
 
 // RTT returns the declared round trip between two regions; 0 from a region to itself or when one is unknown.
-func (c *Catalog) RTT(a, b Name) time.Duration {
+func (c *Set) RTT(a, b Name) time.Duration {
 	i, okA := c.byName[a]
 	j, okB := c.byName[b]
 	if !okA || !okB {
@@ -138,7 +138,7 @@ func (c *Catalog) RTT(a, b Name) time.Duration {
 
 // QuorumRTT returns the least round trip from a region to another one: what a commit costs there
 // when the database survives the loss of a region.
-func (c *Catalog) QuorumRTT(n Name) time.Duration {
+func (c *Set) QuorumRTT(n Name) time.Duration {
 	if near := c.Nearest(n); len(near) > 1 {
 		return c.RTT(n, near[1])
 	}
@@ -146,7 +146,7 @@ func (c *Catalog) QuorumRTT(n Name) time.Duration {
 }
 
 // Nearest returns every region by declared round trip from n, n itself first; ties keep the catalog's order.
-func (c *Catalog) Nearest(n Name) []Name {
+func (c *Set) Nearest(n Name) []Name {
 	names := c.Names()
 	slices.SortStableFunc(names, func(a, b Name) int { return cmp.Compare(c.RTT(n, a), c.RTT(n, b)) })
 	return names

@@ -48,7 +48,7 @@ type Service struct {
 	store     Store
 	hasher    Hasher
 	issuer    Issuer
-	catalog   *regions.Catalog
+	catalog   *regions.Set
 	directory []byte // HMAC key
 	clock     clock.Clock
 }
@@ -58,7 +58,7 @@ type Config struct {
 	Store        Store
 	Hasher       Hasher
 	Issuer       Issuer
-	Catalog      *regions.Catalog
+	Catalog      *regions.Set
 	DirectoryKey []byte // at least 32 bytes, the same in every region
 	Clock        clock.Clock
 }

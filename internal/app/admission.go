@@ -10,7 +10,7 @@ import (
 )
 
 // buildGate makes the gate that stands before the edge, and believes of a request what the edge does.
-func (p *process) buildGate(catalog *regions.Catalog, e *edge.Edge) (*admission.Gate, error) {
+func (p *process) buildGate(catalog *regions.Set, e *edge.Edge) (*admission.Gate, error) {
 	c := p.config
 	limits := c.Admission
 	limits.Region = c.Region

@@ -37,7 +37,7 @@ const maxBody = 1 << 20
 // stack is what the modules of one instance share.
 type stack struct {
 	process
-	catalog  *regions.Catalog
+	catalog  *regions.Set
 	clock    clock.Clock
 	db       *sqldb.DB
 	cache    *cache.Cache

@@ -44,7 +44,7 @@ type Violation struct {
 
 // Run checks every invariant and returns those that do not hold; none is good. An event may wait for its publishing
 // or its effect for quietFor. It may run beside live traffic. An error means that the audit could not be made.
-func Run(ctx context.Context, pool *pgxpool.Pool, c *regions.Catalog, quietFor time.Duration) ([]Violation, error) {
+func Run(ctx context.Context, pool *pgxpool.Pool, c *regions.Set, quietFor time.Duration) ([]Violation, error) {
 	var out []Violation
 	// One snapshot for all invariants, or what moves meanwhile would look like something that is wrong.
 	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
@@ -100,7 +100,7 @@ type invariant struct {
 	args []any
 }
 
-func invariants(c *regions.Catalog, quietFor time.Duration) []invariant {
+func invariants(c *regions.Set, quietFor time.Duration) []invariant {
 	var names, codes []string
 	for _, r := range c.All() {
 		names = append(names, string(r.Name))

@@ -12,7 +12,7 @@ import (
 // WriteMetrics writes what an audit found to a file in Prometheus's text format, for the node exporter's textfile
 // collector: for each invariant whether it is violated, and when the audit was completed. The file is replaced in one
 // step, so that no reader sees a part of it.
-func WriteMetrics(file string, found []Violation, c *regions.Catalog, at time.Time) error {
+func WriteMetrics(file string, found []Violation, c *regions.Set, at time.Time) error {
 	registry := prometheus.NewRegistry()
 	violated := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "meridian_audit_violated", Help: "1 for an invariant that did not hold at the last audit, 0 for one that did.",

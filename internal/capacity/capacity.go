@@ -26,7 +26,7 @@ const (
 
 // Input is what a plan is made from.
 type Input struct {
-	Catalog     *regions.Catalog
+	Catalog     *regions.Set
 	Regions     []regions.Name // of the catalog; empty: all
 	Demand      Demand
 	Headroom    Headroom

@@ -103,7 +103,7 @@ func runRollout(cmd *cobra.Command, c config.Config, f rolloutFlags) error {
 }
 
 // begin returns where the rollout is: at its beginning, or where an interrupted one with the same command left off.
-func (f *rolloutFlags) begin(ctx context.Context, catalog *regions.Catalog, meter *rollout.Prometheus) (rollout.State, error) {
+func (f *rolloutFlags) begin(ctx context.Context, catalog *regions.Set, meter *rollout.Prometheus) (rollout.State, error) {
 	state, found, err := rollout.Load(f.state)
 	if err != nil {
 		return state, err
@@ -135,7 +135,7 @@ func (f *rolloutFlags) begin(ctx context.Context, catalog *regions.Catalog, mete
 }
 
 // fleetOf reaches the Consul of every region, as `meridian region` does.
-func fleetOf(c config.Config, catalog *regions.Catalog) (*rollout.Consul, error) {
+func fleetOf(c config.Config, catalog *regions.Set) (*rollout.Consul, error) {
 	var agents []rollout.Agent
 	for _, n := range catalog.Names() {
 		a := rollout.Agent{Region: n, Address: c.Edge.Consul[string(n)]}

@@ -139,7 +139,7 @@ func (c *Config) complete() {
 }
 
 // Catalog loads the region catalog and checks that the process's region is in it.
-func (c *Config) Catalog() (*regions.Catalog, error) {
+func (c *Config) Catalog() (*regions.Set, error) {
 	catalog := regions.Default()
 	if c.RegionsFile != "" {
 		var err error

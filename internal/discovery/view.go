@@ -17,7 +17,7 @@ import (
 
 // Config says what to watch.
 type Config struct {
-	Catalog *regions.Catalog
+	Catalog *regions.Set
 	Region  regions.Name            // where this process runs
 	Consul  map[regions.Name]string // host:port of each region's own Consul, as reachable from here
 	NAT     NAT                     // how discovered addresses are reached from here
@@ -32,7 +32,7 @@ type Config struct {
 
 // View watches every region of a catalog. Make one with NewView; it is safe for concurrent use.
 type View struct {
-	catalog *regions.Catalog
+	catalog *regions.Set
 	region  regions.Name
 	nat     NAT
 	log     *slog.Logger

@@ -64,7 +64,7 @@ draw:
 
 // expected says where the catalog wants callers at an address, as a second reader of the database sees it;
 // "" when the database does not have the address.
-func expected(t *testing.T, db *maxminddb.Reader, catalog *regions.Catalog, addr netip.Addr) (country string, region regions.Name) {
+func expected(t *testing.T, db *maxminddb.Reader, catalog *regions.Set, addr netip.Addr) (country string, region regions.Name) {
 	t.Helper()
 	result := db.Lookup(addr)
 	if !result.Found() {

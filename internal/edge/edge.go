@@ -26,7 +26,7 @@ import (
 
 // Config is what an edge is told about its place.
 type Config struct {
-	Catalog        *regions.Catalog
+	Catalog        *regions.Set
 	Region         regions.Name            // where the edge is
 	Methods        *method.Table           // what callers may ask for; nil: of the services that the program links in
 	Consul         map[regions.Name]string // host:port of each region's own Consul, as reachable from here
@@ -72,7 +72,7 @@ type view interface {
 
 // Edge is an edge. It is safe for concurrent use.
 type Edge struct {
-	catalog   *regions.Catalog
+	catalog   *regions.Set
 	region    regions.Name
 	view      view
 	geoip     *geoip.Database // nil: none

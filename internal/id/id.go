@@ -67,7 +67,7 @@ func Parse(s string) (Kind, regions.Code, error) {
 
 // Home returns the region that an id of the wanted kind belongs to.
 // Errors wrap ErrMalformed: not an id, another kind, or a region that the catalog does not have.
-func Home(c *regions.Catalog, want Kind, s string) (regions.Name, error) {
+func Home(c *regions.Set, want Kind, s string) (regions.Name, error) {
 	kind, code, err := Parse(s)
 	if err != nil {
 		return "", err

@@ -31,7 +31,7 @@ var ErrConfig = errors.New("lease: bad configuration")
 
 // Config makes an Elector.
 type Config struct {
-	Catalog  *regions.Catalog
+	Catalog  *regions.Set
 	Region   regions.Name // where this instance runs
 	Instance string       // unique among the instances of the region
 	Store    Store

@@ -163,7 +163,7 @@ func (p *plain) matches(path string) bool {
 const maxSegments = 16
 
 // RegionOfPath returns the home region of the first id among a path's segments, or "" when there is none.
-func RegionOfPath(c *regions.Catalog, path string) regions.Name {
+func RegionOfPath(c *regions.Set, path string) regions.Name {
 	for segment := range segmentsOf(path) {
 		if code, ok := codeOf(segment); ok {
 			if name, known := c.ByCode(code); known {

@@ -62,13 +62,13 @@ const KeyLifetime = 7 * 24 * time.Hour
 // Service is the order room's behavior. It is safe for concurrent use.
 type Service struct {
 	store    Store
-	catalog  *regions.Catalog
+	catalog  *regions.Set
 	clock    clock.Clock
 	watchers *Watchers
 }
 
 // New returns a Service. Its watchers are told of changes while w runs.
-func New(s Store, c *regions.Catalog, clk clock.Clock, w *Watchers) *Service {
+func New(s Store, c *regions.Set, clk clock.Clock, w *Watchers) *Service {
 	return &Service{s, c, clk, w}
 }
 

@@ -45,7 +45,7 @@ type Watchers struct {
 }
 
 // NewWatchers returns Watchers, who are told nothing until Run.
-func NewWatchers(s Store, f Feed, c *regions.Catalog, log *slog.Logger) *Watchers {
+func NewWatchers(s Store, f Feed, c *regions.Set, log *slog.Logger) *Watchers {
 	w := &Watchers{feed: f, log: log, homes: map[regions.Name]*homeWatch{}}
 	for _, r := range c.All() {
 		w.homes[r.Name] = &homeWatch{

@@ -16,7 +16,7 @@ import (
 
 // NewConsumer returns the consumer of events that creates the payment of each placed order. Its effect is
 // fault.Invalid for an event that is no order's.
-func NewConsumer(s Store, c *regions.Catalog) event.Consumer {
+func NewConsumer(s Store, c *regions.Set) event.Consumer {
 	return event.Consumer{
 		Name: "payment", Types: []event.Type{event.OrderPlaced},
 		Effect: func(ctx context.Context, tx sqldb.Tx, e event.Event) error {
@@ -33,7 +33,7 @@ func NewConsumer(s Store, c *regions.Catalog) event.Consumer {
 
 // ofOrder returns the payment of an event's order. Its id is the order's own, as a payment's: a database that was
 // restored to a point before the payment makes the same one again, and the provider knows it.
-func ofOrder(c *regions.Catalog, e event.Event) (Payment, error) {
+func ofOrder(c *regions.Set, e event.Event) (Payment, error) {
 	var placed eventv1.OrderPlaced
 	if err := proto.Unmarshal(e.Payload, &placed); err != nil {
 		return Payment{}, fault.Wrap(err, fault.Invalid, "EVENT_MALFORMED", "the payload of event %s is not an OrderPlaced", e.ID)

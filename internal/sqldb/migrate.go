@@ -15,7 +15,7 @@ import (
 
 // Migrate brings the database at url to the newest schema, and to the regions of the catalog; running it again
 // changes nothing. It needs the tables' owner. appRole, if not empty, is granted to read and write rows.
-func Migrate(ctx context.Context, url string, catalog *regions.Catalog, appRole string, log *slog.Logger) error {
+func Migrate(ctx context.Context, url string, catalog *regions.Set, appRole string, log *slog.Logger) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return fmt.Errorf("%w: database.url: %w", ErrConfig, err)
@@ -67,7 +67,7 @@ func up(ctx context.Context, config *pgx.ConnConfig, engine Engine, log *slog.Lo
 }
 
 // declareRegions makes a CockroachDB database multi-region: it survives the loss of a region, so it needs three.
-func declareRegions(ctx context.Context, conn *pgx.Conn, database string, catalog *regions.Catalog) error {
+func declareRegions(ctx context.Context, conn *pgx.Conn, database string, catalog *regions.Set) error {
 	have, err := shownRegions(ctx, conn, pgx.Identifier{database}.Sanitize())
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (have declared) missing(database string, names []regions.Name) []string {
 
 // partition gives every regional table a partition for each region; rows of unknown regions are refused.
 // The fill factor leaves room for updates in place.
-func partition(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog) error {
+func partition(ctx context.Context, conn *pgx.Conn, catalog *regions.Set) error {
 	rows, err := conn.Query(ctx, `SELECT c.relname FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid
 		WHERE c.relnamespace = current_schema()::regnamespace ORDER BY c.relname`)
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 // Handler implements catalogv1connect.CatalogServiceHandler.
 type Handler struct {
 	service *catalog.Service
-	regions *regions.Catalog
+	regions *regions.Set
 	region  regions.Name
 }
 
 // New returns a Handler, which serves in a region.
-func New(s *catalog.Service, c *regions.Catalog, region regions.Name) *Handler {
+func New(s *catalog.Service, c *regions.Set, region regions.Name) *Handler {
 	return &Handler{s, c, region}
 }
 

@@ -23,7 +23,7 @@ type Store struct {
 }
 
 // New returns a Store of the products that the regions of a catalog share.
-func New(db *sqldb.DB, r *regions.Catalog, c clock.Clock) *Store { return &Store{db, r.Names(), c} }
+func New(db *sqldb.DB, r *regions.Set, c clock.Clock) *Store { return &Store{db, r.Names(), c} }
 
 const columns = `handle, title, description, vendor, category, type, tags, images, active, version, updated_at`
 

@@ -14,7 +14,7 @@ import (
 )
 
 // findings says what is wrong with a project that runs a catalog's regions, a sentence each.
-func findings(p *project, c *regions.Catalog, databases []string) []string {
+func findings(p *project, c *regions.Set, databases []string) []string {
 	var out []string
 	out = append(out, checkRegions(p, c, databases)...)
 	out = append(out, checkDelays(p, c)...)
@@ -36,7 +36,7 @@ func parts() []string {
 
 var ofRegion = regexp.MustCompile(`^([a-z]+[0-9]+)-`)
 
-func checkRegions(p *project, c *regions.Catalog, databases []string) []string {
+func checkRegions(p *project, c *regions.Set, databases []string) []string {
 	var out []string
 	for _, r := range c.All() {
 		if _, ok := p.Networks[string(r.Name)]; !ok {
@@ -69,7 +69,7 @@ func checkRegions(p *project, c *regions.Catalog, databases []string) []string {
 }
 
 // inRegion reports whether networks are the region's and of no other region.
-func inRegion[T any](networks map[string]T, region regions.Name, c *regions.Catalog) bool {
+func inRegion[T any](networks map[string]T, region regions.Name, c *regions.Set) bool {
 	for n := range networks {
 		if _, isRegion := c.Lookup(regions.Name(n)); isRegion && n != string(region) {
 			return false
@@ -81,7 +81,7 @@ func inRegion[T any](networks map[string]T, region regions.Name, c *regions.Cata
 
 // checkDelays wants each sidecar to delay by half of the declared round trips, and nobody to reach another region
 // without a sidecar.
-func checkDelays(p *project, c *regions.Catalog) []string {
+func checkDelays(p *project, c *regions.Set) []string {
 	var out []string
 	for name, s := range p.Services {
 		m := ofRegion.FindStringSubmatch(name)

@@ -30,7 +30,7 @@ func files() [][2]string {
 
 // Render returns the Compose files of a catalog, and the Prometheus configuration that scrapes what they run. The
 // error names a region that cannot be rendered.
-func Render(c *regions.Catalog) ([]deploy.File, error) {
+func Render(c *regions.Set) ([]deploy.File, error) {
 	p, err := newPlan(c)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ type delay struct {
 
 var errZones = errors.New("compose: a region needs a zone for each of its database nodes")
 
-func newPlan(c *regions.Catalog) (*plan, error) {
+func newPlan(c *regions.Set) (*plan, error) {
 	p := &plan{Nodes: seq(databaseNodes), Stacks: seq(stacks)}
 	all := c.All()
 	for _, r := range all {

@@ -33,7 +33,7 @@ type variant struct {
 }
 
 // check returns what is wrong with variants of the tree at root.
-func check(t *testing.T, root string, c *regions.Catalog, of ...variant) []string {
+func check(t *testing.T, root string, c *regions.Set, of ...variant) []string {
 	t.Helper()
 	var out []string
 	for _, v := range of {
@@ -79,7 +79,7 @@ func TestFourRegions(t *testing.T) {
 }
 
 // fourRegions puts a catalog of four regions into a copy of the tree.
-func fourRegions(t *testing.T, root string) *regions.Catalog {
+func fourRegions(t *testing.T, root string) *regions.Set {
 	t.Helper()
 	text := deploytest.FourRegions(t)
 	if err := os.WriteFile(filepath.Join(root, "regions", "regions.yaml"), text, 0o600); err != nil {

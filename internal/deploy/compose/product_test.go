@@ -20,7 +20,7 @@ import (
 
 // checkProduct holds what the Compose file tells a process of the product to the product's own command line and
 // configuration: commands, flags, keys, values, and that whom it is told to talk to is there.
-func checkProduct(p *project, s *service, c *regions.Catalog) []string {
+func checkProduct(p *project, s *service, c *regions.Set) []string {
 	if !strings.HasPrefix(s.Image, "meridian:") {
 		return nil
 	}
@@ -231,7 +231,7 @@ func checkStack(p *project, s *service, c *config.Config) []string {
 	return out
 }
 
-func sortedNames(c *regions.Catalog) []string {
+func sortedNames(c *regions.Set) []string {
 	var out []string
 	for _, n := range c.Names() {
 		out = append(out, string(n))

@@ -31,7 +31,7 @@ func traced(expr, legend string) query { return query{expr, legend, true} }
 
 var prom = source{"prometheus", "${datasource}"}
 
-func newBoard(c *regions.Catalog, name, title, description string, withInstance bool) *board {
+func newBoard(c *regions.Set, name, title, description string, withInstance bool) *board {
 	b := &board{dashboard: dashboard{
 		UID: "meridian-" + name, Title: "Meridian / " + title, Description: description, Tags: []string{tag}, SchemaVersion: schemaVersion,
 		GraphTooltip: 1, Refresh: "10s", Time: timeRange{"now-1h", "now"}, Timezone: "browser",
@@ -55,7 +55,7 @@ func newBoard(c *regions.Catalog, name, title, description string, withInstance 
 }
 
 // regionVariable offers the regions of the catalog.
-func regionVariable(c *regions.Catalog) variable {
+func regionVariable(c *regions.Set) variable {
 	v := variable{
 		Type: "custom", Name: "region", Label: "Region", Multi: true, IncludeAll: true, AllValue: ".*",
 		Current: &currentChoice{[]string{"All"}, []string{"$__all"}}, Options: []choice{{"All", "$__all", true}},

@@ -12,7 +12,7 @@ import (
 )
 
 // Render returns the dashboards of a catalog and the provisioning files.
-func Render(c *regions.Catalog) ([]deploy.File, error) {
+func Render(c *regions.Set) ([]deploy.File, error) {
 	var files []deploy.File
 	for _, b := range []*board{global(c), region(c), services(c), edges(c), database(c), cache(c), events(c), business(c)} {
 		var out bytes.Buffer

@@ -14,7 +14,7 @@ import (
 )
 
 // tree writes the dashboards of a catalog to a folder and returns their files.
-func tree(t *testing.T, c *regions.Catalog) (root string, files []string) {
+func tree(t *testing.T, c *regions.Set) (root string, files []string) {
 	t.Helper()
 	rendered, err := grafana.Render(c)
 	if err != nil {

@@ -3,7 +3,7 @@ package grafana
 import "github.com/meridian-commerce/meridian/regions"
 
 // edges shows what the edges decide.
-func edges(c *regions.Catalog) *board {
+func edges(c *regions.Set) *board {
 	b := newBoard(c, "edge", "Edge", "Where requests are sent and why, what is retried, and what is refused.", true)
 	b.row("Where requests go")
 	b.add(8, 9, stacked("Requests by route", "Why the region was chosen.", "reqps"), q(`sum by (route) (rate(meridian_edge_requests_total{`+one+`}[$__rate_interval]))`, "{{route}}"))
@@ -31,7 +31,7 @@ func edges(c *regions.Catalog) *board {
 }
 
 // database shows what the product needs of the database, and what CockroachDB says of itself.
-func database(c *regions.Catalog) *board {
+func database(c *regions.Set) *board {
 	b := newBoard(c, "database", "Database", "Connections and transactions as the stacks see them, and CockroachDB's own figures where it is the engine.", true)
 	b.row("Connections")
 	b.add(8, 8, graph("Pool in use", "", "percentunit", &limits{.7, .9}), q(`meridian_sql_connections_acquired{`+one+`} / meridian_sql_connections_max{`+one+`}`, "{{instance}}"))
@@ -57,7 +57,7 @@ func database(c *regions.Catalog) *board {
 }
 
 // cache shows the regional caches.
-func cache(c *regions.Catalog) *board {
+func cache(c *regions.Set) *board {
 	b := newBoard(c, "cache", "Cache", "The regional caches: what they save, and what happens when Redis is away.", true)
 	const hits = `outcome=~"hit|stale"`
 	b.add(8, 8, graph("Hit ratio", "Part of the fetches that needed no load from the database.", "percentunit", &limits{.8, .5}),
@@ -75,7 +75,7 @@ func cache(c *regions.Catalog) *board {
 }
 
 // events shows the outbox, the relay, the bus and payments, by the region whose rows they are about.
-func events(c *regions.Catalog) *board {
+func events(c *regions.Set) *board {
 	b := newBoard(c, "events", "Events and payments", "From an order's event in the outbox to its payment. Here the region is the home of the rows, not where the work is done.", false)
 	const home = `home=~"$region"`
 	b.row("Outbox and bus")
@@ -96,7 +96,7 @@ func events(c *regions.Catalog) *board {
 }
 
 // business shows orders and money, by home region.
-func business(c *regions.Catalog) *board {
+func business(c *regions.Set) *board {
 	b := newBoard(c, "business", "Business", "Orders and money, by the customers' home region. Amounts are in the minor units of their currency: 250 EUR is 2.50 €, 250 JPY is ¥250.", false)
 	const home = `home=~"$region"`
 	b.add(6, 5, figure("Orders in this time range", "", "none", nil), q(`sum(increase(meridian_orders_placed_total{`+home+`}[$__range]))`, "orders"))

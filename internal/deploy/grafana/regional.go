@@ -12,7 +12,7 @@ const (
 )
 
 // global shows all regions at once.
-func global(c *regions.Catalog) *board {
+func global(c *regions.Set) *board {
 	b := newBoard(c, "global", "Global", "Every region at a glance: who can be reached, who serves whom, and whether the objectives hold.", false)
 	b.add(14, 13, worldMap("Regions", "Part of each region's stacks that the worst-placed edge reaches. A click opens the region.", "percentunit", &limits{.99, .7}),
 		q(`meridian:region_info * on (region) group_left () min by (region) (meridian_edge_region_healthy_instances / meridian_edge_region_instances)`, ""))
@@ -47,7 +47,7 @@ func global(c *regions.Catalog) *board {
 }
 
 // region shows the chosen regions in detail.
-func region(c *regions.Catalog) *board {
+func region(c *regions.Set) *board {
 	b := newBoard(c, "region", "Region", "One region: what its edges and stacks do and need.", true)
 	b.row("What callers at this region's edges get")
 	b.add(6, 8, graph("Requests", "By class.", "reqps", nil), q(`sum by (class) (rate(meridian_edge_answer_duration_seconds_count{`+in+`}[$__rate_interval]))`, "{{class}}"))
@@ -76,7 +76,7 @@ func region(c *regions.Catalog) *board {
 }
 
 // services shows rate, errors and duration of every procedure.
-func services(c *regions.Catalog) *board {
+func services(c *regions.Set) *board {
 	b := newBoard(c, "services", "Services", "Rate, errors and duration of every procedure, as the stacks measure them. A point in the heat map leads to its trace.", true)
 	b.Templating.List = append(b.Templating.List, variable{
 		Type: "query", Name: "service", Label: "Service", Query: `label_values(meridian_rpc_server_duration_seconds_count, service)`,

@@ -130,7 +130,7 @@ func once() map[string]string {
 
 // Uneven returns what a region of the catalog has more or less of than the others, what is in a region that the
 // catalog does not name, and what does not say its region and would land in the provider's.
-func Uneven(p *Plan, catalog *regions.Catalog) []string {
+func Uneven(p *Plan, catalog *regions.Set) []string {
 	var out []string
 	counts := map[string]map[string]int{} // by kind, then by region
 	for _, c := range p.managed() {

@@ -192,7 +192,7 @@ resource "aws_route53_record" "servers" {
 	}
 }
 
-func findings(p *Plan, catalog *regions.Catalog) []string {
+func findings(p *Plan, catalog *regions.Set) []string {
 	return slices.Concat(OpenPorts(p), Unencrypted(p), Uneven(p, catalog), Refused(p))
 }
 

@@ -32,7 +32,7 @@ type overlay struct {
 }
 
 // Render returns the files of every region's overlay. Errors name the file that cannot be rendered.
-func Render(catalog *regions.Catalog) ([]deploy.File, error) {
+func Render(catalog *regions.Set) ([]deploy.File, error) {
 	parsed, err := template.New("").Funcs(template.FuncMap{"join": join}).ParseFS(templates, "templates/*")
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: parse templates: %w", err)

@@ -223,7 +223,7 @@ func unpassed(lines string) string {
 }
 
 // checkFolders wants an overlay for each region, and none besides.
-func checkFolders(t *testing.T, root string, catalog *regions.Catalog) []string {
+func checkFolders(t *testing.T, root string, catalog *regions.Set) []string {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(root, folder))
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 
 // world is what an overlay's objects are held to.
 type world struct {
-	catalog     *regions.Catalog
+	catalog     *regions.Set
 	catalogFile string
 	metrics     map[string]bool // that the product exposes
 	adapted     map[string]bool // that prometheus-adapter serves
@@ -362,7 +362,7 @@ func find(objects []object, kind, name string) (object, bool) {
 	return objects[i], true
 }
 
-func sorted(c *regions.Catalog) []string {
+func sorted(c *regions.Set) []string {
 	var out []string
 	for _, n := range c.Names() {
 		out = append(out, string(n))

@@ -43,7 +43,7 @@ func (r Repository) Queries() []Query {
 
 // CheckAll holds a repository against the metrics that exist and the regions of a catalog, and returns all that is
 // wrong with it. An error means that the check could not be made.
-func CheckAll(ctx context.Context, root fs.FS, parse Parser, schema Schema, c *regions.Catalog) ([]Finding, error) {
+func CheckAll(ctx context.Context, root fs.FS, parse Parser, schema Schema, c *regions.Set) ([]Finding, error) {
 	r, err := Load(root)
 	if err != nil {
 		return nil, err

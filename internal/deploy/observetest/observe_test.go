@@ -17,7 +17,7 @@ var parts = []string{
 }
 
 // check holds a tree against the metrics that its reference lists.
-func check(t *testing.T, root string, c *regions.Catalog) []observetest.Finding {
+func check(t *testing.T, root string, c *regions.Set) []observetest.Finding {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(observetest.ReferenceFile)))
 	if err != nil {

@@ -35,7 +35,7 @@ type Static struct {
 }
 
 // Render returns the files of a catalog. The error names a template.
-func Render(c *regions.Catalog) ([]deploy.File, error) {
+func Render(c *regions.Set) ([]deploy.File, error) {
 	t, err := template.New("").Option("missingkey=error").ParseFS(templates, "*.tmpl")
 	if err != nil {
 		return nil, fmt.Errorf("prometheus: templates: %w", err)
@@ -60,7 +60,7 @@ func Render(c *regions.Catalog) ([]deploy.File, error) {
 }
 
 // deployed scrapes what runs in a cloud: stacks by Consul, and the rest by files that the deployment writes.
-func deployed(c *regions.Catalog) Scrape {
+func deployed(c *regions.Set) Scrape {
 	s := Scrape{Title: "What runs in the cloud", Every: "15s"}
 	for _, r := range c.All() {
 		s.Consuls = append(s.Consuls, fmt.Sprintf("consul.%s.meridian.internal:8501", r.Name))
@@ -70,7 +70,7 @@ func deployed(c *regions.Catalog) Scrape {
 
 // simulated scrapes a simulation whose network offset is 0: the last byte of an edge's address is 10, its stacks' follow.
 // It asks no Consul, since not every build of Prometheus can.
-func simulated(c *regions.Catalog) Scrape {
+func simulated(c *regions.Set) Scrape {
 	s := Scrape{Title: "A simulation that `meridian-sim up` started", Every: "5s"}
 	add := func(job, name string, r regions.Region, host byte) {
 		address := r.Loopback.Addr().As4()

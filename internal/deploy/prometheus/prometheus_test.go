@@ -24,7 +24,7 @@ import (
 const folder = "deploy/prometheus"
 
 // tree returns a copy of the rules and their tests, with what a catalog renders.
-func tree(t *testing.T, c *regions.Catalog) string {
+func tree(t *testing.T, c *regions.Set) string {
 	t.Helper()
 	root := deploytest.Copy(t, folder)
 	files, err := prometheus.Render(c)
@@ -55,7 +55,7 @@ func promtool(t *testing.T, dir string, args ...string) (string, error) {
 	return deploytest.Run(t.Context(), dir, deploytest.Tool(t, "promtool"), expanded...)
 }
 
-func fourRegions(t *testing.T) *regions.Catalog {
+func fourRegions(t *testing.T) *regions.Set {
 	t.Helper()
 	c, err := regions.Parse(deploytest.FourRegions(t))
 	if err != nil {
@@ -121,7 +121,7 @@ func TestSimulationIsWhereTheSimulatorPutsIt(t *testing.T) {
 
 func TestRules(t *testing.T) {
 	t.Parallel()
-	for tests, c := range map[string]*regions.Catalog{"tests/slo*.yml": regions.Default(), "tests/alerts.yml": fourRegions(t)} {
+	for tests, c := range map[string]*regions.Set{"tests/slo*.yml": regions.Default(), "tests/alerts.yml": fourRegions(t)} {
 		dir := tree(t, c)
 		if out, err := promtool(t, dir, "check", "rules", "--lint-fatal", "rules/*.yml"); err != nil {
 			t.Errorf("%d regions: %v\n%s", len(c.All()), err, out)

@@ -16,8 +16,8 @@ import (
 )
 
 // renderers returns the rooms that render files, one line each.
-func renderers() []func(*regions.Catalog) ([]deploy.File, error) {
-	return []func(*regions.Catalog) ([]deploy.File, error){
+func renderers() []func(*regions.Set) ([]deploy.File, error) {
+	return []func(*regions.Set) ([]deploy.File, error){
 		compose.Render,
 		grafana.Render,
 		kubernetes.Render,

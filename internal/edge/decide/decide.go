@@ -173,7 +173,7 @@ type Policy struct {
 }
 
 // NewPolicy returns the policy of an edge.
-func NewPolicy(catalog *regions.Catalog, edge regions.Name, proximity *geo.Proximity) (*Policy, error) {
+func NewPolicy(catalog *regions.Set, edge regions.Name, proximity *geo.Proximity) (*Policy, error) {
 	p := &Policy{edge: -1, names: catalog.Names()}
 	if len(p.names) > MaxRegions {
 		return nil, fmt.Errorf("decide: the catalog has %d regions, at most %d can be decided between", len(p.names), MaxRegions)

@@ -19,7 +19,7 @@ import (
 )
 
 // strict is the default catalog and a fourth region, where users of the Americas never leave those.
-func strict(t testing.TB) *regions.Catalog {
+func strict(t testing.TB) *regions.Set {
 	t.Helper()
 	text := strings.Replace(string(regions.DefaultYAML()), "# A residency group", `
   - {name: us-west-2, code: us2, place: {city: Portland, country: US, lat: 45.5, lon: -122.7}, residency: americas, loopback: 127.0.4.0/24}
@@ -34,7 +34,7 @@ residency_groups: [{name: americas, strict: true}]
 
 // scene is an edge's policy, the state of the regions and a request.
 type scene struct {
-	catalog *regions.Catalog
+	catalog *regions.Set
 	policy  *decide.Policy
 	view    decide.View
 	request decide.Request
@@ -54,7 +54,7 @@ func drawState(t *rapid.T) decide.State {
 	return s
 }
 
-func drawScene(t *rapid.T, catalogs []*regions.Catalog, tab *method.Table) *scene {
+func drawScene(t *rapid.T, catalogs []*regions.Set, tab *method.Table) *scene {
 	s := &scene{catalog: rapid.SampledFrom(catalogs).Draw(t, "catalog")}
 	names := append(s.catalog.Names(), "", "mars-1")
 	region := rapid.SampledFrom(names)
@@ -88,7 +88,7 @@ func tries(d *decide.Decision) (out []regions.Name) {
 // TestDecideProperties holds every decision to what the package promises.
 func TestDecideProperties(t *testing.T) {
 	t.Parallel()
-	tab, catalogs := table(t), []*regions.Catalog{regions.Default(), strict(t)}
+	tab, catalogs := table(t), []*regions.Set{regions.Default(), strict(t)}
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t, catalogs, tab)
 		d := s.policy.Decide(&s.request, &s.view)
@@ -181,7 +181,7 @@ func (s *scene) checkTries(t *rapid.T, d *decide.Decision) {
 // TestMonotone: more healthy instances never lower a region's share, unless that ends a panic.
 func TestMonotone(t *testing.T) {
 	t.Parallel()
-	tab, catalogs := table(t), []*regions.Catalog{regions.Default(), strict(t)}
+	tab, catalogs := table(t), []*regions.Set{regions.Default(), strict(t)}
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t, catalogs, tab)
 		i := rapid.IntRange(0, len(s.catalog.Names())-1).Draw(t, "region")

@@ -23,7 +23,7 @@ const (
 
 // attachAll attaches the model to every table and prepares the role. Built-in functions count as leakproof,
 // because otherwise row security would keep some of them out of index conditions and change the plans.
-func attachAll(ctx context.Context, tx pgx.Tx, catalog *regions.Catalog, appRole string) error {
+func attachAll(ctx context.Context, tx pgx.Tx, catalog *regions.Set, appRole string) error {
 	role := pgx.Identifier{appRole}.Sanitize()
 	statements := []string{
 		"UPDATE pg_proc SET proleakproof = true WHERE pronamespace = 'pg_catalog'::regnamespace AND NOT proleakproof",
@@ -62,7 +62,7 @@ func attachAll(ctx context.Context, tx pgx.Tx, catalog *regions.Catalog, appRole
 
 // policy is a row's admission. Each subquery is free of the row, so it runs at most once for a statement, and
 // only when a row of its region is met.
-func policy(catalog *regions.Catalog) string {
+func policy(catalog *regions.Set) string {
 	var b strings.Builder
 	b.WriteString("CASE home_region")
 	for i, n := range catalog.Names() {
@@ -72,7 +72,7 @@ func policy(catalog *regions.Catalog) string {
 	return b.String()
 }
 
-func partitionTriggers(ctx context.Context, tx pgx.Tx, catalog *regions.Catalog, table string) ([]string, error) {
+func partitionTriggers(ctx context.Context, tx pgx.Tx, catalog *regions.Set, table string) ([]string, error) {
 	rows, err := tx.Query(ctx, partitions, table)
 	if err != nil {
 		return nil, err

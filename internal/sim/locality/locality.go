@@ -60,7 +60,7 @@ type Model struct {
 // Install puts the model on every table of the public schema of conn's database: partitioned tables are
 // regional, all others GLOBAL. appRole is the role that will pay. conn signs in as a superuser, and belongs
 // to the Model from here on.
-func Install(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog, appRole string) (*Model, error) {
+func Install(ctx context.Context, conn *pgx.Conn, catalog *regions.Set, appRole string) (*Model, error) {
 	m := &Model{conn: conn, world: newWorld(catalog), now: time.Now}
 	if err := m.publish(ctx, m.world); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ const (
 	installAttempts = 5
 )
 
-func install(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog, appRole string) error {
+func install(ctx context.Context, conn *pgx.Conn, catalog *regions.Set, appRole string) error {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

@@ -21,11 +21,11 @@ type RegionState struct {
 
 // world is the state of the modeled cluster, and the arithmetic on it.
 type world struct {
-	catalog *regions.Catalog
+	catalog *regions.Set
 	states  []RegionState // in the catalog's order
 }
 
-func newWorld(c *regions.Catalog) *world {
+func newWorld(c *regions.Set) *world {
 	w := &world{catalog: c}
 	for _, n := range c.Names() {
 		w.states = append(w.states, RegionState{Name: n, Alive: true, Slowness: 1, Leaseholder: n})

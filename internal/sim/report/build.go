@@ -13,7 +13,7 @@ import (
 
 // Evidence is what the figures are computed from.
 type Evidence struct {
-	Catalog *regions.Catalog
+	Catalog *regions.Set
 	Ops     []history.Op
 	Load    load.Config
 	Result  load.Result

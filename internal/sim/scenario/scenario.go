@@ -112,7 +112,7 @@ type Verdict struct {
 
 // World is what a scenario works on. Tests make one without a single process.
 type World struct {
-	Catalog *regions.Catalog
+	Catalog *regions.Set
 	Cluster Cluster
 	Net     Network
 	Records Records

@@ -46,7 +46,7 @@ func Simulate(ctx context.Context, r *Run) (World, error) {
 // records are the database's and the provider's.
 type records struct {
 	db       *pgxpool.Pool
-	catalog  *regions.Catalog
+	catalog  *regions.Set
 	provider string // host:port
 }
 

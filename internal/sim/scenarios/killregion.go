@@ -62,7 +62,7 @@ func (k *killRegion) prepare(_ context.Context, r *scenario.Run) error {
 }
 
 // drawRegion returns the region that a seed loses.
-func drawRegion(seed uint64, c *regions.Catalog) regions.Name {
+func drawRegion(seed uint64, c *regions.Set) regions.Name {
 	names := c.Names()
 	return names[rand.New(rand.NewPCG(seed, 0x726567696f6e)).IntN(len(names))]
 }

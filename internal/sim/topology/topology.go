@@ -29,7 +29,7 @@ const (
 // Plan is the address plan of one simulation. It never changes.
 type Plan struct {
 	Net      int
-	Catalog  *regions.Catalog
+	Catalog  *regions.Set
 	Regions  []Region
 	Database string // PostgreSQL itself; only gateways connect to it
 	Provider string // the payment provider, outside every region
@@ -60,7 +60,7 @@ type Stack struct {
 }
 
 // New plans a simulation at a network offset with so many stacks in each region.
-func New(c *regions.Catalog, offset, stacks int) (*Plan, error) {
+func New(c *regions.Set, offset, stacks int) (*Plan, error) {
 	if offset < 0 || offset > 250 {
 		return nil, fmt.Errorf("%w, not %d", ErrOffset, offset)
 	}

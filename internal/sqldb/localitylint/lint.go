@@ -80,7 +80,7 @@ type Violation struct {
 
 // Check explains every recorded statement on conn and returns those that touch more than one region and do not
 // contain one of the allowed comments, each of which must say why: /* every-region: … */.
-func (r *Recorder) Check(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog) ([]Violation, error) {
+func (r *Recorder) Check(ctx context.Context, conn *pgx.Conn, catalog *regions.Set) ([]Violation, error) {
 	var out []Violation
 	for _, sql := range r.Statements() {
 		if strings.Contains(sql, "/* every-region: ") {
@@ -97,7 +97,7 @@ func (r *Recorder) Check(ctx context.Context, conn *pgx.Conn, catalog *regions.C
 	return out, nil
 }
 
-func (r *Recorder) touched(ctx context.Context, conn *pgx.Conn, catalog *regions.Catalog, sql string) ([]regions.Code, error) {
+func (r *Recorder) touched(ctx context.Context, conn *pgx.Conn, catalog *regions.Set, sql string) ([]regions.Code, error) {
 	r.mu.Lock()
 	args := r.statements[sql]
 	r.mu.Unlock()

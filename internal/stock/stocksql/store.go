@@ -15,11 +15,11 @@ import (
 // Store allots new SKUs.
 type Store struct {
 	db      *sqldb.DB
-	catalog *regions.Catalog
+	catalog *regions.Set
 }
 
 // New returns a Store.
-func New(db *sqldb.DB, c *regions.Catalog) *Store { return &Store{db, c} }
+func New(db *sqldb.DB, c *regions.Set) *Store { return &Store{db, c} }
 
 // Allot gives each SKU that has no allotment yet its share of units in every region, a transaction a region.
 // It may be repeated.

@@ -59,7 +59,7 @@ type Shop struct {
 	Token time.Duration
 
 	once    sync.Once
-	catalog *regions.Catalog
+	catalog *regions.Set
 
 	mu     sync.Mutex
 	users  []*user

@@ -40,7 +40,7 @@ type Fake struct {
 	// Left is what never settles.
 	Left check.Unfinished
 
-	catalog *regions.Catalog // parsed once, not for every request
+	catalog *regions.Set // parsed once, not for every request
 
 	mu      sync.Mutex
 	lost    map[regions.Name]bool
