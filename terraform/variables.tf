@@ -120,12 +120,17 @@ variable "cockroach_organization" {
 }
 
 variable "cockroach_release" {
-  description = "CockroachDB release: version (v25.2.7) and SHA-256 of its archive for Linux on arm64. A node installs nothing else."
+  description = "CockroachDB release: version (v26.2.0) and SHA-256 of its archive for Linux on arm64. A node installs nothing else."
   type        = object({ version = string, sha256 = string })
 
   validation {
     condition     = can(regex("^v[0-9]+\\.[0-9]+\\.[0-9]+$", var.cockroach_release.version)) && can(regex("^[0-9a-f]{64}$", var.cockroach_release.sha256))
-    error_message = "cockroach_release must have a version such as v25.2.7, and a SHA-256 in hexadecimal."
+    error_message = "cockroach_release must have a version such as v26.2.0, and a SHA-256 in hexadecimal."
+  }
+
+  validation {
+    condition     = !can(regex("^v([0-9]|1[0-9]|2[0-5]|26\\.[01])\\.", var.cockroach_release.version))
+    error_message = "cockroach_release must be v26.2.0 or newer. In older ones a change of the database's regions breaks statements that running stacks have prepared (comparison of two different versions of enum), as adding a region does."
   }
 }
 

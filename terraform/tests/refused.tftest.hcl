@@ -16,7 +16,7 @@ variables {
   admin_role_arns        = ["arn:aws:iam::111122223333:role/operators"]
   cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
   cockroach_organization = "Example"
-  cockroach_release      = { version = "v25.2.7", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  cockroach_release      = { version = "v26.2.0", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
   consul_release         = { version = "1.14.8", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
 }
 
@@ -26,7 +26,7 @@ run "of_the_wrong_kind" {
   variables {
     cockroach_license      = ""
     cockroach_organization = "O'Example"
-    cockroach_release      = { version = "v25.2.7", sha256 = "latest" }
+    cockroach_release      = { version = "v26.2.0", sha256 = "latest" }
     consul_release         = { version = "latest", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
     environment            = "Production"
     account_id             = "production"
@@ -84,6 +84,19 @@ run "close_to_right" {
     var.admin_role_arns,
     var.domain,
     var.network_cidr,
+  ]
+}
+
+# Of the right form, and older than what keeps prepared statements working while regions are added.
+run "too_old" {
+  command = plan
+
+  variables {
+    cockroach_release = { version = "v26.1.9", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+
+  expect_failures = [
+    var.cockroach_release,
   ]
 }
 

@@ -82,3 +82,29 @@ func wrongSums(table string) []error {
 	}
 	return errs
 }
+
+// TestOneDatabaseRelease holds every file that names a release of CockroachDB to the same one: what Compose tries is
+// what the example of AWS runs, and the readme asks for no older one.
+func TestOneDatabaseRelease(t *testing.T) {
+	t.Parallel()
+	const release = "v26.2.0"
+	version := regexp.MustCompile(`v2\d\.\d+\.\d+`)
+	for _, file := range []string{
+		"docker-compose.multiregion.yml", "terraform/terraform.tfvars.example", "terraform/variables.tf", "terraform/README.md",
+		"docs/tutorials/from-postgresql-to-cockroachdb.md", "docs/how-to/run-with-compose.md", "docs/adr/0006-sql-on-two-engines.md",
+	} {
+		text, err := os.ReadFile(filepath.Join(deploytest.Root(t), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := version.FindAllString(string(text), -1)
+		if len(named) == 0 {
+			t.Errorf("%s names no release", file)
+		}
+		for _, v := range named {
+			if v != release {
+				t.Errorf("%s names %s, others %s", file, v, release)
+			}
+		}
+	}
+}

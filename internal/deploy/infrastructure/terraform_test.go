@@ -238,6 +238,9 @@ func TestTerraformTestsFindMistakes(t *testing.T) {
 		{"no license", "refused", []mistake{
 			{"variables.tf", `can(regex("^crl-[A-Za-z0-9_=+/-]{16,}$", var.cockroach_license))`, `var.cockroach_license != "none"`},
 		}, []string{"var.cockroach_license, was expected to report an error"}},
+		{"an old database", "refused", []mistake{
+			{"variables.tf", `|26\\.[01])\\.`, `)\\.`},
+		}, []string{"var.cockroach_release, was expected to report an error"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,7 +12,7 @@ output "machines" {
       address       = "10.66.16.10"
       join          = "10.66.16.10:26257,10.66.17.10:26257"
       volume        = "vol0123456789abcdef0"
-      version       = "v25.2.7"
+      version       = "v26.2.0"
       sha256        = "0000000000000000000000000000000000000000000000000000000000000000"
       certificates  = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:meridian/database/node/eu-west-1a-AbCdEf"
       bootstrap     = first
