@@ -19,6 +19,8 @@ done
 if [ -n "${COCKROACH_LICENSE:-}" ]; then
   sql "SET CLUSTER SETTING enterprise.license = '$COCKROACH_LICENSE'"
 fi
+# A node that is stopped serves on until whoever sends it connections has seen two probes fail, 5 s apart.
+sql "SET CLUSTER SETTING server.shutdown.initial_wait = '20s'"
 sql "CREATE DATABASE IF NOT EXISTS meridian"
 sql "CREATE USER IF NOT EXISTS meridian"
 echo "cockroach-init: the cluster is ready"

@@ -119,6 +119,7 @@ func TestClusterIsMadeOnce(t *testing.T) {
 	const at = "--insecure --host=us1-db-1:26257"
 	want := strings.Join([]string{
 		"init " + at, "init " + at, "sql " + at + " --execute=SELECT 1",
+		"sql " + at + " --execute=SET CLUSTER SETTING server.shutdown.initial_wait = '20s'",
 		"sql " + at + " --execute=CREATE DATABASE IF NOT EXISTS meridian", "sql " + at + " --execute=CREATE USER IF NOT EXISTS meridian", "",
 	}, "\n")
 	if diff := cmp.Diff(want, calls); diff != "" {

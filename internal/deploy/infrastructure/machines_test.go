@@ -46,7 +46,7 @@ func TestMachines(t *testing.T) {
 			t.Errorf("%s: runs the bootstrap: %v", name, starts)
 		}
 	}
-	for _, want := range []string{"enterprise.license = 'crl-", "  's3://one?COCKROACH_LOCALITY=default',\n  's3://two?COCKROACH_LOCALITY=region%3Deu-west-1'\n)"} {
+	for _, want := range []string{"enterprise.license = 'crl-", "\nSET CLUSTER SETTING server.shutdown.initial_wait = '20s';\n", "  's3://one?COCKROACH_LOCALITY=default',\n  's3://two?COCKROACH_LOCALITY=region%3Deu-west-1'\n)"} {
 		if !strings.Contains(sql, want) {
 			t.Errorf("not in the SQL: %s\n%s", want, sql)
 		}
