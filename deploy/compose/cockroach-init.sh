@@ -21,6 +21,8 @@ if [ -n "${COCKROACH_LICENSE:-}" ]; then
 fi
 # A node that is stopped serves on until whoever sends it connections has seen two probes fail, 5 s apart.
 sql "SET CLUSTER SETTING server.shutdown.initial_wait = '20s'"
+# How far ahead GLOBAL rows are written: docs/explanation/locality-model.md adds it up.
+sql "SET CLUSTER SETTING kv.closed_timestamp.lead_for_global_reads_override = '650ms'"
 sql "CREATE DATABASE IF NOT EXISTS meridian"
 sql "CREATE USER IF NOT EXISTS meridian"
 echo "cockroach-init: the cluster is ready"

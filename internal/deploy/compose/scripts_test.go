@@ -120,6 +120,7 @@ func TestClusterIsMadeOnce(t *testing.T) {
 	want := strings.Join([]string{
 		"init " + at, "init " + at, "sql " + at + " --execute=SELECT 1",
 		"sql " + at + " --execute=SET CLUSTER SETTING server.shutdown.initial_wait = '20s'",
+		"sql " + at + " --execute=SET CLUSTER SETTING kv.closed_timestamp.lead_for_global_reads_override = '650ms'",
 		"sql " + at + " --execute=CREATE DATABASE IF NOT EXISTS meridian", "sql " + at + " --execute=CREATE USER IF NOT EXISTS meridian", "",
 	}, "\n")
 	if diff := cmp.Diff(want, calls); diff != "" {
