@@ -2,18 +2,17 @@ package cluster
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
@@ -75,51 +74,37 @@ func holder(addr string) string {
 	if err != nil {
 		return "an unknown process"
 	}
-	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*") // the pattern is well formed
-	for _, fd := range fds {
-		if target, err := os.Readlink(fd); err != nil || target != "socket:["+inode+"]" {
+	processes, _ := procfs.AllProcs() // without any, it is not known whose it is
+	for _, p := range processes {
+		open, err := p.FileDescriptorTargets()
+		if err != nil || !slices.Contains(open, fmt.Sprintf("socket:[%d]", inode)) {
 			continue
 		}
-		pid := strings.Split(fd, "/")[2]
-		cmdline, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
-		if err != nil {
-			return "process " + pid
-		}
-		return "process " + pid + " (" + strings.TrimSpace(strings.ReplaceAll(string(cmdline), "\x00", " ")) + ")"
+		command, _ := p.CmdLine() // a courtesy
+		return fmt.Sprintf("process %d (%s)", p.PID, strings.Join(command, " "))
 	}
 	return "another user's process"
 }
 
+// listening is the kernel's number for the state of a socket that takes connections.
+const listening = 0x0A
+
 // listener returns the inode of the socket that listens at an address: on its host or on all hosts.
-func listener(addr string) (string, error) {
+func listener(addr string) (uint64, error) {
 	want, err := netip.ParseAddrPort(addr)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	table, err := os.ReadFile("/proc/net/tcp")
+	kernel, err := procfs.NewDefaultFS()
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	for line := range strings.Lines(string(table)) {
-		fields := strings.Fields(line)
-		if len(fields) < 10 || fields[3] != "0A" { // LISTEN
-			continue
-		}
-		if host, port, ok := parseSocket(fields[1]); ok && port == want.Port() && (host == want.Addr() || host.IsUnspecified()) {
-			return fields[9], nil
+	sockets, err := kernel.NetTCP()
+	for _, s := range sockets {
+		host, _ := netip.AddrFromSlice(s.LocalAddr) // the kernel's own
+		if s.St == listening && s.LocalPort == uint64(want.Port()) && (host.Unmap() == want.Addr() || host.IsUnspecified()) {
+			return s.Inode, nil
 		}
 	}
-	return "", os.ErrNotExist
-}
-
-// parseSocket reads the kernel's notation: the host's bytes in this machine's order, a colon, the port.
-func parseSocket(s string) (netip.Addr, uint16, bool) {
-	hexHost, hexPort, _ := strings.Cut(s, ":")
-	b, err := hex.DecodeString(hexHost)
-	port, errPort := strconv.ParseUint(hexPort, 16, 16)
-	if err != nil || errPort != nil || len(b) != 4 {
-		return netip.Addr{}, 0, false
-	}
-	slices.Reverse(b) // little-endian
-	return netip.AddrFrom4([4]byte(b)), uint16(port), true
+	return 0, errors.Join(os.ErrNotExist, err)
 }

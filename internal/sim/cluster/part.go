@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/regions"
@@ -151,27 +153,9 @@ func accepts(ctx context.Context, addr string) error {
 }
 
 // pong probes that Redis answers.
-func pong(ctx context.Context, addr string) error { return ask(ctx, addr, "PING", "+PONG") }
-
-// ask gives Redis a command and wants that answer.
-func ask(ctx context.Context, addr, command, want string) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }() // one question was all
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline) // a connection without a deadline is only slower to fail
-	}
-	if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
-		return err
-	}
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err == nil && strings.TrimSpace(answer) != want {
-		err = fmt.Errorf("redis answers %q", answer)
-	}
-	return err
+func pong(ctx context.Context, addr string) error {
+	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1})
+	return errors.Join(client.Ping(ctx).Err(), client.Close())
 }
 
 // hasLeader probes that a Consul can take registrations.

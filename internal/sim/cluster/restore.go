@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
@@ -100,7 +102,8 @@ func (c *Cluster) emptyCaches(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, r := range c.plan.Regions {
 		group.Go(func() error {
-			if err := ask(ctx, r.Redis, "FLUSHALL", "+OK"); err != nil {
+			client := redis.NewClient(&redis.Options{Addr: r.Redis})
+			if err := errors.Join(client.FlushAll(ctx).Err(), client.Close()); err != nil {
 				return fmt.Errorf("cluster: empty the cache of %s: %w", r.Name, err)
 			}
 			return nil

@@ -1,17 +1,16 @@
 package cluster
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
@@ -113,22 +112,28 @@ func (c *Cluster) health(ctx context.Context, r *RegionStatus, admin string) (bo
 // Memory is the proportional set size, in bytes, of this process and all that descend from it: shared pages
 // count once.
 func (c *Cluster) Memory() (int64, error) {
-	parents, err := parentsOf()
+	processes, err := procfs.AllProcs()
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("cluster: processes: %w", err)
 	}
-	self := os.Getpid()
-	var total int64
-	for pid := range parents {
-		if descends(parents, pid, self) {
-			n, err := pss(pid)
-			if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ESRCH) { // it has just ended
-				return 0, fmt.Errorf("cluster: memory: %w", err)
-			}
-			total += n
+	parents := map[int]int{}
+	for _, p := range processes {
+		if stat, err := p.Stat(); err == nil { // else it has just ended
+			parents[p.PID] = stat.PPID
 		}
 	}
-	return total, nil
+	var total uint64
+	for _, p := range processes {
+		if !descends(parents, p.PID, os.Getpid()) {
+			continue
+		}
+		memory, err := p.ProcSMapsRollup()
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ESRCH) { // it has just ended
+			return 0, fmt.Errorf("cluster: memory: %w", err)
+		}
+		total += memory.Pss
+	}
+	return int64(total), nil
 }
 
 func descends(parents map[int]int, pid, ancestor int) bool {
@@ -138,45 +143,4 @@ func descends(parents map[int]int, pid, ancestor int) bool {
 		}
 	}
 	return false
-}
-
-// parentsOf maps every process to its parent.
-func parentsOf() (map[int]int, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, fmt.Errorf("cluster: processes: %w", err)
-	}
-	parents := map[int]int{}
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has just ended
-		}
-		pid, errPID := strconv.Atoi(strings.Split(path, "/")[2])
-		_, rest, _ := strings.Cut(string(text), ") ") // a program's name may hold spaces; the state follows it
-		fields := strings.Fields(rest)
-		if len(fields) < 2 || errPID != nil {
-			continue
-		}
-		if parent, err := strconv.Atoi(fields[1]); err == nil {
-			parents[pid] = parent
-		}
-	}
-	return parents, nil
-}
-
-func pss(pid int) (int64, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = f.Close() }() // only read
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "Pss:"); ok {
-			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kb * 1024, err
-		}
-	}
-	return 0, lines.Err()
 }

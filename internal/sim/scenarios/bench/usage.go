@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/procfs"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
@@ -97,43 +95,31 @@ const flushAfter = 11 * time.Second
 
 func (s *simulation) flush(ctx context.Context) error { return clock.Sleep(ctx, flushAfter) }
 
-// tick is the kernel's unit of processor time as /proc tells it: USER_HZ, which is 100 on every architecture
-// that Linux's ABI fixes it for.
-const tick = 10 * time.Millisecond
-
 // processorTime returns how long a process has run, in user and in kernel mode.
 func processorTime(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	p, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0, fmt.Errorf("bench: processor time: %w", err)
 	}
-	return parseStat(string(text))
-}
-
-func parseStat(text string) (time.Duration, error) {
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:]) // a program's name may hold anything; the state follows it
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("bench: %q is no process's stat", text)
-	}
-	user, err1 := strconv.ParseInt(fields[11], 10, 64)
-	kernel, err2 := strconv.ParseInt(fields[12], 10, 64)
-	if err := errors.Join(err1, err2); err != nil {
+	stat, err := p.Stat()
+	if err != nil {
 		return 0, fmt.Errorf("bench: processor time: %w", err)
 	}
-	return time.Duration(user+kernel) * tick, nil
+	return time.Duration(stat.CPUTime() * float64(time.Second)), nil
 }
 
 // peakMemory returns the most bytes that a process had resident.
 func peakMemory(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	p, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0, fmt.Errorf("bench: memory: %w", err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			return kb * 1024, err
-		}
+	status, err := p.NewStatus()
+	if err != nil {
+		return 0, fmt.Errorf("bench: memory: %w", err)
 	}
-	return 0, errors.New("bench: the kernel does not tell the memory's peak")
+	if status.VmHWM == 0 {
+		return 0, errors.New("bench: the kernel does not tell the memory's peak")
+	}
+	return int64(status.VmHWM), nil
 }
