@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,15 +17,10 @@ import (
 const exitUnhealthy = 3
 
 func statusCommand() *cobra.Command {
-	cmd, which := acting(&cobra.Command{
+	return acting(&cobra.Command{
 		Use: "status", Short: "Show what runs, where leases are, what is broken", Args: cobra.NoArgs,
 		Long: "Show what runs, where leases are and what is broken. The exit code is 0 when all is well, 3 when not.",
-	})
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := which.client()
-		if err != nil {
-			return err
-		}
+	}, func(cmd *cobra.Command, client *control.Client, _ []string) error {
 		s, err := client.Status(cmd.Context())
 		if err != nil {
 			return err
@@ -40,68 +34,47 @@ func statusCommand() *cobra.Command {
 			}
 		}
 		return nil
-	}
-	return cmd
+	})
 }
 
 func killCommand() *cobra.Command {
-	cmd, which := acting(&cobra.Command{
+	return acting(&cobra.Command{
 		Use: "kill TARGET", Short: "Kill a region, or a part such as eu-west-1/redis, with SIGKILL", Args: cobra.ExactArgs(1),
 		Long: "Kill a region with everything in it, its database sessions and its leases; or one part of a region (consul,\nredis, bus, gateway, stack-1, …, edge), such as eu-west-1/redis; or the payment provider (provider).",
-	})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := which.client()
-		if err != nil {
-			return err
-		}
+	}, func(cmd *cobra.Command, client *control.Client, args []string) error {
 		report, err := client.Kill(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("killed %s: %s", report.Target, strings.Join(report.Processes, ", "))
-		if !report.LeasesMoveAt.IsZero() {
-			text += fmt.Sprintf("\nits leases move in %.1f s", time.Until(report.LeasesMoveAt).Seconds())
-		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
-		return err
-	}
-	return cmd
+		return printFault(cmd.OutOrStdout(), "killed "+report.Target, report)
+	})
 }
 
 func healCommand() *cobra.Command {
-	cmd, which := acting(&cobra.Command{
+	return acting(&cobra.Command{
 		Use: "heal TARGET", Short: "Undo whatever is wrong with a target, and wait until it is ready", Args: cobra.ExactArgs(1),
 		Long: "Undo whatever is wrong with a region or a part: start again what was killed, resume what hangs, end flapping, and\nrestore the WAN links of a region.",
-	})
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := which.client()
-		if err != nil {
-			return err
-		}
+	}, func(cmd *cobra.Command, client *control.Client, args []string) error {
 		if err := client.Heal(cmd.Context(), args[0]); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0]+" is well")
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), args[0]+" is well")
 		return err
+	})
+}
+
+// acting has a command act on a running simulation, by a flag that says which.
+func acting(cmd *cobra.Command, act func(*cobra.Command, *control.Client, []string) error) *cobra.Command {
+	var offset int
+	cmd.Flags().IntVar(&offset, "net", 0, "network offset that the simulation was started with")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		plan, err := (&Which{Net: offset, Stacks: 1}).Plan() // the control address depends on nothing else
+		if err != nil {
+			return errors.Join(errUsage, err)
+		}
+		return act(cmd, control.NewClient(plan.Control), args)
 	}
 	return cmd
-}
-
-// target is the flag that says which running simulation a command acts on.
-type target struct{ net int }
-
-func acting(cmd *cobra.Command) (*cobra.Command, *target) {
-	t := &target{}
-	cmd.Flags().IntVar(&t.net, "net", 0, "network offset that the simulation was started with")
-	return cmd, t
-}
-
-func (t *target) client() (*control.Client, error) {
-	plan, err := (&Which{Net: t.net, Stacks: 1}).Plan() // the control address depends on nothing else
-	if err != nil {
-		return nil, errors.Join(errUsage, err)
-	}
-	return control.NewClient(plan.Control), nil
 }
 
 func printStatus(out io.Writer, s cluster.Status) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/control"
 )
 
 // breakCommands are the ways to break a running simulation, beside kill.
@@ -40,31 +42,23 @@ func breakCommands() []*cobra.Command {
 }
 
 func breakCommand(cmd *cobra.Command, f *cluster.Fault) *cobra.Command {
-	cmd, which := acting(cmd)
 	cmd.Args = cobra.ExactArgs(1)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	return acting(cmd, func(cmd *cobra.Command, client *control.Client, args []string) error {
 		f.Target = args[0]
 		if err := f.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", errUsage, err)
-		}
-		client, err := which.client()
-		if err != nil {
-			return err
 		}
 		report, err := client.Break(cmd.Context(), *f)
 		if err != nil {
 			return err
 		}
-		return printFault(cmd.OutOrStdout(), *f, report)
-	}
-	return cmd
+		return printFault(cmd.OutOrStdout(), string(f.Kind), report)
+	})
 }
 
-func printFault(out io.Writer, f cluster.Fault, r cluster.FaultReport) error {
-	text := fmt.Sprintf("%s: %s", f.Kind, r.Target)
-	if len(r.Processes) > 0 {
-		text = fmt.Sprintf("%s: %s", f.Kind, strings.Join(r.Processes, ", "))
-	}
+// printFault prints what was done, to which processes if to any, and what else came of it.
+func printFault(out io.Writer, what string, r cluster.FaultReport) error {
+	text := what + ": " + cmp.Or(strings.Join(r.Processes, ", "), r.Target)
 	for _, l := range r.Links {
 		text += fmt.Sprintf("\n%s to %s: %s", l.From, l.To, l.Kind)
 		if l.Extra > 0 {

@@ -27,13 +27,13 @@ const (
 
 // Fault says what Break does. Heal of the same target undoes it.
 type Fault struct {
-	Kind   FaultKind
-	Target string        // a region; of hang and flap also a part, such as eu-west-1/stack-1
-	From   regions.Name  // of partition and cut: from this region only; empty: from all
-	OneWay bool          // of partition: only what the target sends is lost
-	Factor float64       // of slow: round trips take so many times the declared; more than 1
-	Every  time.Duration // of flap: from one kill to the next; at least MinFlap
-	For    time.Duration // of flap: it ends by itself; 0: MaxFlap, which is the most
+	Kind   FaultKind     `json:"kind"`
+	Target string        `json:"target"`            // a region; of hang and flap also a part, such as eu-west-1/stack-1
+	From   regions.Name  `json:"from,omitempty"`    // of partition and cut: from this region only; empty: from all
+	OneWay bool          `json:"one_way,omitempty"` // of partition: only what the target sends is lost
+	Factor float64       `json:"factor,omitempty"`  // of slow: round trips take so many times the declared; more than 1
+	Every  time.Duration `json:"every,omitempty"`   // of flap: from one kill to the next; at least MinFlap
+	For    time.Duration `json:"for,omitempty"`     // of flap: it ends by itself; 0: MaxFlap, which is the most
 }
 
 // ErrBadFault says that a fault does not make sense.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,28 +24,32 @@ func NewClient(addr string) *Client { return &Client{base: "http://" + addr} }
 // Status returns the simulation's status.
 func (c *Client) Status(ctx context.Context) (cluster.Status, error) {
 	var s cluster.Status
-	return s, c.call(ctx, http.MethodGet, "/api/status", &s)
+	return s, c.call(ctx, http.MethodGet, "/api/status", nil, &s)
 }
 
 // Kill kills a target.
 func (c *Client) Kill(ctx context.Context, target string) (cluster.FaultReport, error) {
 	var r cluster.FaultReport
-	return r, c.call(ctx, http.MethodPost, "/api/kill?"+url.Values{"target": {target}}.Encode(), &r)
+	return r, c.call(ctx, http.MethodPost, "/api/kill?"+url.Values{"target": {target}}.Encode(), nil, &r)
 }
 
 // Break puts a fault on the simulation.
 func (c *Client) Break(ctx context.Context, f cluster.Fault) (cluster.FaultReport, error) {
 	var r cluster.FaultReport
-	return r, c.call(ctx, http.MethodPost, "/api/break?"+faultQuery(f).Encode(), &r)
+	body, err := json.Marshal(f)
+	if err != nil {
+		return r, fmt.Errorf("control: %w", err)
+	}
+	return r, c.call(ctx, http.MethodPost, "/api/break", body, &r)
 }
 
 // Heal heals a target; it returns when all of it is ready.
 func (c *Client) Heal(ctx context.Context, target string) error {
-	return c.call(ctx, http.MethodPost, "/api/heal?"+url.Values{"target": {target}}.Encode(), nil)
+	return c.call(ctx, http.MethodPost, "/api/heal?"+url.Values{"target": {target}}.Encode(), nil, nil)
 }
 
-func (c *Client) call(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
+func (c *Client) call(ctx context.Context, method, path string, body []byte, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("control: %w", err)
 	}

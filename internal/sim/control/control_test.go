@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -119,6 +120,11 @@ func TestNoSimulation(t *testing.T) {
 	}
 }
 
+// asking gives a request a body.
+func asking(body string) func(*http.Request) {
+	return func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(body)) }
+}
+
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -131,10 +137,13 @@ func TestAnswers(t *testing.T) {
 		{"status", "GET", "/api/status", nil, 200, `"net":7`},
 		{"unknown target", "POST", "/api/kill?target=mars-1", nil, 404, "unknown target"},
 		{"dead target", "POST", "/api/kill?target=dead", nil, 409, "does not run"},
-		{"no such fault", "POST", "/api/break?kind=burn&target=eu-west-1", nil, 400, "no such fault"},
-		{"a slow region that is not slower", "POST", "/api/break?kind=slow&target=eu-west-1&factor=1", nil, 400, "factor"},
-		{"a factor that is no number", "POST", "/api/break?kind=slow&target=eu-west-1&factor=ten", nil, 400, "factor"},
-		{"another site's fault", "POST", "/api/break?kind=hang&target=eu-west-1", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403, ""},
+		{"no such fault", "POST", "/api/break", asking(`{"kind": "burn", "target": "eu-west-1"}`), 400, "no such fault"},
+		{"a slow region that is not slower", "POST", "/api/break", asking(`{"kind": "slow", "target": "eu-west-1", "factor": 1}`), 400, "factor"},
+		{"a factor that is no number", "POST", "/api/break", asking(`{"kind": "slow", "target": "eu-west-1", "factor": "ten"}`), 400, "factor"},
+		{"another site's fault", "POST", "/api/break", func(r *http.Request) {
+			asking(`{"kind": "hang", "target": "eu-west-1"}`)(r)
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+		}, 403, ""},
 		{"failed heal", "POST", "/api/heal?target=broken", nil, 500, "it will not start"},
 		{"a link", "GET", "/api/kill?target=eu-west-1", nil, 405, ""},
 		{"another site's page", "POST", "/api/kill?target=eu-west-1", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403, ""},

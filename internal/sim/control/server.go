@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
@@ -34,7 +35,7 @@ type failure struct {
 //	GET  /            the console
 //	GET  /api/status  cluster.Status
 //	POST /api/kill    ?target=…: cluster.FaultReport
-//	POST /api/break   ?kind=…&target=…, and what else the kind takes (from, one_way, factor, every, for): cluster.FaultReport
+//	POST /api/break   a cluster.Fault: cluster.FaultReport
 //	POST /api/heal    ?target=…: {}
 func Handler(s Simulation, host string) http.Handler {
 	mux := http.NewServeMux()
@@ -52,8 +53,12 @@ func Handler(s Simulation, host string) http.Handler {
 		result(w, report, err)
 	})
 	mux.HandleFunc("POST /api/break", func(w http.ResponseWriter, r *http.Request) {
-		f, err := parseFault(r)
-		if err != nil {
+		var f cluster.Fault
+		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
+			result(w, nil, fmt.Errorf("%w: %w", cluster.ErrBadFault, err))
+			return
+		}
+		if err := f.Validate(); err != nil {
 			result(w, nil, err)
 			return
 		}
