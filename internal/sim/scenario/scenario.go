@@ -16,6 +16,7 @@ package scenario
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -108,6 +109,11 @@ type Verdict struct {
 	Figures    any      // a struct, for the report's JSON
 	Invariants []string // of the scenario's own that were judged, broken or not
 	Page       report.Page
+}
+
+// Fail adds a violation that no id belongs to.
+func (v *Verdict) Fail(invariant, format string, args ...any) {
+	v.Violations = append(v.Violations, check.Violation{Invariant: invariant, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
 }
 
 // World is what a scenario works on. Tests make one without a single process.

@@ -65,10 +65,12 @@ func build(e evidence) scenario.Verdict {
 	for _, c := range e.cuts {
 		f.Losses = append(f.Losses, e.loss(c, u.orders))
 	}
-	return scenario.Verdict{
-		Violations: slices.Concat(check.Run(ops, check.Facts{Orders: e.Facts.Orders, Payments: payments}), contradictions, e.Audited, e.guards(f)),
+	v := scenario.Verdict{
+		Violations: slices.Concat(check.Run(ops, check.Facts{Orders: e.Facts.Orders, Payments: payments}), contradictions, e.Audited),
 		Invariants: []string{PaymentKnown, OrphanIsUndone, NotVacuous}, Figures: f, Page: f.page(),
 	}
+	e.guards(f, &v)
+	return v
 }
 
 func (e evidence) loss(c cut, lost []LostOrder) Loss {
@@ -107,11 +109,7 @@ func (e evidence) loss(c cut, lost []LostOrder) Loss {
 }
 
 // guards are what must have happened for the drill to prove anything.
-func (e evidence) guards(f Figures) []check.Violation {
-	var out []check.Violation
-	bad := func(format string, args ...any) {
-		out = append(out, check.Violation{Invariant: NotVacuous, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
-	}
+func (e evidence) guards(f Figures, v *scenario.Verdict) {
 	after := 0
 	for _, op := range e.Ops {
 		if op.Kind == history.PlaceOrder && op.Outcome == history.OK && op.Invoked.After(e.cuts[len(e.cuts)-1].open) {
@@ -121,24 +119,23 @@ func (e evidence) guards(f Figures) []check.Violation {
 	for i, l := range f.Losses {
 		switch {
 		case e.cuts[i].point.IsZero():
-			bad("%s: nothing of the time after the backup was in the archive", l.Kind)
+			v.Fail(NotVacuous, "%s: nothing of the time after the backup was in the archive", l.Kind)
 		case l.AfterBackup < fewest:
-			bad("%s: %d orders had to come from the log; it takes %d", l.Kind, l.AfterBackup, fewest)
+			v.Fail(NotVacuous, "%s: %d orders had to come from the log; it takes %d", l.Kind, l.AfterBackup, fewest)
 		}
 		if l.FailedMeanwhile == 0 {
-			bad("%s: no request failed while there was no database", l.Kind)
+			v.Fail(NotVacuous, "%s: no request failed while there was no database", l.Kind)
 		}
 		if l.Timelines[1] <= l.Timelines[0] {
-			bad("%s: the log's timeline is %d, as before: nothing was restored", l.Kind, l.Timelines[1])
+			v.Fail(NotVacuous, "%s: the log's timeline is %d, as before: nothing was restored", l.Kind, l.Timelines[1])
 		}
 	}
 	if after < fewest {
-		bad("%d orders were acknowledged after the last restore; it takes %d", after, fewest)
+		v.Fail(NotVacuous, "%d orders were acknowledged after the last restore; it takes %d", after, fewest)
 	}
 	if e.Result.Dropped > 0 {
-		bad("the load dropped %d arrivals: this machine was too busy", e.Result.Dropped)
+		v.Fail(NotVacuous, "the load dropped %d arrivals: this machine was too busy", e.Result.Dropped)
 	}
-	return out
 }
 
 func between(t, from, to time.Time) bool { return !t.Before(from) && t.Before(to) }

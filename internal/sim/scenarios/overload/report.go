@@ -9,7 +9,6 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
@@ -79,17 +78,14 @@ func (d *drill) judge(context.Context, *scenario.Run, scenario.Evidence) (scenar
 			report.AtMost("recovered", "from the end of the overload until all requests of two seconds are served", recoveryObjective, f.Recovered),
 		},
 	}
-	bad := func(invariant, format string, args ...any) {
-		v.Violations = append(v.Violations, check.Violation{Invariant: invariant, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
-	}
 	if f.Asked < 0.9*d.times*f.Capacity {
-		bad(AskedEnough, "asked for %.0f requests/s, not %.0f: this machine was too busy", f.Asked, d.times*f.Capacity)
+		v.Fail(AskedEnough, "asked for %.0f requests/s, not %.0f: this machine was too busy", f.Asked, d.times*f.Capacity)
 	}
 	if f.Kinds["browse"].Refused == 0 {
-		bad(RefusedSome, "nothing was refused: it was no overload")
+		v.Fail(RefusedSome, "nothing was refused: it was no overload")
 	}
 	if tried < fewestOrders {
-		bad(TriedEnough, "%d orders were tried; it takes %d for their success to mean anything", tried, fewestOrders)
+		v.Fail(TriedEnough, "%d orders were tried; it takes %d for their success to mean anything", tried, fewestOrders)
 	}
 	return v, nil
 }

@@ -1,14 +1,12 @@
 package rollingupgrade
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
@@ -41,6 +39,8 @@ type Pass struct {
 	Failed   int                       `json:"failed"`
 	Releases map[string]ReleaseRequest `json:"releases"` // that answered meanwhile
 	Steps    []Step                    `json:"steps"`
+
+	from, to time.Time
 }
 
 // ReleaseRequest counts what the processes of one release answered.
@@ -55,7 +55,7 @@ type Step struct {
 	From    string  `json:"from"`
 	To      string  `json:"to"`
 	At      float64 `json:"at_ms"`
-	Took    float64 `json:"took_ms"` // until the new one served
+	Took    float64 `json:"took_ms"` // until the new one served; an edge: until it is announced again
 	Orderly bool    `json:"orderly"` // the former one drained and left by itself
 }
 
@@ -81,7 +81,8 @@ type evidence struct {
 func build(e evidence) scenario.Verdict {
 	f := Figures{Schemas: e.schemas, Passes: []Pass{}, Failed: []Failure{}, Placed: len(e.Facts.Orders)}
 	for _, p := range e.passes {
-		f.Passes = append(f.Passes, e.figures(p))
+		e.count(&p)
+		f.Passes = append(f.Passes, p)
 	}
 	for _, op := range e.Ops {
 		if op.Kind == history.PlaceOrder && op.Outcome == history.OK && !op.Replay {
@@ -106,11 +107,10 @@ func build(e evidence) scenario.Verdict {
 	}
 	if len(f.Failed) > 0 {
 		first := f.Failed[0]
-		v.Violations = append(v.Violations, check.Violation{Invariant: NoFailedRequest, IDs: []string{}, Detail: fmt.Sprintf(
-			"%d of %d requests failed; the first at %.1f s: %s from %s: %s %s %s",
-			len(f.Failed), f.Requests, first.At/1000, first.Kind, first.City, first.Code, first.Reason, first.Detail)})
+		v.Fail(NoFailedRequest, "%d of %d requests failed; the first at %.1f s: %s from %s: %s %s %s",
+			len(f.Failed), f.Requests, first.At/1000, first.Kind, first.City, first.Code, first.Reason, first.Detail)
 	}
-	v.Violations = append(v.Violations, e.guards(f)...)
+	e.guards(f, &v)
 	return v
 }
 
@@ -128,60 +128,48 @@ func reconnects(op history.Op) bool { return op.Kind == history.Watch && op.Reas
 
 func (e evidence) at(t time.Time) float64 { return millis(t.Sub(e.Result.Began)) }
 
-func (e evidence) figures(p pass) Pass {
-	out := Pass{Name: p.name, At: e.at(p.from), Took: millis(p.to.Sub(p.from)), Releases: map[string]ReleaseRequest{}, Steps: []Step{}}
-	for release, c := range p.served {
-		out.Releases[release] = ReleaseRequest{c.stacks, c.edges}
-	}
-	for _, s := range p.steps {
-		out.Steps = append(out.Steps, Step{s.name, s.from, s.to, e.at(s.began), millis(s.ready.Sub(s.began)), s.orderly})
-	}
+// count adds the requests of the load that were under way during a pass to it.
+func (e evidence) count(p *Pass) {
 	for _, op := range e.Ops {
 		if !e.counts(op) || op.Returned.Before(p.from) || op.Invoked.After(p.to) {
 			continue
 		}
-		out.Requests++
+		p.Requests++
 		if failed(op) && !reconnects(op) {
-			out.Failed++
+			p.Failed++
 		}
 	}
-	return out
 }
 
 // guards are what must have happened for the drill to prove anything.
-func (e evidence) guards(f Figures) []check.Violation {
-	var out []check.Violation
-	bad := func(format string, args ...any) {
-		out = append(out, check.Violation{Invariant: NotVacuous, Detail: fmt.Sprintf(format, args...), IDs: []string{}})
-	}
+func (e evidence) guards(f Figures, v *scenario.Verdict) {
 	for _, p := range f.Passes {
 		if len(p.Releases) != 2 {
-			bad("%s: %d releases served, not two", p.Name, len(p.Releases))
+			v.Fail(NotVacuous, "%s: %d releases served, not two", p.Name, len(p.Releases))
 		}
 		for release, n := range p.Releases {
 			if n.Stacks == 0 || n.Edges == 0 {
-				bad("%s: the stacks of %s answered %d requests and its edges %d", p.Name, release, n.Stacks, n.Edges)
+				v.Fail(NotVacuous, "%s: the stacks of %s answered %d requests and its edges %d", p.Name, release, n.Stacks, n.Edges)
 			}
 		}
 		for _, s := range p.Steps {
 			if s.From == s.To {
-				bad("%s: %s runs %s, as before", p.Name, s.Process, s.To)
+				v.Fail(NotVacuous, "%s: %s runs %s, as before", p.Name, s.Process, s.To)
 			}
 			if isEdge(s.Process) && s.Orderly && !e.withdrawn(s) {
-				bad("%s: callers were never led away from %s", p.Name, s.Process)
+				v.Fail(NotVacuous, "%s: callers were never led away from %s", p.Name, s.Process)
 			}
 		}
 		if p.Requests < 3*len(p.Steps) {
-			bad("%s: %d requests are too few to notice %d replacements", p.Name, p.Requests, len(p.Steps))
+			v.Fail(NotVacuous, "%s: %d requests are too few to notice %d replacements", p.Name, p.Requests, len(p.Steps))
 		}
 	}
 	if f.Orders == 0 {
-		bad("no order was acknowledged")
+		v.Fail(NotVacuous, "no order was acknowledged")
 	}
 	if e.Result.Dropped > 0 {
-		bad("the load dropped %d arrivals: this machine was too busy", e.Result.Dropped)
+		v.Fail(NotVacuous, "the load dropped %d arrivals: this machine was too busy", e.Result.Dropped)
 	}
-	return out
 }
 
 // withdrawn reports whether a replaced edge was withdrawn meanwhile.
@@ -202,7 +190,7 @@ func (f Figures) page() report.Page {
 	}
 	steps := report.Table{Title: "Steps", Head: []string{"pass", "process", "from", "to", "took"}}
 	for _, p := range f.Passes {
-		for _, release := range slices.SortedFunc(maps.Keys(p.Releases), cmp.Compare[string]) {
+		for _, release := range slices.Sorted(maps.Keys(p.Releases)) {
 			n := p.Releases[release]
 			passes.Rows = append(passes.Rows, []string{
 				p.Name, fmt.Sprintf("%.0f s", p.Took/1000), strconv.Itoa(p.Requests), strconv.Itoa(p.Failed), release, strconv.Itoa(n.Stacks), strconv.Itoa(n.Edges),

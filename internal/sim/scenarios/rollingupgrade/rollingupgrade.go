@@ -41,7 +41,7 @@ type drill struct {
 	rollback int           // regions that go back afterwards; negative: all
 
 	schemas [2]int64 // before and after the migrations
-	passes  []pass
+	passes  []Pass
 	since   map[string]served // what each process had answered when the pass began, or when it started
 
 	// How the drill learns about programs, processes and the database.

@@ -11,27 +11,6 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// step is one process that was replaced.
-type step struct {
-	name     string
-	from, to string // releases
-	began    time.Time
-	ready    time.Time // the new process serves; an edge is announced again
-	orderly  bool      // the former one left by itself
-}
-
-// pass is one way through the regions.
-type pass struct {
-	name   string
-	from   time.Time
-	to     time.Time
-	steps  []step
-	served map[string]counts // by release
-}
-
-// counts are requests by who answered them.
-type counts struct{ stacks, edges int }
-
 func (d *drill) migrate(ctx context.Context, r *scenario.Run) error {
 	var err error
 	if d.schemas[0], err = d.schema(ctx, r); err != nil {
@@ -58,9 +37,12 @@ func (d *drill) goingBack(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(chosen, regionOf(name)) })
 }
 
+// since is a moment as the report has it.
+func since(r *scenario.Run, t time.Time) float64 { return millis(t.Sub(r.Began)) }
+
 // pass replaces processes one after the other, and counts what each release answered meanwhile and in the calm after.
 func (d *drill) pass(ctx context.Context, r *scenario.Run, title string, names []string, program string) error {
-	p := pass{name: title, from: time.Now(), served: map[string]counts{}}
+	p := Pass{Name: title, At: since(r, time.Now()), Releases: map[string]ReleaseRequest{}, Steps: []Step{}, from: time.Now()}
 	everybody := r.Cluster.Replaceable()
 	for _, name := range everybody {
 		s, err := d.served(ctx, r, name)
@@ -74,7 +56,7 @@ func (d *drill) pass(ctx context.Context, r *scenario.Run, title string, names [
 		if err != nil {
 			return fmt.Errorf("%s of %s: %w", title, name, err)
 		}
-		p.steps = append(p.steps, s)
+		p.Steps = append(p.Steps, s)
 	}
 	if err := clock.Sleep(ctx, d.calm); err != nil {
 		return err
@@ -85,30 +67,32 @@ func (d *drill) pass(ctx context.Context, r *scenario.Run, title string, names [
 		}
 	}
 	p.to = time.Now()
+	p.Took = millis(p.to.Sub(p.from))
 	d.passes = append(d.passes, p)
 	return nil
 }
 
 // count adds what a process answered since the pass began or it started to its release's.
-func (d *drill) count(ctx context.Context, r *scenario.Run, p *pass, name string) error {
+func (d *drill) count(ctx context.Context, r *scenario.Run, p *Pass, name string) error {
 	s, err := d.served(ctx, r, name)
 	if err != nil {
 		return err
 	}
-	c := p.served[s.release]
+	c := p.Releases[s.release]
 	if n := s.requests - d.since[name].requests; isEdge(name) {
-		c.edges += n
+		c.Edges += n
 	} else {
-		c.stacks += n
+		c.Stacks += n
 	}
-	p.served[s.release] = c
+	p.Releases[s.release] = c
 	d.since[name] = s
 	return nil
 }
 
-func (d *drill) replace(ctx context.Context, r *scenario.Run, p *pass, name, program string) (step, error) {
+func (d *drill) replace(ctx context.Context, r *scenario.Run, p *Pass, name, program string) (Step, error) {
 	abruptly := r.Plant == NoDrain
-	s := step{name: name, from: d.since[name].release, began: time.Now(), orderly: !abruptly}
+	began := time.Now()
+	s := Step{Process: name, From: d.since[name].release, At: since(r, began), Orderly: !abruptly}
 	if err := d.count(ctx, r, p, name); err != nil {
 		return s, err
 	}
@@ -124,10 +108,10 @@ func (d *drill) replace(ctx context.Context, r *scenario.Run, p *pass, name, pro
 	if err != nil {
 		return s, err
 	}
-	s.ready = time.Now()
-	s.to = now.release
+	s.Took = millis(time.Since(began))
+	s.To = now.release
 	d.since[name] = served{release: now.release}
-	r.Say("%-9s %-26s %s → %s in %.1f s", p.name, name, short(s.from), short(s.to), s.ready.Sub(s.began).Seconds())
+	r.Say("%-9s %-26s %s → %s in %.1f s", p.Name, name, short(s.From), short(s.To), s.Took/1000)
 	return s, nil
 }
 
