@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario/scenariotest"
@@ -110,10 +111,14 @@ func TestRecovery(t *testing.T) {
 	t.Parallel()
 	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
 	// every 500 ms a request that takes 100 ms; x fails
-	timeline := func(outcomes string) []sample {
-		var out []sample
+	timeline := func(outcomes string) []history.Op {
+		var out []history.Op
 		for i, c := range outcomes {
-			out = append(out, sample{start: at(500 * i), end: at(500*i + 100), ok: c != 'x'})
+			op := history.Op{Invoked: at(500 * i), Returned: at(500*i + 100), Outcome: history.OK}
+			if c == 'x' {
+				op.Outcome = history.Info
+			}
+			out = append(out, op)
 		}
 		return out
 	}

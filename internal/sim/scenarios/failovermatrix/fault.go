@@ -18,10 +18,10 @@ type fault struct {
 	what string        // for people
 	hold time.Duration // until it is healed
 
-	entry   bool // the region's edge is lost to callers
-	leases  bool // the database loses the region, so that its leases stall and move
-	inflict func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error)
-	heal    func(ctx context.Context, d *drill, r *scenario.Run) error
+	entry  bool          // the region's edge is lost to callers
+	door   bool          // and has to be lost on purpose, because it runs on
+	part   string        // of the region, such as /consul; "": all of it
+	broken cluster.Fault // its Kind is zero where the target is killed
 }
 
 // How long faults last: leases stall for up to seven seconds, and what follows must be seen to last.
@@ -38,42 +38,27 @@ const (
 // faults are all of them, in the order in which they are measured.
 func faults() []fault {
 	return []fault{
+		{name: faultCrash, what: "SIGKILL to every process of the region", hold: longHold, entry: true},
 		{
-			name: faultCrash, what: "SIGKILL to every process of the region", hold: longHold, entry: true, leases: true,
-			inflict: func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
-				return r.Cluster.Kill(ctx, d.region)
-			},
-			heal: healRegion,
+			name: "hang", what: "SIGSTOP to every process of the region", hold: longHold, entry: true,
+			broken: cluster.Fault{Kind: cluster.FaultHang},
 		},
 		{
-			name: "hang", what: "SIGSTOP to every process of the region", hold: longHold, entry: true, leases: true,
-			inflict: breaking(cluster.Fault{Kind: cluster.FaultHang}), heal: healRegion,
-		},
-		{
-			name: "blackhole", what: "all that is sent to and from the region vanishes", hold: longHold, entry: true, leases: true,
-			inflict: blackhole, heal: reopen,
+			name: "blackhole", what: "all that is sent to and from the region vanishes", hold: longHold, entry: true, door: true,
+			broken: cluster.Fault{Kind: cluster.FaultPartition},
 		},
 		{
 			name: "slow", what: "round trips to and from the region take ten times as long", hold: shortHold,
-			inflict: breaking(cluster.Fault{Kind: cluster.FaultSlow, Factor: slowness}), heal: healRegion,
+			broken: cluster.Fault{Kind: cluster.FaultSlow, Factor: slowness},
 		},
 		{
-			name: "one-way partition", what: "what the region sends to the others vanishes; callers reach its edge", hold: longHold, leases: true,
-			inflict: breaking(cluster.Fault{Kind: cluster.FaultPartition, OneWay: true}), heal: healRegion,
+			name: "one-way partition", what: "what the region sends to the others vanishes; callers reach its edge", hold: longHold,
+			broken: cluster.Fault{Kind: cluster.FaultPartition, OneWay: true},
 		},
+		{name: "consul lost", what: "SIGKILL to the region's Consul", hold: shortHold, part: "/consul"},
 		{
-			name: "consul lost", what: "SIGKILL to the region's Consul", hold: shortHold,
-			inflict: func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
-				return r.Cluster.Kill(ctx, d.region+"/consul")
-			},
-			heal: healRegion,
-		},
-		{
-			name: "flapping instance", what: "one of the region's stacks is killed and started every two seconds", hold: shortHold,
-			inflict: func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
-				return r.Cluster.Break(ctx, cluster.Fault{Kind: cluster.FaultFlap, Target: d.region + "/stack-1", Every: flapEvery})
-			},
-			heal: healRegion,
+			name: "flapping instance", what: "one of the region's stacks is killed and started every two seconds", hold: shortHold, part: "/stack-1",
+			broken: cluster.Fault{Kind: cluster.FaultFlap, Every: flapEvery},
 		},
 	}
 }
@@ -104,25 +89,25 @@ func faultNames() []string {
 	return names
 }
 
-func breaking(f cluster.Fault) func(context.Context, *drill, *scenario.Run) (cluster.FaultReport, error) {
-	return func(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
-		f.Target = d.region
-		return r.Cluster.Break(ctx, f)
+// inflict breaks what the fault says, after its edge's way to callers if that is to be lost, too.
+func (f fault) inflict(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
+	if f.door {
+		if err := d.door.Lose(); err != nil {
+			return cluster.FaultReport{}, err
+		}
 	}
-}
-
-func healRegion(ctx context.Context, d *drill, r *scenario.Run) error {
-	return r.Cluster.Heal(ctx, d.region)
-}
-
-// blackhole loses the WAN around the region, and its edge to callers.
-func blackhole(ctx context.Context, d *drill, r *scenario.Run) (cluster.FaultReport, error) {
-	if err := d.door.Lose(); err != nil {
-		return cluster.FaultReport{}, err
+	f.broken.Target = d.region + f.part
+	if f.broken.Kind == "" {
+		return r.Cluster.Kill(ctx, f.broken.Target)
 	}
-	return r.Cluster.Break(ctx, cluster.Fault{Kind: cluster.FaultPartition, Target: d.region})
+	return r.Cluster.Break(ctx, f.broken)
 }
 
-func reopen(ctx context.Context, d *drill, r *scenario.Run) error {
-	return errors.Join(r.Cluster.Heal(ctx, d.region), d.door.Restore())
+// heal heals the whole region, whatever part of it was broken.
+func (f fault) heal(ctx context.Context, d *drill, r *scenario.Run) error {
+	err := r.Cluster.Heal(ctx, d.region)
+	if f.door {
+		err = errors.Join(err, d.door.Restore())
+	}
+	return err
 }

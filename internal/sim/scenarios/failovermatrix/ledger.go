@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
@@ -102,37 +104,24 @@ func (l *ledger) users() []string {
 
 // readEffects judges a ledger by the database.
 func readEffects(ctx context.Context, r *scenario.Run, l *ledger) (effects, error) {
-	k := kept{orders: map[string][]string{}, carts: map[string]int64{}, names: map[string]int{}}
-	rows := func(sql string, arg any, take func(name, id string, n int64)) error {
-		found, err := r.DB.Query(ctx, sql, arg)
-		if err != nil {
-			return fmt.Errorf("failover-matrix: count effects: %w", err)
-		}
-		defer found.Close()
-		for found.Next() {
-			var name, id string
-			var n int64
-			if err := found.Scan(&name, &id, &n); err != nil {
-				return fmt.Errorf("failover-matrix: count effects: %w", err)
-			}
-			take(name, id, n)
-		}
-		return found.Err()
-	}
 	// Callers go on meanwhile: an order is acknowledged after it is kept, a change kept after it was asked for.
 	acknowledged := l.acknowledged()
-	if err := rows(`SELECT user_id, '', version FROM carts WHERE user_id = ANY($1)`, l.users(),
-		func(user, _ string, n int64) { k.carts[user] = n }); err != nil {
-		return effects{}, err
-	}
-	if err := rows(`SELECT idempotency_key, id, 1::bigint FROM orders WHERE starts_with(idempotency_key, $1)`, l.run,
-		func(key, id string, _ int64) { k.orders[key] = append(k.orders[key], id) }); err != nil {
-		return effects{}, err
-	}
-	err := rows(`SELECT display_name, '', count(*) FROM users WHERE starts_with(display_name, $1) GROUP BY 1`, l.run,
-		func(name, _ string, n int64) { k.names[name] = int(n) })
-	if err != nil {
-		return effects{}, err
+	k := kept{orders: map[string][]string{}, carts: map[string]int64{}, names: map[string]int{}}
+	var name, id string
+	var n int64
+	for _, count := range []struct {
+		sql  string
+		of   any
+		take func()
+	}{
+		{`SELECT user_id, '', version FROM carts WHERE user_id = ANY($1)`, l.users(), func() { k.carts[name] = n }},
+		{`SELECT idempotency_key, id, 1::bigint FROM orders WHERE starts_with(idempotency_key, $1)`, l.run, func() { k.orders[name] = append(k.orders[name], id) }},
+		{`SELECT display_name, '', count(*) FROM users WHERE starts_with(display_name, $1) GROUP BY 1`, l.run, func() { k.names[name] = int(n) }},
+	} {
+		rows, _ := r.DB.Query(ctx, count.sql, count.of) // the rows have its error, too
+		if _, err := pgx.ForEachRow(rows, []any{&name, &id, &n}, func() error { count.take(); return nil }); err != nil {
+			return effects{}, fmt.Errorf("failover-matrix: count effects: %w", err)
+		}
 	}
 	return l.judge(k, acknowledged), nil
 }

@@ -6,43 +6,32 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/history"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
-// sample is one request of a probe.
-type sample struct {
-	probe      int // its number
-	start, end time.Time
-	ok         bool
-	entry      regions.Name // the edge's region
-	served     regions.Name
-	why        string // it failed
-}
-
-// log keeps what probes saw. It is safe for concurrent use.
+// log keeps what probes saw, as one Op for each time that a probe asked: its Client is the probe's number. It is safe for
+// concurrent use.
 type log struct {
 	mu       sync.Mutex
-	samples  []sample
+	ops      []history.Op
 	underWay map[*time.Time]struct{} // starts of requests that have no answer yet
 }
 
 func newLog() *log { return &log{underWay: map[*time.Time]struct{}{}} }
 
-// begin notes that a request sets off; the returned function takes its sample.
-func (l *log) begin(probe int) func(ok bool, op history.Op) {
+// begin notes that a probe asks; the returned function takes what it was told.
+func (l *log) begin(probe int) func(history.Op) {
 	start := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.underWay[&start] = struct{}{}
-	return func(ok bool, op history.Op) {
-		why := ""
-		if err := op.Err(); err != nil {
-			why = err.Error()
-		}
+	return func(op history.Op) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.underWay, &start)
-		l.samples = append(l.samples, sample{probe, start, time.Now(), ok, op.Entry, op.Served, why})
+		op.Client = probe
+		op.Invoked = start // of the first request, where the probe takes more than one
+		op.Returned = time.Now()
+		l.ops = append(l.ops, op)
 	}
 }
 
@@ -58,28 +47,28 @@ func (l *log) waiting(before time.Time) bool {
 	return false
 }
 
-// since returns the samples that were answered after a time, by their start.
-func (l *log) since(t time.Time) []sample {
+// since returns what was answered after a time, by its start.
+func (l *log) since(t time.Time) []history.Op {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []sample
-	for _, s := range l.samples {
-		if s.end.After(t) {
+	var out []history.Op
+	for _, s := range l.ops {
+		if s.Returned.After(t) {
 			out = append(out, s)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b sample) int { return a.start.Compare(b.start) })
+	slices.SortStableFunc(out, func(a, b history.Op) int { return a.Invoked.Compare(b.Invoked) })
 	return out
 }
 
 // last returns the latest answers of a probe, newest last, at most n.
-func (l *log) last(probe, n int) []sample {
+func (l *log) last(probe, n int) []history.Op {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []sample
-	for i := len(l.samples) - 1; i >= 0 && len(out) < n; i-- {
-		if l.samples[i].probe == probe {
-			out = append(out, l.samples[i])
+	var out []history.Op
+	for i := len(l.ops) - 1; i >= 0 && len(out) < n; i-- {
+		if l.ops[i].Client == probe {
+			out = append(out, l.ops[i])
 		}
 	}
 	slices.Reverse(out)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -17,7 +18,7 @@ type observation struct {
 	fault           fault
 	hurt            cluster.FaultReport
 	healing, healed time.Time
-	samples         []sample // by their start
+	samples         []history.Op // by their start
 	changes         []internet.Change
 }
 
@@ -53,13 +54,13 @@ func (o observation) late(p *probes) time.Duration {
 	for _, pr := range p.all {
 		var last time.Time
 		for _, s := range o.samples {
-			if s.probe != pr.number || pr.closed {
+			if s.Client != pr.number || pr.closed {
 				continue
 			}
 			if !last.IsZero() {
-				worst = max(worst, s.start.Sub(last)-pr.every)
+				worst = max(worst, s.Invoked.Sub(last)-pr.every)
 			}
-			last = s.start
+			last = s.Invoked
 		}
 	}
 	return worst
@@ -101,7 +102,7 @@ func (o observation) figure(p *probes, g group, from time.Time) Figure {
 		if pr.group != g {
 			continue
 		}
-		mine := slices.DeleteFunc(slices.Clone(o.samples), func(s sample) bool { return s.probe != pr.number })
+		mine := slices.DeleteFunc(slices.Clone(o.samples), func(s history.Op) bool { return s.Client != pr.number })
 		took, ok := recovery(mine, from, o.healing)
 		part := Part{Probe: pr.name}
 		if ok {
@@ -110,11 +111,11 @@ func (o observation) figure(p *probes, g group, from time.Time) Figure {
 		}
 		for _, s := range mine {
 			switch {
-			case s.start.After(o.healing):
+			case s.Invoked.After(o.healing):
 				part.Healing.take(s, pr.repeatable)
-			case s.start.Before(from) && s.end.After(o.hurt.At) && from.After(o.hurt.At):
+			case s.Invoked.Before(from) && s.Returned.After(o.hurt.At) && from.After(o.hurt.At):
 				part.Until.take(s, pr.repeatable)
-			case s.end.After(from):
+			case s.Returned.After(from):
 				part.During.take(s, pr.repeatable)
 			}
 		}
@@ -131,11 +132,14 @@ func (o observation) figure(p *probes, g group, from time.Time) Figure {
 }
 
 // reasons lists why requests failed, each once.
-func reasons(samples []sample, from, to time.Time) []string {
+func reasons(samples []history.Op, from, to time.Time) []string {
 	var out []string
 	for _, s := range samples {
-		if !s.ok && s.end.After(from) && s.start.Before(to) && !slices.Contains(out, s.why) && len(out) < 3 {
-			out = append(out, s.why)
+		if served(s) || !s.Returned.After(from) || !s.Invoked.Before(to) || len(out) == 3 {
+			continue
+		}
+		if why := s.Err().Error(); !slices.Contains(out, why) {
+			out = append(out, why)
 		}
 	}
 	return out
@@ -143,27 +147,27 @@ func reasons(samples []sample, from, to time.Time) []string {
 
 // recovery returns how long after a moment the first new request was answered well of which all that follow
 // for a while succeed, too; false if there is none before the end. Samples are of one probe, by their start.
-func recovery(samples []sample, from, end time.Time) (time.Duration, bool) {
-	var first *sample
+func recovery(samples []history.Op, from, end time.Time) (time.Duration, bool) {
+	var first *history.Op
 	for i := range samples {
 		s := &samples[i]
-		if s.start.Before(from) || s.start.After(end) {
+		if s.Invoked.Before(from) || s.Invoked.After(end) {
 			continue
 		}
 		switch {
-		case !s.ok:
+		case !served(*s):
 			first = nil
 		case first == nil:
 			first = s
-		case s.start.Sub(first.start) >= sustained:
-			return first.end.Sub(from), true
+		case s.Invoked.Sub(first.Invoked) >= sustained:
+			return first.Returned.Sub(from), true
 		}
 	}
 	// A probe that waits for its answers may have been kept waiting until the end.
-	if first == nil || end.Sub(first.start) < sustained {
+	if first == nil || end.Sub(first.Invoked) < sustained {
 		return 0, false
 	}
-	return first.end.Sub(from), true
+	return first.Returned.Sub(from), true
 }
 
 func millis(d time.Duration) float64 {

@@ -87,8 +87,7 @@ func (p *probes) repeat(ctx context.Context, pr probe, running *sync.WaitGroup) 
 	asking := context.WithoutCancel(ctx)
 	ask := func() {
 		done := p.log.begin(pr.number)
-		op := pr.once(asking)
-		done(served(op), op)
+		done(pr.once(asking))
 	}
 	clock := time.NewTimer(pr.every * time.Duration(pr.number) / time.Duration(len(p.all))) // not all at once
 	defer clock.Stop()
@@ -133,7 +132,7 @@ func (p *probes) awaitSteady(ctx context.Context) (steady bool, err error) {
 func (p *probes) answeredThere(number int, entry regions.Name) int {
 	n := 0
 	for _, s := range p.log.last(number, steadyReads) {
-		if s.ok && s.served == p.lost && s.entry == entry {
+		if served(s) && s.Served == p.lost && s.Entry == entry {
 			n++
 		}
 	}

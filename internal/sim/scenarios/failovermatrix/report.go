@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/sim/check"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/regions"
@@ -79,9 +79,9 @@ type Tally struct {
 	Repeatable int `json:"failed_repeatable"` // reads, and writes with a key
 }
 
-func (t *Tally) take(s sample, repeatable bool) {
+func (t *Tally) take(s history.Op, repeatable bool) {
 	t.Asked++
-	if !s.ok {
+	if !served(s) {
 		t.Failed++
 		if repeatable {
 			t.Repeatable++
@@ -121,20 +121,17 @@ func (r *Row) objectives() []report.Objective {
 // verdict judges the rows and what the last count found.
 func (f Figures) verdict(last effects) scenario.Verdict {
 	v := scenario.Verdict{Figures: f, Page: f.page(), Invariants: []string{FaultBit, NotTwice, NotLost}}
-	bad := func(invariant, detail string) {
-		v.Violations = append(v.Violations, check.Violation{Invariant: invariant, Detail: detail, IDs: []string{}})
-	}
 	for _, row := range f.Rows {
 		v.Objectives = append(v.Objectives, row.objectives()...)
 		if !row.Bit {
-			bad(FaultBit, row.Fault+": the fault reached nothing, so that its figures prove nothing")
+			v.Fail(FaultBit, "%s: the fault reached nothing, so that its figures prove nothing", row.Fault)
 		}
 	}
 	for _, what := range last.repeats {
-		bad(NotTwice, what)
+		v.Fail(NotTwice, "%s", what)
 	}
 	for _, what := range last.missing {
-		bad(NotLost, what)
+		v.Fail(NotLost, "%s", what)
 	}
 	return v
 }
