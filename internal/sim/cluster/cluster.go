@@ -168,12 +168,19 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.state.release()
 }
 
+// startAll brings some parts up at the same time, whether they run already or not, and waits until they are ready.
 func (c *Cluster) startAll(ctx context.Context, which func(*part) bool) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range c.parts {
-		if which(p) {
-			group.Go(func() error { return c.start(ctx, p) })
+		if !which(p) {
+			continue
 		}
+		group.Go(func() error {
+			if process, ok := c.supervisor.Lookup(p.name); ok && process.Running() {
+				return c.await(ctx, p, process)
+			}
+			return c.start(ctx, p)
+		})
 	}
 	return group.Wait()
 }
@@ -225,17 +232,6 @@ func (c *Cluster) kill(p *part, process *proc.Process) {
 	together.Go(process.Kill)
 	together.Go(func() { c.dead(p, true) })
 	together.Wait()
-}
-
-// awaitAll waits until running parts are ready.
-func (c *Cluster) awaitAll(ctx context.Context, which func(*part) bool) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, p := range c.parts {
-		if process, ok := c.supervisor.Lookup(p.name); ok && which(p) {
-			group.Go(func() error { return c.await(ctx, p, process) })
-		}
-	}
-	return group.Wait()
 }
 
 func (c *Cluster) await(ctx context.Context, p *part, process *proc.Process) error {

@@ -124,19 +124,16 @@ func (c *Cluster) Heal(ctx context.Context, target string) error {
 	if !whole && parts[0].region != "" && !c.alive(parts[0].region) {
 		return fmt.Errorf("%w %s", ErrRegionLost, parts[0].region)
 	}
-	restless := c.endFlaps(parts)
+	unready := c.endFlaps(parts) // a part that flapped was just started
 	if whole {
 		if err := c.network.Rejoin(regions.Name(target)); err != nil {
 			return err
 		}
 	}
-	if err := c.resume(parts, restless); err != nil {
+	if err := c.resume(parts, unready); err != nil {
 		return err
 	}
-	resumed := func(p *part) bool { return restless[p] }
-	stopped := c.stopped(parts)
-	base := func(p *part) bool { return p.kind.base() }
-	if err := errors.Join(c.startAll(ctx, both(stopped, base)), c.awaitAll(ctx, both(resumed, base))); err != nil {
+	if err := c.startAll(ctx, func(p *part) bool { return unready[p] && p.kind.base() }); err != nil {
 		return err
 	}
 	if whole {
@@ -144,39 +141,26 @@ func (c *Cluster) Heal(ctx context.Context, target string) error {
 			return err
 		}
 	}
-	front := func(p *part) bool { return !p.kind.base() }
-	if err := errors.Join(c.startAll(ctx, both(stopped, front)), c.awaitAll(ctx, both(resumed, front))); err != nil {
+	if err := c.startAll(ctx, func(p *part) bool { return unready[p] && !p.kind.base() }); err != nil {
 		return err
 	}
 	c.say("healed %s", target)
 	return nil
 }
 
-func both(a, b func(*part) bool) func(*part) bool { return func(p *part) bool { return a(p) && b(p) } }
-
-// stopped returns a test of the parts that do not run now.
-func (c *Cluster) stopped(parts []*part) func(*part) bool {
-	stopped := map[*part]bool{}
+// resume lets hanging processes continue, and notes their parts and those that do not run: all of them are to get ready.
+func (c *Cluster) resume(parts []*part, unready map[*part]bool) error {
 	for _, p := range parts {
-		stopped[p] = true
-	}
-	for _, p := range c.running(parts) {
-		delete(stopped, p)
-	}
-	return func(p *part) bool { return stopped[p] }
-}
-
-// resume lets hanging processes continue and notes their parts.
-func (c *Cluster) resume(parts []*part, resumed map[*part]bool) error {
-	for _, p := range c.running(parts) {
 		process, ok := c.supervisor.Lookup(p.name)
-		if !ok || !process.State().Paused {
-			continue
+		switch {
+		case !ok || !process.Running():
+			unready[p] = true
+		case process.State().Paused:
+			if err := process.Resume(); err != nil {
+				return err
+			}
+			unready[p] = true
 		}
-		if err := process.Resume(); err != nil {
-			return err
-		}
-		resumed[p] = true
 	}
 	return nil
 }
