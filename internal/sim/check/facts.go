@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/meridian-commerce/meridian/regions"
@@ -24,7 +25,7 @@ type Facts struct {
 	Payments []Payment
 }
 
-// Order is a row of orders.
+// Order is a row of orders, in the order in which Collect reads its columns.
 type Order struct {
 	ID       string
 	User     string
@@ -56,21 +57,9 @@ type Capture struct {
 // Collect reads the facts: orders from the database, payments from the provider's host:port.
 func Collect(ctx context.Context, db *pgxpool.Pool, provider string) (Facts, error) {
 	var f Facts
-	rows, err := db.Query(ctx, `SELECT id, user_id, home_region::text, idempotency_key, state, version, total_minor, currency FROM orders`)
-	if err != nil {
-		return f, fmt.Errorf("check: read orders: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var o Order
-		var home string
-		if err := rows.Scan(&o.ID, &o.User, &home, &o.Key, &o.State, &o.Version, &o.Total, &o.Currency); err != nil {
-			return f, fmt.Errorf("check: read an order: %w", err)
-		}
-		o.Home = regions.Name(home)
-		f.Orders = append(f.Orders, o)
-	}
-	if err := rows.Err(); err != nil {
+	rows, _ := db.Query(ctx, `SELECT id, user_id, home_region::text, idempotency_key, state, version, total_minor, currency FROM orders`) // the rows have its error, too
+	var err error
+	if f.Orders, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Order]); err != nil {
 		return f, fmt.Errorf("check: read orders: %w", err)
 	}
 	slices.SortFunc(f.Orders, func(a, b Order) int { return cmp.Compare(a.ID, b.ID) })

@@ -96,9 +96,6 @@ func (o Op) Err() error {
 // Latency is what the caller waited, from when the request was meant to start.
 func (o Op) Latency() time.Duration { return o.Returned.Sub(o.Intended) }
 
-// Local reports whether the caller is at home: the edge nearest to where it sits is its home region's.
-func (o Op) Local() bool { return o.Home == o.Nearest }
-
 // History collects Ops. It is safe for concurrent use.
 type History struct {
 	mu  sync.Mutex

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -72,7 +74,7 @@ func (n *Internet) observe(e *edge, failure error, at time.Time) {
 	n.changes = append(n.changes, Change{At: at, Region: e.Region, Up: healthy})
 	var lost []*conn
 	if !healthy && !e.keeps {
-		lost = keys(e.conns)
+		lost = slices.Collect(maps.Keys(e.conns))
 	}
 	n.mu.Unlock()
 	for _, c := range lost {

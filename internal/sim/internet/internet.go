@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -132,20 +133,8 @@ func (n *Internet) Nearest(city string) regions.Name {
 	return ""
 }
 
-// Entry returns the region where a city's requests enter now: the nearest edge that is announced or, when none is,
-// the nearest that answers its checks, if only to decline. The error is ErrNoEdge.
-func (n *Internet) Entry(city string) (regions.Name, error) {
-	a, ok := n.cities[city]
-	if !ok {
-		return "", fmt.Errorf("internet: no city is called %q", city)
-	}
-	e, err := n.entry(a)
-	if err != nil {
-		return "", err
-	}
-	return e.Region, nil
-}
-
+// entry returns the edge where a city's requests enter now: the nearest that is announced or, when none is, the nearest
+// that answers its checks, if only to decline. The error is ErrNoEdge.
 func (n *Internet) entry(a *access) (*edge, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -198,18 +187,10 @@ func (n *Internet) Close() {
 	n.mu.Lock()
 	var open []*conn
 	for _, e := range n.edges {
-		open = append(open, keys(e.conns)...)
+		open = slices.AppendSeq(open, maps.Keys(e.conns))
 	}
 	n.mu.Unlock()
 	for _, c := range open {
 		_ = c.Close()
 	}
-}
-
-func keys(set map[*conn]struct{}) []*conn {
-	out := make([]*conn, 0, len(set))
-	for c := range set {
-		out = append(out, c)
-	}
-	return out
 }

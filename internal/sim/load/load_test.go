@@ -99,7 +99,7 @@ func TestEveryJourneyIsMade(t *testing.T) {
 			if op.Replay {
 				replays++
 			}
-			if !op.Local() {
+			if op.Home != op.Nearest {
 				abroad++
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -77,15 +78,6 @@ type span struct {
 	Share, MS    float64
 }
 
-func names(r Loss) []regions.Name {
-	var out []regions.Name
-	for name := range r.Regions {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
-}
-
 func strips(r Loss) []strip {
 	last := 1
 	most := 1
@@ -95,7 +87,7 @@ func strips(r Loss) []strip {
 	}
 	x := func(second float64) float64 { return plotLeft + second/float64(last)*(plotWidth-plotLeft) }
 	var out []strip
-	for _, name := range names(r) {
+	for _, name := range slices.Sorted(maps.Keys(r.Regions)) {
 		s := strip{Region: name, Most: most, Lost: len(r.Faults) > 0 && r.Faults[0].Region == name}
 		var reads, orders strings.Builder
 		for _, sec := range r.Timeline {

@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -32,7 +34,7 @@ func (l Loss) regionsTable() Table {
 		Note:  "Inside the edge, unless it says caller. A caller at home lives in the region whose edge is nearest.",
 		Head:  []string{"region", "phase", "requests", "success", "catalog p50", "p99", "order p50", "p99", "order p50, caller"},
 	}
-	for _, name := range names(l) {
+	for _, name := range slices.Sorted(maps.Keys(l.Regions)) {
 		region := l.Regions[name]
 		for i, ph := range []Phase{region.Before, region.During, region.After} {
 			t.Rows = append(t.Rows, []string{

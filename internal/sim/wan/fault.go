@@ -81,32 +81,25 @@ func (n *Network) Dead(addr string, dead bool) error {
 	return errors.Join(errs...)
 }
 
-// Isolate breaks every link to and from a region.
-func (n *Network) Isolate(name regions.Name, f Fault) error {
-	return n.around(name, func(l Link) error { return n.Break(l, f) })
-}
-
 // Rejoin restores every link to and from a region.
-func (n *Network) Rejoin(name regions.Name) error { return n.around(name, n.Restore) }
-
-// Faults returns what is wrong now.
-func (n *Network) Faults() map[Link]Fault {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return maps.Clone(n.faults)
-}
-
-func (n *Network) around(name regions.Name, do func(Link) error) error {
+func (n *Network) Rejoin(name regions.Name) error {
 	if _, ok := n.plan.Lookup(name); !ok {
 		return fmt.Errorf("%w: %s", ErrUnknownLink, name)
 	}
 	var errs []error
 	for _, other := range n.plan.Regions {
 		if other.Name != name {
-			errs = append(errs, do(Link{name, other.Name}), do(Link{other.Name, name}))
+			errs = append(errs, n.Restore(Link{name, other.Name}), n.Restore(Link{other.Name, name}))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Faults returns what is wrong now.
+func (n *Network) Faults() map[Link]Fault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.faults)
 }
 
 // each runs do for every pipe with a stream that the link carries. n.mu is held.

@@ -132,6 +132,12 @@ func TestBlackholeIsOneWayAndHeals(t *testing.T) {
 	}
 }
 
+// cut cuts both directions between the regions of a test.
+func cut(n *wan.Network) error {
+	fault := wan.Fault{Kind: wan.Cut}
+	return errors.Join(n.Break(wan.Link{From: eu, To: us}, fault), n.Break(wan.Link{From: us, To: eu}, fault))
+}
+
 func TestCutClosesAndRefuses(t *testing.T) {
 	t.Parallel()
 	w := open(t)
@@ -139,7 +145,7 @@ func TestCutClosesAndRefuses(t *testing.T) {
 	if _, err := ask(conn, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.network.Isolate(us, wan.Fault{Kind: wan.Cut}); err != nil {
+	if err := cut(w.network); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ask(conn, time.Minute); err == nil {
@@ -183,7 +189,7 @@ func TestDeadEndpointsRefuse(t *testing.T) {
 		refused bool
 	}{
 		{"dead", func() error { return w.network.Dead(b.Consul, true) }, true},
-		{"cut, too", func() error { return w.network.Isolate(us, wan.Fault{Kind: wan.Cut}) }, true},
+		{"cut, too", func() error { return cut(w.network) }, true},
 		{"rejoined, still dead", func() error { return w.network.Rejoin(us) }, true},
 		{"alive", func() error { return w.network.Dead(b.Consul, false) }, false},
 		{"another is dead", func() error { return w.network.Dead(b.Stacks[0].Addr, true) }, false},

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,7 +126,7 @@ func (d *drill) measure(ctx context.Context, r *scenario.Run) error {
 	if p.Cache, err = cacheSizes(ctx, region.Redis); err != nil {
 		return err
 	}
-	for _, prefix := range prefixes(p.Cache) {
+	for _, prefix := range slices.Sorted(maps.Keys(p.Cache)) {
 		r.Say("cache %-10s %6d keys of %.0f bytes", prefix, p.Cache[prefix].Keys, p.Cache[prefix].BytesPerKey)
 	}
 	if p.Stack.MemoryBytes, err = peakMemory(s.stack); err != nil {

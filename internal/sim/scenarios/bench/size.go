@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,14 +109,4 @@ func settled(ctx context.Context, db *pgxpool.Pool) error {
 			return err
 		}
 	}
-}
-
-// prefixes returns the prefixes of cache keys, sorted.
-func prefixes(sizes map[string]capacity.CacheSize) []string {
-	var out []string
-	for p := range sizes {
-		out = append(out, p)
-	}
-	slices.Sort(out)
-	return out
 }
