@@ -16,7 +16,7 @@ const (
 
 	pingAfter   = 30 * time.Second // of quiet on an HTTP/2 connection
 	pingTimeout = 15 * time.Second
-	stuckAfter  = 30 * time.Second // an HTTP/2 connection that takes no byte is closed
+	stuckAfter  = 30 * time.Second // a connection that takes no byte is closed
 )
 
 // Server is an http.Server of a port that the Internet reaches.
@@ -38,7 +38,8 @@ func NewServer(h http.Handler, secure *tls.Config, log *slog.Logger) *Server {
 		Handler: h, TLSConfig: secure, Protocols: protocols,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: stuckAfter,
+			// No WriteByteTimeout: Serve's listener bounds writes for both protocols, without setting a deadline at each.
+			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
 		},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
