@@ -99,13 +99,13 @@ variable "kubernetes_version" {
 }
 
 variable "cockroach_license" {
-  description = "License key of CockroachDB. Required: seven days after its start, a cluster without one runs five transactions at once and no more."
+  description = "License key of CockroachDB. Required: seven days after its start, a cluster without one refuses all but five transactions at once. At its end a paid Enterprise key changes nothing, a Free one throttles after 30 days, a Trial one after 7."
   type        = string
   sensitive   = true
 
   validation {
     condition     = can(regex("^crl-[A-Za-z0-9_=+/-]{16,}$", var.cockroach_license))
-    error_message = "cockroach_license must be a license key, which begins with crl-. Without one, CockroachDB throttles the cluster to five concurrent transactions after seven days. Keys, also free ones, come from the Cockroach Cloud console."
+    error_message = "cockroach_license must be a license key, which begins with crl-. Without one, CockroachDB refuses all but five concurrent transactions after seven days (error XXC02). Keys, also free ones, come from the Cockroach Cloud console."
   }
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes one cluster of the CockroachDB nodes, and the database and the role that the stacks use. It may run again.
 # The regions of the database are declared by `meridian migrate`. COCKROACH_LICENSE, if not empty, is the cluster's
-# license key: without one, CockroachDB throttles a cluster after seven days.
+# license key: without one, CockroachDB refuses all but five transactions at a time after seven days.
 set -eu
 
 sql() {

@@ -14,6 +14,8 @@ func Foreign() []Metric {
 		}},
 		{"CockroachDB, https://www.cockroachlabs.com/docs/stable/metrics: dots become underscores at /_status/vars. Where PostgreSQL is the engine there are none.", []Metric{
 			{Name: "seconds_until_license_expiry", Kind: Gauge},
+			{Name: "ranges", Kind: Gauge, Labels: []string{"store"}},
+			{Name: "replicas_leaders", Kind: Gauge, Labels: []string{"store"}},
 			{Name: "ranges_unavailable", Kind: Gauge, Labels: []string{"store"}},
 			{Name: "ranges_underreplicated", Kind: Gauge, Labels: []string{"store"}},
 			{Name: "capacity", Kind: Gauge, Labels: []string{"store"}},

@@ -24,7 +24,7 @@ variable "size" {
 }
 
 variable "license" {
-  description = "License key. Without one, a cluster runs five transactions at once after seven days."
+  description = "License key. Without one, a cluster refuses all but five transactions at once after seven days (error XXC02)."
   type        = string
   sensitive   = true
 }
