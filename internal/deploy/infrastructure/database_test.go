@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,4 +61,44 @@ func TestGlobalReadsStayAtHome(t *testing.T) {
 	if lead(regions.Default(), 500*time.Millisecond) <= 650*time.Millisecond {
 		t.Error("CockroachDB's default for the clocks would pass with this lead")
 	}
+}
+
+// TestBootstrapLeavesMigrateWhatItNeeds: `meridian migrate` runs as meridian_owner, who owns the database and so may make
+// tables and declare regions. The bootstrap grants no USAGE on schema public, and migrate grants none on CockroachDB:
+// every role has it there from the start, and the schema is root's, so that the owner could not pass it on. Hence
+// nothing may take away from public, or from everybody, what they begin with.
+func TestBootstrapLeavesMigrateWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	const file = "terraform/modules/database/templates/bootstrap.sql.tftpl"
+	text, err := os.ReadFile(filepath.Join(deploytest.Root(t), file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"CREATE USER IF NOT EXISTS meridian_owner;", "ALTER DATABASE meridian OWNER TO meridian_owner;", "GRANT CONNECT ON DATABASE meridian TO meridian;",
+	} {
+		if !strings.Contains(string(text), "\n"+want+"\n") {
+			t.Errorf("not in the bootstrap: %s", want)
+		}
+	}
+	if taken := takes(string(text)); taken != "" {
+		t.Errorf("the bootstrap takes away what migrate needs: %s", taken)
+	}
+	for _, planted := range []string{"REVOKE CREATE ON SCHEMA public FROM public;", "ALTER SCHEMA public OWNER TO root;"} {
+		if takes(planted) == "" {
+			t.Errorf("not found: %s", planted)
+		}
+	}
+	// The stacks' and the owner's logins are made for these two users, and the certificates name them.
+	for file, pattern := range map[string]string{
+		"terraform/modules/database/secrets.tf": `secret = "owner", user = "(meridian_owner)"`,
+		"deploy/k8s/migrate/job.yaml":           `MERIDIAN_DATABASE_APP_ROLE, value: (meridian)}`,
+	} {
+		setting(t, file, pattern)
+	}
+}
+
+// takes returns the first statement that takes a privilege or the schema from those who have it at the start.
+func takes(sql string) string {
+	return regexp.MustCompile(`(?mi)^\s*(REVOKE|ALTER SCHEMA|ALTER DEFAULT PRIVILEGES|DROP SCHEMA)\b.*`).FindString(sql)
 }
