@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -33,6 +35,9 @@ const (
 	maxIDs  = 50              // in a violation; its detail has the count
 	shown   = 5               // findings that a violation's detail spells out
 	timeout = 2 * time.Minute // of one statement
+
+	attempts = 3           // to make an audit
+	pause    = time.Second // before the second attempt; twice that before the third
 )
 
 // Violation is an invariant that does not hold.
@@ -45,13 +50,44 @@ type Violation struct {
 // Run checks every invariant and returns those that do not hold; none is good. An event may wait for its publishing
 // or its effect for quietFor. It may run beside live traffic. An error means that the audit could not be made.
 func Run(ctx context.Context, pool *pgxpool.Pool, c *regions.Set, quietFor time.Duration) ([]Violation, error) {
+	engine, err := sqldb.EngineOf(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	return again(ctx, func() ([]Violation, error) { return snapshot(ctx, pool, engine, invariants(c, quietFor)) })
+}
+
+// again runs an audit until it was made: it only reads, so it may be repeated. A node that leaves, or a range whose
+// lease moves, ends a long read now and then, and is no finding.
+func again(ctx context.Context, run func() ([]Violation, error)) ([]Violation, error) {
+	for attempt := 1; ; attempt++ {
+		out, err := run()
+		if !fault.Is(err, fault.Unavailable) || attempt == attempts {
+			return out, err
+		}
+		if err := clock.Sleep(ctx, time.Duration(attempt)*pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// options begin the one snapshot of all invariants, or what moves meanwhile would look like something that is wrong. On
+// CockroachDB it lies in the past: such a read takes no locks and waits for no writer, it cannot be made to start over by
+// one, and the region's own replicas answer it.
+func options(engine sqldb.Engine) pgx.TxOptions {
+	if engine == sqldb.CockroachDB {
+		return pgx.TxOptions{BeginQuery: "BEGIN TRANSACTION READ ONLY, AS OF SYSTEM TIME '-10s'"}
+	}
+	return pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+}
+
+func snapshot(ctx context.Context, pool *pgxpool.Pool, engine sqldb.Engine, all []invariant) ([]Violation, error) {
 	var out []Violation
-	// One snapshot for all invariants, or what moves meanwhile would look like something that is wrong.
-	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, pool, options(engine), func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", timeout.Milliseconds())); err != nil {
 			return err
 		}
-		for _, i := range invariants(c, quietFor) {
+		for _, i := range all {
 			rows, err := tx.Query(ctx, i.sql, i.args...)
 			if err != nil {
 				return fmt.Errorf("audit: %s: %w", i.name, err)

@@ -114,14 +114,15 @@ func (d *DB) Engine(ctx context.Context) (Engine, error) {
 	if known, ok := d.engine.Load().(Engine); ok {
 		return known, nil
 	}
-	engine, err := engineOf(ctx, d.pool)
+	engine, err := EngineOf(ctx, d.pool)
 	if err == nil {
 		d.engine.Store(engine)
 	}
 	return engine, err
 }
 
-func engineOf(ctx context.Context, q interface {
+// EngineOf asks a server, by a pool or a connection, which engine it is.
+func EngineOf(ctx context.Context, q interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }) (Engine, error) {
 	var version string

@@ -25,7 +25,7 @@ func Migrate(ctx context.Context, url string, catalog *regions.Set, appRole stri
 		return Fault(err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // nothing is pending on it
-	engine, err := engineOf(ctx, conn)
+	engine, err := EngineOf(ctx, conn)
 	if err != nil {
 		return err
 	}
