@@ -2,11 +2,13 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
@@ -25,11 +27,6 @@ const signUpsAtOnce = 3
 func (l *Load) SetUp(ctx context.Context) error {
 	l.crowd = make([][]*person, len(l.cfg.Cities))
 	homes := l.residents()
-	todo := make(chan int, len(homes))
-	for i := range homes {
-		todo <- i
-	}
-	close(todo)
 	first, err := l.personIn(l.cfg.Cities[0], 0)
 	if err != nil {
 		return err
@@ -39,32 +36,27 @@ func (l *Load) SetUp(ctx context.Context) error {
 		return err
 	}
 	l.store = assort(products, l.cfg.Seed)
-	type signedUp struct {
-		index int
-		p     *person
-		err   error
-	}
-	done := make(chan signedUp)
-	for range signUpsAtOnce {
-		go func() {
-			for i := range todo {
-				p, err := l.signUp(ctx, i, homes[i])
-				done <- signedUp{i, p, err}
-			}
-		}()
-	}
 	people := make([]*person, len(homes))
-	var failed error
-	for n := range homes {
-		r := <-done
-		people[r.index] = r.p
-		failed = errors.Join(failed, r.err)
-		if (n+1)%20 == 0 || n+1 == len(homes) {
-			_, _ = fmt.Fprintf(l.cfg.Progress, "signed up %d of %d shoppers\n", n+1, len(homes))
-		}
+	var progress sync.Mutex
+	ready := 0
+	group, signing := errgroup.WithContext(ctx)
+	group.SetLimit(signUpsAtOnce)
+	for i, city := range homes {
+		group.Go(func() error {
+			var err error
+			if people[i], err = l.signUp(signing, i, city); err != nil {
+				return err
+			}
+			progress.Lock()
+			defer progress.Unlock()
+			if ready++; ready%20 == 0 || ready == len(homes) {
+				_, _ = fmt.Fprintf(l.cfg.Progress, "signed up %d of %d shoppers\n", ready, len(homes))
+			}
+			return nil
+		})
 	}
-	if failed != nil {
-		return failed
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	return l.place(people)
 }

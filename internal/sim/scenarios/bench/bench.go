@@ -12,9 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
 	"github.com/meridian-commerce/meridian/internal/clock"
@@ -127,23 +127,19 @@ func (m *measurement) measure(ctx context.Context, kind capacity.Request, others
 // requests makes n requests by all workers. Each worker has people of its own: worker w asks as the n-th person
 // only where n is w modulo the workers.
 func (m *measurement) requests(ctx context.Context, kind capacity.Request, n int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	var failed atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
 	for w := range m.cfg.Workers {
 		rng := rand.New(rand.NewPCG(m.cfg.Seed, uint64(w)))
-		wg.Go(func() {
+		group.Go(func() error {
 			for i := w; i < n && ctx.Err() == nil; i += m.cfg.Workers {
 				if err := m.ask(ctx, kind, i, rng); err != nil {
-					failed.Add(1)
-					cancel(fmt.Errorf("bench: %s: %w", kind, err))
+					return fmt.Errorf("bench: %s: %w", kind, err)
 				}
 			}
+			return context.Cause(ctx)
 		})
 	}
-	wg.Wait()
-	return context.Cause(ctx)
+	return group.Wait()
 }
 
 // perRequest divides what n requests used beyond an idle system.

@@ -11,6 +11,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -132,27 +134,22 @@ func (d *drill) overload(ctx context.Context, r *scenario.Run) error {
 func (d *drill) measureCapacity(ctx context.Context, r *scenario.Run) error {
 	measured, cancel := context.WithTimeout(ctx, measuring)
 	defer cancel()
-	served := make(chan int)
-	workers := crowd * d.slots(r)
-	for range workers {
-		go func() {
-			n := 0
+	var served atomic.Int64
+	var crowded sync.WaitGroup
+	for range crowd * d.slots(r) {
+		crowded.Go(func() {
 			for measured.Err() == nil {
 				if d.shop.browse(measured).Outcome == history.OK {
-					n++
+					served.Add(1)
 				}
 			}
-			served <- n
-		}()
+		})
 	}
-	total := 0
-	for range workers {
-		total += <-served
-	}
-	if total == 0 {
+	crowded.Wait()
+	if served.Load() == 0 {
 		return fmt.Errorf("nothing was served within %v", measuring)
 	}
-	d.capacity = float64(total) / measuring.Seconds()
+	d.capacity = float64(served.Load()) / measuring.Seconds()
 	r.Say("capacity: %.1f requests/s, by the brakes at most %.1f", d.capacity, float64(d.slots(r))/d.brake.Service.Seconds())
 	return nil
 }
