@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 // longest is how much load is drawn for a scenario that ends it itself.
@@ -60,6 +62,20 @@ func (r *Run) Say(format string, args ...any) {
 		text = fmt.Sprintf("%5.1fs  %s", since.Seconds(), text)
 	}
 	_, _ = fmt.Fprintln(r.out, text)
+}
+
+// DrawRegion has the seed choose a region if none is named. Scenarios differ in their salt, so that one seed need not lose
+// the same region in all of them.
+func (r *Run) DrawRegion(name *string, salt uint64) error {
+	set := r.Options.Plan.Catalog
+	names := set.Names()
+	if *name == "" {
+		*name = string(names[rand.New(rand.NewPCG(r.Seed, salt)).IntN(len(names))])
+	}
+	if _, ok := set.Lookup(regions.Name(*name)); !ok {
+		return fmt.Errorf("%s: region %q is not in the catalog: %v", r.Scenario.Name, *name, names)
+	}
+	return nil
 }
 
 // Quiet has progress printed nowhere, for a scenario whose output is its result.

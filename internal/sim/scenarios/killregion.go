@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -50,21 +49,11 @@ func (k *killRegion) prepare(_ context.Context, r *scenario.Run) error {
 		return fmt.Errorf("kill-region: %v of load leave no room for a recovery; use at least %v", k.duration, shortest)
 	}
 	r.Load.Duration = k.duration
-	catalog := r.Options.Plan.Catalog
-	if k.region == "" {
-		k.region = string(drawRegion(r.Seed, catalog))
-	}
-	if _, ok := catalog.Lookup(regions.Name(k.region)); !ok {
-		return fmt.Errorf("kill-region: region %q is not in the catalog: %v", k.region, catalog.Names())
+	if err := r.DrawRegion(&k.region, 0x726567696f6e); err != nil {
+		return err
 	}
 	r.Say("lose %s", k.region)
 	return nil
-}
-
-// drawRegion returns the region that a seed loses.
-func drawRegion(seed uint64, c *regions.Set) regions.Name {
-	names := c.Names()
-	return names[rand.New(rand.NewPCG(seed, 0x726567696f6e)).IntN(len(names))]
 }
 
 func (k *killRegion) steps(*scenario.Run) []scenario.Step {

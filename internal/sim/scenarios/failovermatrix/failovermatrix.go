@@ -9,8 +9,6 @@ package failovermatrix
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -81,15 +79,10 @@ func (d *drill) prepare(_ context.Context, r *scenario.Run) error {
 	if d.faults, err = choose(d.names); err != nil {
 		return err
 	}
-	catalog := r.Options.Plan.Catalog
-	names := catalog.Names()
-	if d.region == "" {
-		d.region = string(names[rand.New(rand.NewPCG(r.Seed, 0x6d6174726978)).IntN(len(names))])
+	if err := r.DrawRegion(&d.region, 0x6d6174726978); err != nil {
+		return err
 	}
-	if _, ok := catalog.Lookup(regions.Name(d.region)); !ok {
-		return fmt.Errorf("failover-matrix: region %q is not in the catalog: %v", d.region, names)
-	}
-	if len(names) < 3 {
+	if len(r.Options.Plan.Regions) < 3 {
 		return errors.New("failover-matrix: it takes three regions, since two of them must be a majority")
 	}
 	r.Say("break %s", d.region)
