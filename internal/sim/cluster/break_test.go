@@ -122,8 +122,8 @@ func testLinks(t *testing.T, c *cluster.Cluster) {
 	if _, err := c.Break(t.Context(), cluster.Fault{Kind: cluster.FaultCut, Target: "eu-west-1", From: "mars-1"}); !errors.Is(err, cluster.ErrUnknownTarget) {
 		t.Errorf("a link to Mars: %v", err)
 	}
-	if faults := c.Network().Faults(); len(faults) != 0 {
-		t.Errorf("left behind: %v", faults)
+	if left := c.Status(t.Context()).Links; len(left) != 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -133,8 +133,8 @@ func (c *Cluster) boot(ctx context.Context) error {
 // Plan is the address plan.
 func (c *Cluster) Plan() *topology.Plan { return c.plan }
 
-// Network is the WAN, for faults of links.
-func (c *Cluster) Network() *wan.Network { return c.network }
+// Database is the server of the simulation's database, to be backed up and followed.
+func (c *Cluster) Database() *postgres.Server { return c.database }
 
 // DatabaseURL is how the database's superuser reaches it, past every gateway and the locality model.
 func (c *Cluster) DatabaseURL() string { return c.database.URL(databaseName) }

@@ -21,29 +21,6 @@ const (
 	LoseDisk     DatabaseLoss = "lose-disk"     // SIGKILL, and the data is deleted: what was not archived is gone
 )
 
-// BackUp takes a base backup of the database, under a name of its own, while it is used. It takes Options.Archive.
-func (c *Cluster) BackUp(ctx context.Context, name string) (postgres.Backup, error) {
-	b, err := c.database.BackUp(ctx, name)
-	if err == nil {
-		c.say("backup %s: %d MiB from %v on", name, b.Bytes>>20, b.Start)
-	}
-	return b, err
-}
-
-// FollowDatabase notes the position of the database's log every so often until ctx ends or the database is lost.
-func (c *Cluster) FollowDatabase(ctx context.Context, every time.Duration) []postgres.Sample {
-	return c.database.Follow(ctx, every)
-}
-
-// DatabasePosition is the timeline that the database writes, of which each restore begins one, and the position that
-// its log has reached.
-func (c *Cluster) DatabasePosition(ctx context.Context) (timeline int64, at postgres.LSN, err error) {
-	return c.database.Position(ctx)
-}
-
-// ArchivedUntil is the position up to which the database's log is in the archive.
-func (c *Cluster) ArchivedUntil() (postgres.LSN, error) { return c.database.Archived() }
-
 // LoseDatabase loses the database and returns up to where its log is archived.
 func (c *Cluster) LoseDatabase(ctx context.Context, how DatabaseLoss) (postgres.LSN, error) {
 	c.faults.Lock()
@@ -64,9 +41,6 @@ func (c *Cluster) LoseDatabase(ctx context.Context, how DatabaseLoss) (postgres.
 	c.say("%s: the database is gone, its log is archived up to %v", how, archived)
 	return archived, err
 }
-
-// ForgetArchive removes what the archive has of the log after a position, and returns how many files that were.
-func (c *Cluster) ForgetArchive(from postgres.LSN) (int, error) { return c.database.Forget(from) }
 
 // RestoreDatabase brings a lost database back from a backup and the archived log: to the last commit before it was
 // dropped, or to the end of the archive. The caches are emptied before it serves, because what they hold may be

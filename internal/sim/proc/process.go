@@ -53,14 +53,8 @@ type State struct {
 	LogTail    string    `json:"log_tail"` // only of an unexpected end
 }
 
-// Name is the name in the process's Spec.
-func (p *Process) Name() string { return p.spec.Name }
-
 // PID is the process id; it stays what it was after the process has ended.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
-
-// Done is closed once the process has ended.
-func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Running reports whether the process has not ended.
 func (p *Process) Running() bool {

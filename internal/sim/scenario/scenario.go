@@ -120,6 +120,7 @@ func (v *Verdict) Fail(invariant, format string, args ...any) {
 type World struct {
 	Catalog *regions.Set
 	Cluster Cluster
+	Server  Database
 	Net     Network
 	Records Records
 	DB      *pgxpool.Pool // the database's superuser, past every gateway and the locality model; nil in a fake
@@ -137,13 +138,17 @@ type Cluster interface {
 	Replace(ctx context.Context, name, program string, abruptly bool) error
 	Migrate(ctx context.Context, program string) error
 
-	BackUp(ctx context.Context, name string) (postgres.Backup, error)
-	FollowDatabase(ctx context.Context, every time.Duration) []postgres.Sample
-	DatabasePosition(ctx context.Context) (timeline int64, at postgres.LSN, err error)
-	ArchivedUntil() (postgres.LSN, error)
 	LoseDatabase(ctx context.Context, how cluster.DatabaseLoss) (postgres.LSN, error)
-	ForgetArchive(from postgres.LSN) (int, error)
 	RestoreDatabase(ctx context.Context, b postgres.Backup, lost cluster.DatabaseLoss) error
+}
+
+// Database is the server that a simulation's rows are on; *postgres.Server is one. Its methods say what they do there.
+type Database interface {
+	BackUp(ctx context.Context, name string) (postgres.Backup, error)
+	Follow(ctx context.Context, every time.Duration) []postgres.Sample
+	Position(ctx context.Context) (timeline int64, at postgres.LSN, err error)
+	Archived() (postgres.LSN, error)
+	Forget(from postgres.LSN) (int, error)
 }
 
 // Network is what lies between callers and edges; *internet.Internet is one.

@@ -38,7 +38,7 @@ func Simulate(ctx context.Context, r *Run) (World, error) {
 	go net.Run(checking)
 	plan := c.Plan()
 	return World{
-		Catalog: plan.Catalog, Cluster: c, Net: net, DB: db,
+		Catalog: plan.Catalog, Cluster: c, Server: c.Database(), Net: net, DB: db,
 		Records: records{db: db, catalog: plan.Catalog, provider: plan.Provider},
 	}, nil
 }

@@ -275,9 +275,6 @@ func appendTo(path, line string) error {
 	return nil
 }
 
-// Process is the server's process.
-func (s *Server) Process() *proc.Process { return s.process }
-
 // URL returns how the superuser reaches a database.
 func (s *Server) URL(database string) string {
 	return s.RoleURL(superuser, s.config.Addr, database, nil)

@@ -126,13 +126,13 @@ func (d *drill) loseAndRestore(ctx context.Context, r *scenario.Run, c *cut, pla
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	samples := make(chan []postgres.Sample, 1)
-	go func() { samples <- r.Cluster.FollowDatabase(following, followEvery) }()
+	go func() { samples <- r.Server.Follow(following, followEvery) }()
 	var err error
-	if c.timelines[0], _, err = r.Cluster.DatabasePosition(ctx); err != nil {
+	if c.timelines[0], _, err = r.Server.Position(ctx); err != nil {
 		return err
 	}
 	c.backup.began = time.Now()
-	if c.backup.Backup, err = r.Cluster.BackUp(ctx, name); err != nil {
+	if c.backup.Backup, err = r.Server.BackUp(ctx, name); err != nil {
 		return err
 	}
 	c.backup.ended = time.Now()
@@ -167,14 +167,14 @@ func (d *drill) loseAndRestore(ctx context.Context, r *scenario.Run, c *cut, pla
 // betweenFiles waits until the log so far is archived, and then for half of the time until the next file is due: some
 // of what is acknowledged will be in the archive, and some will not.
 func (d *drill) betweenFiles(ctx context.Context, r *scenario.Run) error {
-	_, until, err := r.Cluster.DatabasePosition(ctx)
+	_, until, err := r.Server.Position(ctx)
 	if err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, archiveAtMost, fmt.Errorf("the log is not archived up to %v after %v", until, archiveAtMost))
 	defer cancel()
 	for {
-		archived, err := r.Cluster.ArchivedUntil()
+		archived, err := r.Server.Archived()
 		if err != nil {
 			return err
 		}
@@ -190,7 +190,7 @@ func (d *drill) betweenFiles(ctx context.Context, r *scenario.Run) error {
 // bringBack restores the database, with the mistake that was asked for.
 func (d *drill) bringBack(ctx context.Context, r *scenario.Run, c *cut, plant string) error {
 	if plant == TruncateLogs {
-		n, err := r.Cluster.ForgetArchive(c.backup.Start)
+		n, err := r.Server.Forget(c.backup.Start)
 		if err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (d *drill) bringBack(ctx context.Context, r *scenario.Run, c *cut, plant st
 		r.Say("planted: %s came back empty", skipped)
 	}
 	var err error
-	if c.timelines[1], _, err = r.Cluster.DatabasePosition(ctx); err != nil {
+	if c.timelines[1], _, err = r.Server.Position(ctx); err != nil {
 		return err
 	}
 	if c.loss == cluster.DropDatabase {

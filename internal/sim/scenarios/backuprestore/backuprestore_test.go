@@ -158,7 +158,7 @@ func (f *fake) BackUp(context.Context, string) (postgres.Backup, error) {
 	return postgres.Backup{Bytes: 1 << 20}, nil
 }
 
-func (f *fake) FollowDatabase(ctx context.Context, every time.Duration) (out []postgres.Sample) {
+func (f *fake) Follow(ctx context.Context, every time.Duration) (out []postgres.Sample) {
 	for ctx.Err() == nil {
 		out = append(out, postgres.Sample{At: time.Now()})
 		time.Sleep(every)
@@ -166,18 +166,18 @@ func (f *fake) FollowDatabase(ctx context.Context, every time.Duration) (out []p
 	return out
 }
 
-func (f *fake) DatabasePosition(context.Context) (int64, postgres.LSN, error) {
+func (f *fake) Position(context.Context) (int64, postgres.LSN, error) {
 	return f.timeline.Load(), 0, nil
 }
 
-func (f *fake) ArchivedUntil() (postgres.LSN, error) { return 0, nil }
+func (f *fake) Archived() (postgres.LSN, error) { return 0, nil }
 
 func (f *fake) LoseDatabase(context.Context, cluster.DatabaseLoss) (postgres.LSN, error) {
 	f.gone.Store(!f.immune)
 	return 0, nil
 }
 
-func (f *fake) ForgetArchive(postgres.LSN) (int, error) { return 1, nil }
+func (f *fake) Forget(postgres.LSN) (int, error) { return 1, nil }
 
 func (f *fake) RestoreDatabase(context.Context, postgres.Backup, cluster.DatabaseLoss) error {
 	time.Sleep(time.Second)
@@ -215,7 +215,11 @@ func TestDrill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			world := func(*scenario.Run) scenario.World { return c.fake.World(c.fake) }
+			world := func(*scenario.Run) scenario.World {
+				w := c.fake.World(c.fake)
+				w.Server = c.fake
+				return w
+			}
 			r := scenariotest.Play(t, c.fake.scenario(), world, "--calm=8s", "--rate=15", "--shoppers=40")
 			got := r.Invariants()
 			if c.want == "" && (len(got) > 0 || r.Err != nil) || c.want != "" && !slices.Contains(got, c.want) {
