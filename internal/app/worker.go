@@ -16,6 +16,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/payment/paymentmetrics"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
 	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -48,9 +49,23 @@ func relayModule(_ context.Context, s *stack) error {
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
 		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
 		lease.Work{Name: "republish", Every: republishEvery, Step: relay.Republish},
-		lease.Work{Name: "sweep", Every: sweepEvery, Step: eventsql.NewSweeper(s.db, consumers).Sweep},
-		lease.Work{Name: "sweep-keys", Every: sweepEvery, Step: ordersql.New(s.db, s.clock).SweepKeys})
+		lease.Work{Name: "sweep", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, eventsql.NewSweeper(s.db, consumers).Sweep)},
+		lease.Work{Name: "sweep-keys", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, ordersql.New(s.db, s.clock).SweepKeys)})
 	return err
+}
+
+type step = func(ctx context.Context, home regions.Name) (int, error)
+
+// onPostgreSQL leaves a sweep out on CockroachDB, which deletes the rows itself by row-level TTL: it does so range by
+// range, where a statement of ours would read the whole partition to find them.
+func onPostgreSQL(engine func(context.Context) (sqldb.Engine, error), sweep step) step {
+	return func(ctx context.Context, home regions.Name) (int, error) {
+		e, err := engine(ctx)
+		if err != nil || e == sqldb.CockroachDB {
+			return 0, err
+		}
+		return sweep(ctx, home)
+	}
 }
 
 // relayProgress is how far behind this instance's relay is.

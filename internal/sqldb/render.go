@@ -54,6 +54,7 @@ func clauses(engine Engine) template.FuncMap {
 			"regional_ttl": func(column string) string {
 				return fmt.Sprintf(" WITH (ttl_expiration_expression = '%s', ttl_job_cron = '@hourly') LOCALITY REGIONAL BY ROW AS home_region", column)
 			},
+			"swept": expire,
 		}
 	}
 	return template.FuncMap{
@@ -61,5 +62,31 @@ func clauses(engine Engine) template.FuncMap {
 		"global":       func() string { return "" },
 		"regional":     func() string { return " PARTITION BY LIST (home_region)" },
 		"regional_ttl": func(string) string { return " PARTITION BY LIST (home_region)" }, // the sweeper deletes
+		"swept":        indexSwept,
 	}
+}
+
+// expire makes CockroachDB delete the rows of a table itself, once column is days ago and where holds, if it is not
+// empty. The limit is for each node and second, and above what the busiest region writes: with CockroachDB's own of 100
+// a table of events would grow for ever.
+func expire(table, column string, days int, where string) string {
+	at := column
+	if days > 0 {
+		// An interval is added without a time zone, because the sum would else depend on the session's.
+		at = fmt.Sprintf("((%s AT TIME ZONE 'UTC') + INTERVAL '%d days') AT TIME ZONE 'UTC'", column, days)
+	}
+	if where != "" {
+		at = fmt.Sprintf("CASE WHEN %s THEN %s END", where, at) // NULL never expires
+	}
+	return fmt.Sprintf("ALTER TABLE %s SET (ttl_expiration_expression = '%s', ttl_job_cron = '@hourly', ttl_delete_rate_limit = 1000)",
+		table, strings.ReplaceAll(at, "'", "''"))
+}
+
+// indexSwept lets the sweeper find the oldest rows of a region on PostgreSQL without reading the others.
+func indexSwept(table, column string, _ int, where string) string {
+	index := fmt.Sprintf("CREATE INDEX %s_swept ON %s (home_region, %s)", table, table, column)
+	if where != "" {
+		index += " WHERE " + where
+	}
+	return index
 }

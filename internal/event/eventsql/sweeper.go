@@ -2,6 +2,7 @@ package eventsql
 
 import (
 	"context"
+	"errors"
 
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -42,6 +43,7 @@ const sweepOutbox = `DELETE FROM outbox WHERE home_region = $1 AND (order_id, se
 // deleted; there may be more until that is 0.
 func (s *Sweeper) Sweep(ctx context.Context, home regions.Name) (int, error) {
 	total := 0
+	var errs []error
 	for _, sweep := range []struct {
 		sql  string
 		args []any
@@ -51,10 +53,9 @@ func (s *Sweeper) Sweep(ctx context.Context, home regions.Name) (int, error) {
 		{sweepOutbox, []any{string(home), Retention, sweepBatch, s.consumers}},
 	} {
 		n, err := s.db.Exec(ctx, sweep.sql, sweep.args...)
-		if err != nil {
-			return total, sqldb.Fault(err)
-		}
+		// One kind that cannot be swept must not keep the others from it.
+		errs = append(errs, sqldb.Fault(err))
 		total += int(n)
 	}
-	return total, nil
+	return total, errors.Join(errs...)
 }

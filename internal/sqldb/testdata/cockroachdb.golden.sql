@@ -303,3 +303,21 @@ ALTER TABLE carts ADD COLUMN prices JSONB NOT NULL DEFAULT '{}';
 -- What the rules of pricing added to an order or took off it, as they stated it. NULL: nothing. The lines and the
 -- adjustments sum to the total.
 ALTER TABLE orders ADD COLUMN adjustments JSONB;
+-- 00043_idempotency_keys_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+ALTER TABLE idempotency_keys SET (ttl_expiration_expression = 'expires_at', ttl_job_cron = '@hourly', ttl_delete_rate_limit = 1000);
+-- 00044_inbox_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Twice the events' retention: what is older than that was taken, or its event is gone.
+ALTER TABLE inbox SET (ttl_expiration_expression = '((created_at AT TIME ZONE ''UTC'') + INTERVAL ''14 days'') AT TIME ZONE ''UTC''', ttl_job_cron = '@hourly', ttl_delete_rate_limit = 1000);
+-- 00045_pending_deliveries_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+ALTER TABLE pending_deliveries SET (ttl_expiration_expression = '((created_at AT TIME ZONE ''UTC'') + INTERVAL ''14 days'') AT TIME ZONE ''UTC''', ttl_job_cron = '@hourly', ttl_delete_rate_limit = 1000);
+-- 00046_outbox_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- An event that was never published stays, however old it is.
+ALTER TABLE outbox SET (ttl_expiration_expression = 'CASE WHEN due_at IS NULL THEN ((created_at AT TIME ZONE ''UTC'') + INTERVAL ''14 days'') AT TIME ZONE ''UTC'' END', ttl_job_cron = '@hourly', ttl_delete_rate_limit = 1000);

@@ -303,3 +303,21 @@ ALTER TABLE carts ADD COLUMN prices JSONB NOT NULL DEFAULT '{}';
 -- What the rules of pricing added to an order or took off it, as they stated it. NULL: nothing. The lines and the
 -- adjustments sum to the total.
 ALTER TABLE orders ADD COLUMN adjustments JSONB;
+-- 00043_idempotency_keys_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX idempotency_keys_swept ON idempotency_keys (home_region, expires_at);
+-- 00044_inbox_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Twice the events' retention: what is older than that was taken, or its event is gone.
+CREATE INDEX inbox_swept ON inbox (home_region, created_at);
+-- 00045_pending_deliveries_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+CREATE INDEX pending_deliveries_swept ON pending_deliveries (home_region, created_at);
+-- 00046_outbox_swept.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- An event that was never published stays, however old it is.
+CREATE INDEX outbox_swept ON outbox (home_region, created_at) WHERE due_at IS NULL;
