@@ -38,10 +38,12 @@ func Migrate(ctx context.Context, url string, catalog *regions.Set, appRole stri
 		if err := up(ctx, config, engine, log); err != nil {
 			return err
 		}
+		finish := func() error { return execAll(ctx, conn, collectQueues()) }
 		if engine == PostgreSQL {
-			if err := partition(ctx, conn, catalog); err != nil {
-				return err
-			}
+			finish = func() error { return partition(ctx, conn, catalog) }
+		}
+		if err := finish(); err != nil {
+			return err
 		}
 		return grant(ctx, conn, engine, appRole)
 	})
@@ -132,6 +134,15 @@ func (have declared) missing(database string, names []regions.Name) []string {
 		add("SURVIVE REGION FAILURE")
 	}
 	return statements
+}
+
+// collectQueues makes CockroachDB forget soon what was taken from the queues' indexes: a look at a queue reads over all of
+// it. The tables keep the time that backups and reads of the past need.
+func collectQueues() []string {
+	return []string{
+		"ALTER INDEX outbox@outbox_due_sharded CONFIGURE ZONE USING gc.ttlseconds = 600",
+		"ALTER INDEX payments@payments_due_sharded CONFIGURE ZONE USING gc.ttlseconds = 600",
+	}
 }
 
 // partition gives every regional table a partition for each region; rows of unknown regions are refused.

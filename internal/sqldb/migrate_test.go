@@ -1,6 +1,8 @@
 package sqldb
 
 import (
+	"io/fs"
+	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,5 +46,35 @@ func TestGrants(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{`GRANT USAGE ON SCHEMA public TO "meridian"`, rows}, grants(PostgreSQL, "meridian")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestQueuesAreCollectedSoon: only indexes of queues are, each by its name in the migrations.
+func TestQueuesAreCollectedSoon(t *testing.T) {
+	t.Parallel()
+	files, err := Render(CockroachDB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string]bool{}
+	for _, file := range []string{"00047_outbox_due_sharded.sql", "00048_payments_due_sharded.sql"} {
+		text, err := fs.ReadFile(files, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(`CREATE INDEX (\w+) ON (\w+) \(due_at\) USING HASH`).FindStringSubmatch(string(text))
+		if m == nil {
+			t.Fatalf("%s makes no hash-sharded index: %s", file, text)
+		}
+		made["ALTER INDEX "+m[2]+"@"+m[1]+" CONFIGURE ZONE USING gc.ttlseconds = 600"] = true
+	}
+	for _, s := range collectQueues() {
+		if !made[s] {
+			t.Errorf("of no such index: %s", s)
+		}
+		delete(made, s)
+	}
+	for s := range made {
+		t.Errorf("missing: %s", s)
 	}
 }

@@ -54,7 +54,8 @@ func clauses(engine Engine) template.FuncMap {
 			"regional_ttl": func(column string) string {
 				return fmt.Sprintf(" WITH (ttl_expiration_expression = '%s', ttl_job_cron = '@hourly') LOCALITY REGIONAL BY ROW AS home_region", column)
 			},
-			"swept": expire,
+			"swept":     expire,
+			"cockroach": func(statement string) string { return statement },
 		}
 	}
 	return template.FuncMap{
@@ -63,6 +64,7 @@ func clauses(engine Engine) template.FuncMap {
 		"regional":     func() string { return " PARTITION BY LIST (home_region)" },
 		"regional_ttl": func(string) string { return " PARTITION BY LIST (home_region)" }, // the sweeper deletes
 		"swept":        indexSwept,
+		"cockroach":    func(string) string { return "SELECT 1" }, // a migration has to have a statement
 	}
 }
 

@@ -321,3 +321,20 @@ ALTER TABLE pending_deliveries SET (ttl_expiration_expression = '((created_at AT
 -- +goose Up
 -- An event that was never published stays, however old it is.
 ALTER TABLE outbox SET (ttl_expiration_expression = 'CASE WHEN due_at IS NULL THEN ((created_at AT TIME ZONE ''UTC'') + INTERVAL ''14 days'') AT TIME ZONE ''UTC'' END', ttl_job_cron = '@hourly', ttl_delete_rate_limit = 1000);
+-- 00047_outbox_due_sharded.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- A queue grows at one end of its index and is taken from the other: unsharded, one range does all the work, and each
+-- look at the queue reads over what was taken before. home_region leads by itself, and may not be named. PostgreSQL keeps outbox_due.
+CREATE INDEX outbox_due_sharded ON outbox (due_at) USING HASH WITH (bucket_count = 8) WHERE due_at IS NOT NULL;
+-- 00048_payments_due_sharded.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- As for the outbox.
+CREATE INDEX payments_due_sharded ON payments (due_at) USING HASH WITH (bucket_count = 8) WHERE due_at IS NOT NULL;
+-- 00049_unsharded_queues.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- No statement names an index, so whoever reads what is due takes the sharded ones from here on.
+-- contract: since v0.0.1: any release
+DROP INDEX outbox@outbox_due, payments@payments_due;

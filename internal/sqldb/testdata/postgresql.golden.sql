@@ -321,3 +321,20 @@ CREATE INDEX pending_deliveries_swept ON pending_deliveries (home_region, create
 -- +goose Up
 -- An event that was never published stays, however old it is.
 CREATE INDEX outbox_swept ON outbox (home_region, created_at) WHERE due_at IS NULL;
+-- 00047_outbox_due_sharded.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- A queue grows at one end of its index and is taken from the other: unsharded, one range does all the work, and each
+-- look at the queue reads over what was taken before. home_region leads by itself, and may not be named. PostgreSQL keeps outbox_due.
+SELECT 1;
+-- 00048_payments_due_sharded.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- As for the outbox.
+SELECT 1;
+-- 00049_unsharded_queues.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- No statement names an index, so whoever reads what is due takes the sharded ones from here on.
+-- contract: since v0.0.1: any release
+SELECT 1;
