@@ -145,7 +145,7 @@ func (e *Edge) fly(f *flight, o *outgoing, w watch, fresh bool) {
 	if w.limit > 0 {
 		stopTimer = time.AfterFunc(w.limit, func() { f.cancel(errTimeout) }).Stop
 	}
-	f.res, f.err = e.send(f.ctx, o, f.target, fresh)
+	f.res, f.err = e.send(f.ctx, o, f.target, fresh) //nolint:bodyclose // whoever flies it closes the answer that it keeps
 	if down, late := !stopDown(), !stopTimer(); down || late {
 		<-f.ctx.Done() // what has begun to cancel it is about to say why
 	}

@@ -52,7 +52,7 @@ func (t tracing) start(r *http.Request, name string) (context.Context, traced) {
 	if out.context.IsValid() {
 		out.parent = []string{traceparent(out.context)}
 	}
-	return ctx, out //nolint:spancheck // as above
+	return ctx, out
 }
 
 // unrecorded makes the edge's link of a trace that nobody records here.

@@ -167,12 +167,12 @@ func TestAMethodThatSaysTooLittleStopsTheStart(t *testing.T) {
 func refunds(t *testing.T, o *descriptorpb.MethodOptions) protoreflect.FileDescriptor {
 	t.Helper()
 	f, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Syntax: proto.String("proto3"), Name: proto.String("meridian/refund/v1/refund.proto"), Package: proto.String("meridian.refund.v1"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}},
+		Syntax: new("proto3"), Name: new("meridian/refund/v1/refund.proto"), Package: new("meridian.refund.v1"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("M")}},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name: proto.String("RefundService"),
+			Name: new("RefundService"),
 			Method: []*descriptorpb.MethodDescriptorProto{{
-				Name: proto.String("Refund"), InputType: proto.String(".meridian.refund.v1.M"), OutputType: proto.String(".meridian.refund.v1.M"), Options: o,
+				Name: new("Refund"), InputType: new(".meridian.refund.v1.M"), OutputType: new(".meridian.refund.v1.M"), Options: o,
 			}},
 		}},
 	}, protoregistry.GlobalFiles)

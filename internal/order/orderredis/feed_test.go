@@ -92,7 +92,8 @@ func TestALostRedisIsNoticed(t *testing.T) {
 			for again := follow(t, f); ; again = follow(t, f) {
 				select {
 				case <-again.ready:
-				case <-again.ended: // Redis is not back yet for this process
+				case err := <-again.ended: // Redis is not back yet for this process
+					t.Log(err)
 					continue
 				}
 				break
