@@ -58,16 +58,17 @@ func breakCommand(cmd *cobra.Command, f *cluster.Fault) *cobra.Command {
 
 // printFault prints what was done, to which processes if to any, and what else came of it.
 func printFault(out io.Writer, what string, r cluster.FaultReport) error {
-	text := what + ": " + cmp.Or(strings.Join(r.Processes, ", "), r.Target)
+	lines := []string{what + ": " + cmp.Or(strings.Join(r.Processes, ", "), r.Target)}
 	for _, l := range r.Links {
-		text += fmt.Sprintf("\n%s to %s: %s", l.From, l.To, l.Kind)
+		line := fmt.Sprintf("%s to %s: %s", l.From, l.To, l.Kind)
 		if l.Extra > 0 {
-			text += fmt.Sprintf(", %s longer", l.Extra)
+			line += fmt.Sprintf(", %s longer", l.Extra)
 		}
+		lines = append(lines, line)
 	}
 	if !r.LeasesMoveAt.IsZero() {
-		text += fmt.Sprintf("\nits leases move in %.1f s", time.Until(r.LeasesMoveAt).Seconds())
+		lines = append(lines, fmt.Sprintf("its leases move in %.1f s", time.Until(r.LeasesMoveAt).Seconds()))
 	}
-	_, err := fmt.Fprintln(out, text)
+	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err
 }

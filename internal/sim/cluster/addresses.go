@@ -99,7 +99,7 @@ func listener(addr string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	sockets, err := kernel.NetTCP()
+	sockets, err := kernel.NetTCP() //nolint:staticcheck // SA1019: its successor, netlink, is a library of its own for this one look
 	for _, s := range sockets {
 		host, _ := netip.AddrFromSlice(s.LocalAddr) // the kernel's own
 		if s.St == listening && s.LocalPort == uint64(want.Port()) && (host.Unmap() == want.Addr() || host.IsUnspecified()) {
