@@ -44,7 +44,7 @@ func renderOne(engine Engine, name, text string) (string, error) {
 }
 
 // clauses gives each template word its meaning. On PostgreSQL the partitions of a regional table are made by
-// syncRegions, which also makes those of a region that is added later.
+// partition, which also makes those of a region that is added later.
 func clauses(engine Engine) template.FuncMap {
 	if engine == CockroachDB {
 		return template.FuncMap{
