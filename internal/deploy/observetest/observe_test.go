@@ -50,7 +50,7 @@ func TestPlantedMistakes(t *testing.T) {
 		"a rule on no metric":          {rules + "/cache.yml", "(meridian_cache_breaker_state)", "(meridian_cache_state)", "no metric that anybody exposes"},
 		"a matcher of no label":        {dashboards + "/meridian-business.json", `state=\"declined\"`, `status=\"declined\"`, "has no label status"},
 		"a sum by no label":            {rules + "/events.yml", "max by (home) (meridian_payment_oldest_pending_seconds) > 120", "max by (region) (meridian_payment_oldest_pending_seconds) > 120", "by or without region"},
-		"a legend of no label":         {dashboards + "/meridian-events.json", `"legendFormat": "{{type}} {{outcome}}"`, `"legendFormat": "{{type}} {{result}}"`, "names the label result"},
+		"a legend of no label":         {dashboards + "/meridian-events.json", `"legendFormat": "{{consumer}} {{type}} {{outcome}}"`, `"legendFormat": "{{consumer}} {{type}} {{result}}"`, "names the label result"},
 		"a summary of no label":        {rules + "/cache.yml", "{{ $labels.instance }} does without Redis", "{{ $labels.region }} does without Redis", "names the label region"},
 		"two sides that never meet":    {rules + "/database.yml", "/ (sum by (cloud_region) (rate(meridian_sql_acquire_waits_total[5m])) > 0)", "/ (sum by (instance) (rate(meridian_sql_acquire_waits_total[5m])) > 0)", "can match nothing"},
 		"a rate of a gauge":            {dashboards + "/meridian-edge.json", `"expr": "meridian_edge_requests_in_flight{`, `"expr": "rate(meridian_edge_requests_in_flight[5m]) + meridian_edge_requests_in_flight{`, "which is a gauge"},
