@@ -143,7 +143,17 @@ func TestHealthyCluster(t *testing.T) {
 	t.Run("statements", func(t *testing.T) { testStatements(t, s) })
 	t.Run("transaction", func(t *testing.T) { testTransaction(t, s) })
 	t.Run("overhead", func(t *testing.T) { testOverhead(t, s) })
+	t.Run("owner", func(t *testing.T) { testOwner(t, s) })
 	t.Run("sessions", func(t *testing.T) { testEndSessions(t, s) })
+}
+
+// The owner migrates from no region: it writes what it must, and pays nothing.
+func testOwner(t *testing.T, s *site) {
+	t.Helper()
+	owner := connect(t, s.server.URL("shop"))
+	for _, sql := range []string{"UPDATE products SET n = n WHERE handle = 'p2'", "UPDATE orders SET n = n WHERE id = 'o8'"} {
+		paid(t, owner, sql, 0, func() error { _, err := owner.Exec(t.Context(), sql); return err })
+	}
 }
 
 func testStatements(t *testing.T, s *site) {

@@ -6,8 +6,9 @@
 -- takes part in no serialization conflict, and a change is seen by transactions that began before it.
 CREATE SCHEMA sim;
 
+-- The owner, who migrates, has no gateway: for it there is no cell, and so nothing to pay.
 CREATE FUNCTION sim.cell(kind text, i int) RETURNS text LANGUAGE sql VOLATILE AS $$
-  SELECT split_part(current_setting('meridian.' || kind || '_' || replace(current_setting('meridian.gateway'), '-', '_')), ' ', i)
+  SELECT split_part(current_setting('meridian.' || kind || '_' || replace(current_setting('meridian.gateway', true), '-', '_')), ' ', i)
 $$;
 
 -- Pays for one statement's visit to the rows of home region number i. The policy of each regional table asks
