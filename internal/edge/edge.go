@@ -28,7 +28,6 @@ import (
 type Config struct {
 	Catalog        *regions.Set
 	Region         regions.Name            // where the edge is
-	Methods        *method.Table           // what callers may ask for; nil: of the services that the program links in
 	Consul         map[regions.Name]string // host:port of each region's own Consul, as reachable from here
 	TrustedProxies []string                // networks whose forwarding and geography headers are believed, CIDR
 	PeerNAT        []string                // how stack addresses are reached from here, real/24=translated/24
@@ -179,10 +178,8 @@ func (e *Edge) decideBy(cfg Config) error {
 		return fmt.Errorf("edge: %w", err)
 	}
 	e.policy.Store(policy)
-	if e.methods = cfg.Methods; e.methods == nil {
-		if e.methods, err = method.Linked(); err != nil {
-			return fmt.Errorf("edge: %w", err)
-		}
+	if e.methods, err = method.Linked(); err != nil {
+		return fmt.Errorf("edge: %w", err)
 	}
 	return nil
 }
