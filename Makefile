@@ -111,11 +111,11 @@ breaking: tools ## Check that the API still serves callers built from AGAINST, o
 .PHONY: unit
 unit: ## Run every Go test under the race detector
 	@echo "==> unit: go test -race $(PKG)"
-	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 go test -race -timeout 20m $(UNIT_FLAGS) $(PKG)
+	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 go test -race -timeout 20m $(PKG)
 
 .PHONY: stress
 stress: deps-tests tools ## Run every Go test RUNS times beside busy processors; logs go to OUT
-	@tools/stress '$(RUNS)' '$(OUT)/stress' $(MAKE) --no-print-directory unit UNIT_FLAGS=-count=1
+	@TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 tools/stress '$(RUNS)' '$(OUT)/stress' $(PKG)
 
 .PHONY: validate
 validate: tools ## Check everything that deploys, as far as it goes without a cloud; `test` does it too
