@@ -51,8 +51,10 @@ func (e *Edge) look(r *http.Request) *classified {
 func (e *Edge) CallOf(r *http.Request) Call {
 	known := e.classified(r)
 	address := known.request.Location.Client
+	asked := known.request.Method
+	asked.Class = asked.ClassFor(known.user != "")
 	return Call{
-		Method: known.request.Method, Stream: known.class.stream, Address: address, Proxy: e.locator.Trusts(address),
+		Method: asked, Stream: known.class.stream, Address: address, Proxy: e.locator.Trusts(address),
 		User: known.user, Region: known.expected(e.region),
 	}
 }

@@ -76,6 +76,15 @@ type Method struct {
 // Idempotency-Key.
 func (m *Method) Repeatable(key bool) bool { return m.Idempotent || m.Keyed && key }
 
+// ClassFor returns how much a request matters, given whether its caller is known. Without a caller, a method that needs one
+// can only be refused: such requests must take no room from those that can be served, or anybody could fill it with them.
+func (m *Method) ClassFor(known bool) Class {
+	if m.Authenticated && !known {
+		return Background
+	}
+	return m.Class
+}
+
 // Table finds the Method of a request. It never changes.
 type Table struct {
 	rpcs  map[string]Method
