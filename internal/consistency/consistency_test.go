@@ -37,6 +37,8 @@ func TestParse(t *testing.T) {
 		{"of all of a kind", encode(`{` + later + `,"v":{"product/*":9223372036854775807}}`), consistency.Newest, true},
 		{"its time is over", encode(`{` + over + `,"v":{"product/tea":7}}`), 0, true},
 		{"a name with slashes", encode(`{` + later + `,"v":{"product/tea/green":7}}`), 0, true},
+		{"a clock ahead", encode(`{"u":1800000240,"v":{"product/tea":7}}`), 7, true},
+		{"longer than any is issued for", encode(`{"u":1800000241,"v":{"product/tea":7}}`), 0, false},
 		{"no base64", "é", 0, false},
 		{"padded", encode(`{`+later+`}`) + "=", 0, false},
 		{"no JSON", encode("tea"), 0, false},

@@ -25,6 +25,9 @@ const Header = "Meridian-Consistency"
 // Life is how long a token counts: longer than any copy may be out of date, with a minute for clocks that differ.
 const Life = 2 * time.Minute
 
+// skew is how far ahead the clock of whoever issued a token may be.
+const skew = 2 * time.Minute
+
 // Newest is the version of what was written together with so much else that the token names only the kind: no copy
 // will do.
 const Newest = math.MaxInt64
@@ -55,7 +58,8 @@ func Parse(text string, now time.Time) (Marks, error) {
 	if err == nil {
 		err = json.Unmarshal(raw, &w)
 	}
-	valid := err == nil && len(text) <= maxText && len(w.Least) <= maxMarks
+	// One that lasts longer than any that is issued is made up: it would have the system of record read for ever.
+	valid := err == nil && len(text) <= maxText && len(w.Least) <= maxMarks && w.Until <= now.Add(Life+skew).Unix()
 	for name, version := range w.Least {
 		kind, rest, ok := strings.Cut(name, "/")
 		valid = valid && ok && kind != "" && rest != "" && version > 0

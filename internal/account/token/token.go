@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 )
 
 const (
-	issuer = "meridian"
+	issuer   = "meridian"
+	audience = "meridian" // whom tokens are for
 
 	maxLen   = 2048 // a token's length; ours have about 350 bytes
 	remember = 8192 // verified tokens that a Verifier remembers at most
@@ -66,7 +68,7 @@ func (i *Issuer) Issue(c Claims, ttl time.Duration) (token string, expires time.
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, payload{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: issuer, Subject: c.Subject, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+			Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: c.Subject, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 		},
 		Home: c.Home, Currency: c.Currency, Role: c.Role,
 	})
@@ -144,6 +146,10 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	} else if err != nil {
 		return Claims{}, invalid(err)
 	}
+	// A token without an audience is of a release that named none.
+	if len(p.Audience) > 0 && !slices.Contains(p.Audience, audience) {
+		return Claims{}, invalid(jwt.ErrTokenInvalidAudience)
+	}
 	claims := Claims{Subject: p.Subject, Home: p.Home, Currency: p.Currency, Role: p.Role}
 	if err := claims.check(); err != nil {
 		return Claims{}, invalid(err)
@@ -154,6 +160,10 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 }
 
 func (v *Verifier) publicKey(t *jwt.Token) (any, error) {
+	// Whoever names an extension as critical asks to be refused by those who do not know it (RFC 7515, 4.1.11): we know none.
+	if _, critical := t.Header["crit"]; critical {
+		return nil, errors.New("the header has crit")
+	}
 	kid, _ := t.Header["kid"].(string)
 	k, ok := v.keys.find(kid)
 	if !ok {

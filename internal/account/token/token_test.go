@@ -176,6 +176,10 @@ func TestForgeries(t *testing.T) {
 	if _, err := v.Verify(good); err != nil {
 		t.Fatalf("the pattern of all forgeries is rejected itself: %v", err)
 	}
+	ours := sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("aud", []string{"elsewhere", "meridian"}))
+	if _, err := v.Verify(ours); err != nil {
+		t.Errorf("a token for several audiences, us among them: %v", err)
+	}
 	parts := strings.Split(good, ".")
 	x := base64.RawURLEncoding.EncodeToString(k.public)
 	for name, token := range map[string]string{
@@ -197,6 +201,8 @@ func TestForgeries(t *testing.T) {
 		"numeric kid":         sign(t, jwt.SigningMethodEdDSA, k.private, map[string]any{"kid": 7}, claims()),
 		"embedded key":        sign(t, jwt.SigningMethodEdDSA, stranger.keys[0].private, map[string]any{"kid": "new", "jwk": stranger.keys[0].jwk()}, claims()),
 		"another issuer":      sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("iss", "elsewhere")),
+		"another audience":    sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("aud", "elsewhere")),
+		"critical extension":  sign(t, jwt.SigningMethodEdDSA, k.private, map[string]any{"kid": k.kid, "crit": []string{"b64"}}, claims()),
 		"no issuer":           sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("iss", nil)),
 		"no expiry":           sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("exp", nil)),
 		"expiry of text":      sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("exp", "never")),
