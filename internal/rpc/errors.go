@@ -54,8 +54,12 @@ func ToConnect(err error) *connect.Error {
 		seconds := max(1, int(known.RetryAfter.Seconds()+0.5))
 		out.Meta().Set("Retry-After", strconv.Itoa(seconds))
 	}
-	if known.Kind == fault.Mismatch {
+	switch known.Kind {
+	case fault.Mismatch:
 		out.Meta().Set(statusHeader, strconv.Itoa(http.StatusUnprocessableEntity))
+	case fault.Exhausted: // said, so that Statuses tells it from Connect's own
+		out.Meta().Set(statusHeader, strconv.Itoa(http.StatusTooManyRequests))
+	default:
 	}
 	return out
 }
@@ -114,8 +118,8 @@ func (m errorMapper) WrapStreamingHandler(next connect.StreamingHandlerFunc) con
 // statusHeader carries an HTTP status that Connect's codes have no number for, from ToConnect to Statuses.
 const statusHeader = "Meridian-Http-Status"
 
-// Statuses lets an error choose an HTTP status that Connect's table of codes lacks (422). Clients read the
-// code in the body, so the protocol is not affected.
+// Statuses lets an error choose an HTTP status that Connect's table of codes lacks: 422, and 413 for a message that is too
+// long once it is unpacked. Clients read the code in the body, so the protocol is not affected.
 func Statuses(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(statusWriter{w}, r)
@@ -129,6 +133,10 @@ func (w statusWriter) WriteHeader(status int) {
 	if wanted, err := strconv.Atoi(w.Header().Get(statusHeader)); err == nil {
 		w.Header().Del(statusHeader)
 		status = wanted
+	} else if status == http.StatusTooManyRequests {
+		// Connect's own, of WithReadMaxBytes: it is the request that is too large, and whoever counts the answers of an
+		// overloaded stack must not count this one.
+		status = http.StatusRequestEntityTooLarge
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -1,6 +1,8 @@
 package rpc_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 )
@@ -212,5 +215,35 @@ func TestStatusesPassThrough(t *testing.T) {
 	plain := serveHTTP(t, h)
 	if plain != http.StatusTeapot {
 		t.Errorf("status %d", plain)
+	}
+}
+
+// TestBombs: a message that is small as it is sent and too long once it is unpacked is its sender's fault, not an overload.
+func TestBombs(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &orders{get: func(context.Context) error { return nil }})
+	for size, want := range map[int]int{maxMessage / 2: http.StatusOK, 100 * maxMessage: http.StatusRequestEntityTooLarge} {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		if _, err := fmt.Fprintf(z, `{"id":"%s"}`, strings.Repeat("x", size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+orderv1connect.OrderServiceGetOrderProcedure, &packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Content-Encoding", "gzip")
+		res, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%d bytes unpacked: %d, want %d", size, res.StatusCode, want)
+		}
 	}
 }

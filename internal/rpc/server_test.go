@@ -69,6 +69,8 @@ func (j *journal) take() string {
 	return j.text.String()
 }
 
+const maxMessage = 64 << 10 // bytes of a request's message, unpacked
+
 type server struct {
 	*httptest.Server
 	client orderv1connect.OrderServiceClient
@@ -81,7 +83,7 @@ func serve(t *testing.T, o *orders, options ...connect.ClientOption) server {
 	log := &journal{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	mux := http.NewServeMux()
-	mux.Handle(orderv1connect.NewOrderServiceHandler(o, connect.WithInterceptors(rpc.Errors(logger))))
+	mux.Handle(orderv1connect.NewOrderServiceHandler(o, connect.WithInterceptors(rpc.Errors(logger)), connect.WithReadMaxBytes(maxMessage)))
 	s := httptest.NewUnstartedServer(rpc.Statuses(rpc.Authenticate(tokens{"ada": {UserID: "u", Home: "eu-west-1", Currency: "EUR"}}, mux)))
 	s.EnableHTTP2 = true // gRPC needs it
 	s.StartTLS()
