@@ -14,14 +14,17 @@ import (
 	"github.com/meridian-commerce/meridian/internal/rpc"
 )
 
-// Handler implements orderv1connect.OrderServiceHandler.
+// Handler implements orderv1connect.OrderServiceHandler. It is safe for concurrent use.
 type Handler struct {
 	service *order.Service
 	closing <-chan struct{} // closed when the process drains: watches end, clients reconnect elsewhere
+	open    watches
 }
 
 // New returns a Handler whose watches end when closing is closed.
-func New(s *order.Service, closing <-chan struct{}) *Handler { return &Handler{s, closing} }
+func New(s *order.Service, closing <-chan struct{}) *Handler {
+	return &Handler{service: s, closing: closing, open: watches{of: map[string]int{}}}
+}
 
 // PlaceOrder implements the method.
 func (h *Handler) PlaceOrder(ctx context.Context, r *orderv1.PlaceOrderRequest) (*orderv1.PlaceOrderResponse, error) {
@@ -97,6 +100,10 @@ func (h *Handler) watch(ctx context.Context, orderID string, send func(*orderv1.
 	if err != nil {
 		return err
 	}
+	if !h.open.enter(caller.UserID) {
+		return errTooMany
+	}
+	defer h.open.leave(caller.UserID)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {

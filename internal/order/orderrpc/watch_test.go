@@ -77,6 +77,53 @@ func TestWatchOrderRefusals(t *testing.T) {
 	}
 }
 
+// TestWatchesOfOneUser: an account has a bounded number of watches, of either kind, and others are not concerned; one
+// that ends makes room.
+func TestWatchesOfOneUser(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	o := s.placed("k")
+	watch := func() *connect.ServerStreamForClient[orderv1.WatchOrderResponse] {
+		stream, err := s.WatchOrder(rpctest.As(t.Context(), "ada"), &orderv1.WatchOrderRequest{Id: o.GetId()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stream
+	}
+	open := make([]*connect.ServerStreamForClient[orderv1.WatchOrderResponse], 32)
+	for i := range open {
+		if open[i] = watch(); !open[i].Receive() {
+			t.Fatalf("watch %d: %v", i+1, open[i].Err())
+		}
+	}
+	one := watch()
+	if one.Receive() {
+		t.Error("one watch too many sees", one.Msg())
+	}
+	rpctest.Refused(t, "one watch too many", one.Err(), connect.CodeResourceExhausted, "WATCHES_TOO_MANY")
+	if status, _, body := rpctest.Fetch(t, s.server, "/v1/orders/"+o.GetId()+"/events", "ada"); status != http.StatusTooManyRequests {
+		t.Errorf("as events: %d, %s", status, body)
+	}
+	other, err := s.WatchOrder(rpctest.As(t.Context(), "eve"), &orderv1.WatchOrderRequest{Id: o.GetId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.Receive() {
+		t.Error("another user sees the order")
+	}
+	rpctest.Refused(t, "another user", other.Err(), connect.CodeNotFound, "ORDER_NOT_FOUND")
+	if err := open[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	for { // the handler notices a moment later
+		again := watch()
+		if again.Receive() {
+			break
+		}
+		rpctest.Refused(t, "before there is room", again.Err(), connect.CodeResourceExhausted, "WATCHES_TOO_MANY")
+	}
+}
+
 // An instance that goes away tells those who watch to come back elsewhere.
 func TestWatchOrderDrains(t *testing.T) {
 	t.Parallel()
