@@ -19,6 +19,7 @@ func untested() map[string]string {
 		"internal/sim":                         "one page of documentation; its rooms have the code and the tests",
 		"internal/sim/load/shoptest":           "a fake shop: the tests of internal/sim/load run on it, its bugs included",
 		"internal/sim/scenario/scenariotest":   "a fake simulation: the tests of internal/sim/scenario and of every scenario run on it",
+		"internal/sim/scenarios":               "a list: internal/sim/commands makes commands of it, and each drill in it has tests",
 		"internal/sqldb/sqltest":               "databases for tests: every store's tests run on it",
 		"migrations":                           "embedded files: internal/sqldb renders them to golden files and applies them",
 	}

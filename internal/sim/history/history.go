@@ -85,6 +85,12 @@ func (o Op) Momentary() bool {
 	return o.Outcome == Fail && (o.Code == "unavailable" || o.Code == "resource_exhausted" || o.Code == "aborted")
 }
 
+// Succeeded reports whether the caller was served: with what it asked for, or with a refusal for a reason of the shop's.
+func (o Op) Succeeded() bool { return o.Outcome == OK || o.Outcome == Fail && Refusal(o.Reason) }
+
+// Placed reports whether the request placed an order that was acknowledged.
+func (o Op) Placed() bool { return o.Kind == PlaceOrder && o.Outcome == OK && !o.Replay }
+
 // Err says why the request was not served; nil if it was.
 func (o Op) Err() error {
 	if o.Outcome == OK {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -73,5 +74,36 @@ func TestClassify(t *testing.T) {
 				t.Errorf("%v: got %s %q %q, want %s %q %q", err, outcome, code, reason, tt.outcome, tt.code, tt.reason)
 			}
 		})
+	}
+}
+
+func TestRefusalsForTheShopsReasonsAreNoLossOfService(t *testing.T) {
+	t.Parallel()
+	op := Op{Outcome: Fail, Reason: OutOfStock}
+	if !op.Succeeded() {
+		t.Error("out of stock counts as a failure")
+	}
+	op.Reason = "DATABASE_UNREACHABLE"
+	if op.Succeeded() {
+		t.Error("an unreachable database counts as a success")
+	}
+}
+
+func TestLatencies(t *testing.T) {
+	t.Parallel()
+	if got := (Latencies{}).At(50); got != nil {
+		t.Errorf("of nothing: %v", *got)
+	}
+	var l Latencies
+	for i := range 200 {
+		l = append(l, time.Duration(200-i)*time.Millisecond)
+	}
+	for percentile, want := range map[float64]float64{0: 1, 50: 100, 99: 198, 99.9: 200, 100: 200} {
+		if got := l.At(percentile); *got != want {
+			t.Errorf("p%v is %v ms, want %v", percentile, *got, want)
+		}
+	}
+	if got := Millis(1234567 * time.Nanosecond); got != 1.23 {
+		t.Errorf("1.234567 ms are %v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/spf13/cobra"
 
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
@@ -77,7 +77,7 @@ func onPlan(ctx context.Context, plan *topology.Plan, cfg Config, out io.Writer)
 // row sums up the requests of a kind.
 type row struct {
 	ok, refused, unknown int
-	caller, edge         *hdrhistogram.Histogram // microseconds
+	caller, edge         history.Latencies
 }
 
 // Print writes a table of what callers saw since the load began, by kind of request: outcomes, and the
@@ -90,14 +90,14 @@ func Print(w io.Writer, r Result, ops []history.Op) error {
 		}
 		at := rows[op.Kind]
 		if at == nil {
-			at = &row{caller: hdrhistogram.New(1, 60_000_000, 3), edge: hdrhistogram.New(1, 60_000_000, 3)}
+			at = &row{}
 			rows[op.Kind] = at
 		}
 		switch op.Outcome {
 		case history.OK:
 			at.ok++
-			_ = at.caller.RecordValue(op.Latency().Microseconds()) // a minute is more than anybody's patience
-			_ = at.edge.RecordValue(op.Edge.Microseconds())
+			at.caller = append(at.caller, op.Latency())
+			at.edge = append(at.edge, op.Edge)
 		case history.Fail:
 			at.refused++
 		default:
@@ -106,7 +106,7 @@ func Print(w io.Writer, r Result, ops []history.Op) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format+"\n", args...) }
-	ms := func(h *hdrhistogram.Histogram, q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
+	ms := func(l history.Latencies, percentile float64) float64 { return *cmp.Or(l.At(percentile), new(0.0)) }
 	p("request\tok\trefused\tunknown\tcaller p50\tp99\tedge p50\tp99 ms\t")
 	for _, kind := range slices.Sorted(maps.Keys(rows)) {
 		k := rows[kind]

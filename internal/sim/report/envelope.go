@@ -1,9 +1,13 @@
+// Package report writes what a drill found: JSON with a versioned schema that docs/reference/report-schema.md documents
+// field by field, HTML that needs nothing but a browser, JUnit's XML for continuous integration, and a summary for the
+// terminal.
 package report
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -56,7 +60,7 @@ type Objective struct {
 // AtMost is the objective that a figure in milliseconds is no more than a limit. A figure that could not be measured
 // does not meet it.
 func AtMost(name, measures string, limit float64, actual *float64) Objective {
-	limit = *rounded(limit)
+	limit = math.Round(limit*100) / 100
 	return Objective{Name: name, Unit: "ms", Limit: limit, Actual: actual, Met: actual != nil && *actual <= limit, Measures: measures}
 }
 

@@ -3,8 +3,7 @@ package report
 import (
 	"encoding/xml"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 	"slices"
 	"time"
 )
@@ -36,48 +35,37 @@ type outcome struct {
 // the run is strict, because it may tell more about the machine than about the system.
 func (r Report) junit() testSuite {
 	suite := testSuite{Name: r.Scenario, At: r.StartedAt.UTC().Format(time.RFC3339)}
-	broken := map[string]*outcome{}
-	names := slices.Clone(r.Invariants)
-	for _, v := range r.Violations {
-		broken[v.Invariant] = &outcome{v.Detail}
-		names = append(names, v.Invariant)
-	}
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		suite.Cases = append(suite.Cases, testCase{Class: r.Scenario + ".invariant", Name: name, Failure: broken[name]})
-	}
-	for _, o := range r.Objectives {
-		c := testCase{Class: r.Scenario + ".objective", Name: o.Name}
-		limit := formatObjective(o)
-		missed := &outcome{fmt.Sprintf("%s, not %s: %s", limit[1], limit[0], o.Measures)}
-		switch {
-		case o.Met:
-		case r.Strict:
-			c.Failure = missed
-		default:
-			c.Skipped = missed
-		}
-		suite.Cases = append(suite.Cases, c)
-	}
-	for _, c := range suite.Cases {
+	add := func(kind, name string, failure, skipped *outcome) {
+		suite.Cases = append(suite.Cases, testCase{r.Scenario + "." + kind, name, failure, skipped})
 		suite.Tests++
-		if c.Failure != nil {
+		if failure != nil {
 			suite.Failures++
 		}
-		if c.Skipped != nil {
+		if skipped != nil {
 			suite.Skipped++
 		}
 	}
+	broken := map[string]*outcome{}
+	for _, name := range r.Invariants {
+		broken[name] = nil
+	}
+	for _, v := range r.Violations {
+		broken[v.Invariant] = &outcome{v.Detail}
+	}
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		add("invariant", name, broken[name], nil)
+	}
+	for _, o := range r.Objectives {
+		limit, actual := o.format()
+		missed := &outcome{fmt.Sprintf("%s, not %s: %s", actual, limit, o.Measures)}
+		switch {
+		case o.Met:
+			add("objective", o.Name, nil, nil)
+		case r.Strict:
+			add("objective", o.Name, missed, nil)
+		default:
+			add("objective", o.Name, nil, missed)
+		}
+	}
 	return suite
-}
-
-func writeJUnit(dir, name string, r Report) error {
-	text, err := xml.MarshalIndent(r.junit(), "", "  ")
-	if err != nil {
-		return fmt.Errorf("report: encode: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name), append([]byte(xml.Header), text...), 0o644); err != nil {
-		return fmt.Errorf("report: write: %w", err)
-	}
-	return nil
 }

@@ -2,11 +2,13 @@ package report
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -17,23 +19,20 @@ func Publish(out io.Writer, dir, name string, r Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("report: create folder: %w", err)
 	}
-	html := filepath.Join(dir, name+".html")
-	if err := errors.Join(writeJSON(dir, name+".json", r), writePage(html, r), writeJUnit(dir, name+"-junit.xml", r), Print(out, r)); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "report: %s\n", html)
-	return err //nolint:wrapcheck // a console that is gone
-}
-
-func writeJSON(dir, name string, r Report) error {
-	raw, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
+	file := filepath.Join(dir, name)
+	asJSON, err := json.MarshalIndent(r, "", "  ")
+	asXML, err2 := xml.MarshalIndent(r.junit(), "", "  ")
+	if err := errors.Join(err, err2); err != nil {
 		return fmt.Errorf("report: encode: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), append(raw, '\n'), 0o644); err != nil {
+	if err := errors.Join(
+		os.WriteFile(file+".json", append(asJSON, '\n'), 0o644), writePage(file+".html", r),
+		os.WriteFile(file+"-junit.xml", slices.Concat([]byte(xml.Header), asXML), 0o644), Print(out, r),
+	); err != nil {
 		return fmt.Errorf("report: write: %w", err)
 	}
-	return nil
+	_, err = fmt.Fprintf(out, "report: %s\n", file+".html")
+	return err //nolint:wrapcheck // a console that is gone
 }
 
 // shown is how many violations are printed; the files have all.
@@ -56,27 +55,23 @@ func Print(w io.Writer, r Report) error {
 			p(row...)
 		}
 	}
+	p("")
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("report: print: %w", err)
 	}
-	var b strings.Builder
-	b.WriteString("\n")
 	for i, v := range r.Violations {
 		if i == shown {
-			fmt.Fprintf(&b, "VIOLATION: and %d more\n", len(r.Violations)-shown)
+			_, _ = fmt.Fprintf(w, "VIOLATION: and %d more\n", len(r.Violations)-shown)
 			break
 		}
-		fmt.Fprintf(&b, "VIOLATION %s: %s\n", v.Invariant, v.Detail)
+		_, _ = fmt.Fprintf(w, "VIOLATION %s: %s\n", v.Invariant, v.Detail)
 		if len(v.IDs) > 0 {
-			fmt.Fprintf(&b, "  ids: %s\n", strings.Join(v.IDs, " "))
+			_, _ = fmt.Fprintf(w, "  ids: %s\n", strings.Join(v.IDs, " "))
 		}
 	}
 	if len(r.Violations) == 0 {
-		b.WriteString("no violation\n")
+		_, _ = fmt.Fprintln(w, "no violation")
 	}
-	fmt.Fprintf(&b, "replay: %s   (seed %d, commit %s)\n", r.Command, r.Seed, r.Commit)
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("report: print: %w", err)
-	}
-	return nil
+	_, err := fmt.Fprintf(w, "replay: %s   (seed %d, commit %s)\n", r.Command, r.Seed, r.Commit)
+	return err //nolint:wrapcheck // a console that is gone
 }

@@ -130,7 +130,10 @@ func (r *Run) run(cmd *cobra.Command, l *cli.Launch, start Start, folder, plante
 	if r.Scenario.Publish != nil {
 		return r.Scenario.Publish(r, out, v)
 	}
-	result := r.report(e, v)
+	result, err := r.report(e, v)
+	if err != nil {
+		return err
+	}
 	if err := report.Publish(out, folder, r.Scenario.file(), result); err != nil {
 		return err
 	}

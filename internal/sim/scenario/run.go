@@ -198,11 +198,13 @@ func (r *Run) printProgress(ctx context.Context) {
 }
 
 // report puts a verdict into its envelope.
-func (r *Run) report(e Evidence, v Verdict) report.Report {
+func (r *Run) report(e Evidence, v Verdict) (report.Report, error) {
 	s := r.Scenario
 	if r.Load.Rate > 0 {
 		v.Invariants = append(v.Invariants, check.Invariants()...)
 	}
+	page, err := report.NewPage(s.Page, v.Figures)
+	page.Charts = v.Charts
 	return report.Report{
 		Envelope: report.Envelope{
 			SchemaVersion: cmp.Or(s.Schema, "1"), Scenario: s.Name, Seed: r.Seed, Commit: r.Commit, Command: r.Command, Plant: r.Plant,
@@ -210,6 +212,6 @@ func (r *Run) report(e Evidence, v Verdict) report.Report {
 			// Empty lists rather than null, so that readers need not tell the two apart.
 			Violations: append([]check.Violation{}, v.Violations...), Objectives: append([]report.Objective{}, v.Objectives...),
 		},
-		Figures: v.Figures, Page: v.Page, Invariants: v.Invariants, Strict: r.Strict,
-	}
+		Figures: v.Figures, Page: page, Invariants: v.Invariants, Strict: r.Strict,
+	}, err
 }

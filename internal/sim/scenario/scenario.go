@@ -17,6 +17,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"html/template"
 	"io"
 	"net/http"
 	"net/netip"
@@ -45,6 +46,7 @@ type Scenario struct {
 	Alone   bool          // a command of its own, not one of drill's
 	File    string        // what its report's files are called; "": Name
 	Schema  string        // of its report; "": "1"
+	Page    string        // what its report says to people: a template for report.NewPage, which gets the Figures
 
 	Regions []byte // the catalog of its simulation, in place of --regions
 	Stacks  int    // in each region, in place of --stacks
@@ -106,9 +108,9 @@ func (e Evidence) Violations() []check.Violation {
 type Verdict struct {
 	Violations []check.Violation
 	Objectives []report.Objective
-	Figures    any      // a struct, for the report's JSON
-	Invariants []string // of the scenario's own that were judged, broken or not
-	Page       report.Page
+	Figures    any           // a struct, for the report's JSON
+	Invariants []string      // of the scenario's own that were judged, broken or not
+	Charts     template.HTML // drawings for the page; "": none
 }
 
 // Fail adds a violation that no id belongs to.
@@ -160,12 +162,9 @@ type Network interface {
 	Changes() []internet.Change
 }
 
-// Records is what the system and the payment provider keep.
-type Records interface {
-	// Pending reads what the system still has to do by itself.
-	Pending(ctx context.Context) (check.Unfinished, error)
-	// Facts reads the orders and the payments.
-	Facts(ctx context.Context) (check.Facts, error)
-	// Audit checks the invariants of the database alone.
-	Audit(ctx context.Context) ([]check.Violation, error)
+// Records reads what the system and the payment provider keep.
+type Records struct {
+	Pending func(context.Context) (check.Unfinished, error)  // what the system still has to do by itself
+	Facts   func(context.Context) (check.Facts, error)       // the orders and the payments
+	Audit   func(context.Context) ([]check.Violation, error) // checks the invariants of the database alone
 }

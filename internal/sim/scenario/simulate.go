@@ -10,7 +10,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 // Start makes the world of a run and defers its end.
@@ -39,28 +38,10 @@ func Simulate(ctx context.Context, r *Run) (World, error) {
 	plan := c.Plan()
 	return World{
 		Catalog: plan.Catalog, Cluster: c, Server: c.Database(), Net: net, DB: db,
-		Records: records{db: db, catalog: plan.Catalog, provider: plan.Provider},
+		Records: Records{
+			Pending: func(ctx context.Context) (check.Unfinished, error) { return check.Pending(ctx, db) },
+			Facts:   func(ctx context.Context) (check.Facts, error) { return check.Collect(ctx, db, plan.Provider) },
+			Audit:   func(ctx context.Context) ([]check.Violation, error) { return audit.Run(ctx, db, plan.Catalog, 0) },
+		},
 	}, nil
-}
-
-// records are the database's and the provider's.
-type records struct {
-	db       *pgxpool.Pool
-	catalog  *regions.Set
-	provider string // host:port
-}
-
-// Pending implements Records.
-func (r records) Pending(ctx context.Context) (check.Unfinished, error) {
-	return check.Pending(ctx, r.db)
-}
-
-// Facts implements Records.
-func (r records) Facts(ctx context.Context) (check.Facts, error) {
-	return check.Collect(ctx, r.db, r.provider)
-}
-
-// Audit implements Records.
-func (r records) Audit(ctx context.Context) ([]check.Violation, error) {
-	return audit.Run(ctx, r.db, r.catalog, 0)
 }

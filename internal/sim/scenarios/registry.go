@@ -7,6 +7,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/backuprestore"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/bench"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/failovermatrix"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/killregion"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/overload"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/rollingupgrade"
 )
@@ -14,7 +15,7 @@ import (
 // All returns every scenario, each fresh: their flags are variables of their own.
 func All() []scenario.Scenario {
 	return []scenario.Scenario{
-		KillRegion(),
+		killregion.Scenario(),
 		failovermatrix.Scenario(),
 		overload.Scenario(),
 		backuprestore.Scenario(),

@@ -103,7 +103,11 @@ func (f *Fake) Heal(_ context.Context, target string) error {
 
 // World is the fake as a scenario sees it; c is the cluster that it gets, which may be more than the fake itself.
 func (f *Fake) World(c scenario.Cluster) scenario.World {
-	return scenario.World{Catalog: f.catalog, Cluster: c, Net: network{f.Shop, f}, Records: records{f}}
+	return scenario.World{Catalog: f.catalog, Cluster: c, Net: network{f.Shop, f}, Records: scenario.Records{
+		Pending: func(context.Context) (check.Unfinished, error) { return f.Left, nil },
+		Facts:   func(context.Context) (check.Facts, error) { return f.Shop.Facts(), nil },
+		Audit:   func(context.Context) ([]check.Violation, error) { return nil, nil },
+	}}
 }
 
 // network is the way to the shop.
@@ -124,18 +128,6 @@ func (n network) Changes() []internet.Change {
 	defer n.f.mu.Unlock()
 	return slices.Clone(n.f.changes)
 }
-
-// records are what the shop keeps.
-type records struct{ f *Fake }
-
-// Pending implements scenario.Records.
-func (r records) Pending(context.Context) (check.Unfinished, error) { return r.f.Left, nil }
-
-// Facts implements scenario.Records.
-func (r records) Facts(context.Context) (check.Facts, error) { return r.f.Shop.Facts(), nil }
-
-// Audit implements scenario.Records.
-func (records) Audit(context.Context) ([]check.Violation, error) { return nil, nil }
 
 // Result is what a run left behind.
 type Result struct {

@@ -9,6 +9,7 @@ package backuprestore
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
@@ -41,6 +42,9 @@ const (
 	fulfillAfter = "MERIDIAN_ORDER_FULFILL_AFTER=1s"
 )
 
+//go:embed page.tmpl
+var page string
+
 // drill is the scenario under way.
 type drill struct {
 	losses  []string      // what happens to the database, one after the other
@@ -58,7 +62,7 @@ func Scenario() scenario.Scenario { return (&drill{known: payments, truncate: tr
 
 func (d *drill) scenario() scenario.Scenario {
 	return scenario.Scenario{
-		Name: "backup-restore", Takes: 2 * time.Minute,
+		Name: "backup-restore", Page: page, Takes: 2 * time.Minute,
 		Proves: "Lose the database under load, restore it, and check every acknowledged order",
 		Details: "Starts a simulation of its own whose PostgreSQL archives its log, puts open-loop load on it, takes a base backup under\n" +
 			"load, drops the database, restores it to the last commit before; backs up again, kills the server and deletes its data,\n" +

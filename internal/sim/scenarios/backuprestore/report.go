@@ -1,15 +1,12 @@
 package backuprestore
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
-	"github.com/meridian-commerce/meridian/internal/sim/report"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
@@ -43,6 +40,20 @@ type Loss struct {
 	Timelines       [2]int64             `json:"timelines"`            // of the log, before and after
 }
 
+// BackupMiB is the size of the backup.
+func (l Loss) BackupMiB() int64 { return l.BackupBytes >> 20 }
+
+// Captured counts the orphans whose money was taken.
+func (f Figures) Captured() int {
+	n := 0
+	for _, o := range f.Orphans {
+		if o.Captured {
+			n++
+		}
+	}
+	return n
+}
+
 // evidence is what a report is computed from.
 type evidence struct {
 	scenario.Evidence
@@ -67,7 +78,7 @@ func build(e evidence) scenario.Verdict {
 	}
 	v := scenario.Verdict{
 		Violations: slices.Concat(check.Run(ops, check.Facts{Orders: e.Facts.Orders, Payments: payments}), contradictions, e.Audited),
-		Invariants: []string{PaymentKnown, OrphanIsUndone, NotVacuous}, Figures: f, Page: f.page(),
+		Invariants: []string{PaymentKnown, OrphanIsUndone, NotVacuous}, Figures: f,
 	}
 	e.guards(f, &v)
 	return v
@@ -75,13 +86,13 @@ func build(e evidence) scenario.Verdict {
 
 func (e evidence) loss(c cut, lost []LostOrder) Loss {
 	l := Loss{
-		Kind: c.loss, BackupBytes: c.backup.Bytes, BackupTook: millis(c.backup.ended.Sub(c.backup.began)),
-		At: millis(c.lost.Sub(e.Result.Began)), PointBefore: max(0, millis(c.lost.Sub(c.point))), ArchivedUntil: c.archived.String(),
-		RestoreTook: millis(c.open.Sub(c.restoring)), Timelines: c.timelines,
+		Kind: c.loss, BackupBytes: c.backup.Bytes, BackupTook: history.Millis(c.backup.ended.Sub(c.backup.began)),
+		At: history.Millis(c.lost.Sub(e.Result.Began)), PointBefore: max(0, history.Millis(c.lost.Sub(c.point))), ArchivedUntil: c.archived.String(),
+		RestoreTook: history.Millis(c.open.Sub(c.restoring)), Timelines: c.timelines,
 	}
 	for _, o := range lost {
 		if c.undid(o.At) {
-			if before := millis(c.lost.Sub(o.At)); l.LostFor == nil || before > *l.LostFor {
+			if before := history.Millis(c.lost.Sub(o.At)); l.LostFor == nil || before > *l.LostFor {
 				l.LostFor = new(before)
 			}
 		}
@@ -91,17 +102,16 @@ func (e evidence) loss(c cut, lost []LostOrder) Loss {
 		point = c.lost
 	}
 	for _, op := range e.Ops {
-		placed := op.Kind == history.PlaceOrder && op.Outcome == history.OK && !op.Replay
-		switch {
+		switch placed := op.Placed(); {
 		case placed && between(op.Returned, c.backup.began, c.backup.ended):
 			l.DuringBackup++
 		case placed && between(op.Returned, c.backup.ended, point):
 			l.AfterBackup++
 		case placed && op.Invoked.After(c.gone):
-			if took := millis(op.Returned.Sub(c.lost)); l.OrdersAfter == nil || took < *l.OrdersAfter {
+			if took := history.Millis(op.Returned.Sub(c.lost)); l.OrdersAfter == nil || took < *l.OrdersAfter {
 				l.OrdersAfter = new(took)
 			}
-		case op.Outcome != history.OK && !history.Refusal(op.Reason) && between(op.Returned, c.lost, c.open):
+		case !op.Succeeded() && between(op.Returned, c.lost, c.open):
 			l.FailedMeanwhile++
 		}
 	}
@@ -139,56 +149,3 @@ func (e evidence) guards(f Figures, v *scenario.Verdict) {
 }
 
 func between(t, from, to time.Time) bool { return !t.Before(from) && t.Before(to) }
-
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// page is the report as people read it.
-func (f Figures) page() report.Page {
-	losses := report.Table{
-		Title: "Losses",
-		Note: "What was acknowledged before the point is restored and was checked. Undone is what was acknowledged after it: at most the time " +
-			"that the log waits to be archived, and nothing where the server lived to archive all.",
-		Head: []string{"loss", "backup", "orders meanwhile", "orders from the log", "point before the loss", "earliest lost", "restore took", "orders back after", "failed meanwhile", "timeline"},
-	}
-	for _, l := range f.Losses {
-		losses.Rows = append(losses.Rows, []string{
-			string(l.Kind), fmt.Sprintf("%d MiB in %s", l.BackupBytes>>20, seconds(&l.BackupTook)), strconv.Itoa(l.DuringBackup), strconv.Itoa(l.AfterBackup),
-			seconds(&l.PointBefore), seconds(l.LostFor), seconds(&l.RestoreTook), seconds(l.OrdersAfter), strconv.Itoa(l.FailedMeanwhile),
-			fmt.Sprintf("%d → %d", l.Timelines[0], l.Timelines[1]),
-		})
-	}
-	captured := 0
-	for _, o := range f.Orphans {
-		if o.Captured {
-			captured++
-		}
-	}
-	undone := report.Table{
-		Title: "What became of it", Head: []string{"", ""},
-		Rows: [][]string{
-			{"orders acknowledged", strconv.Itoa(f.Acknowledged)}, {"orders there at the end", strconv.Itoa(f.Placed)},
-			{"orders lost, acknowledged after a point", strconv.Itoa(len(f.LostOrders))}, {"cart edits acknowledged after a point", strconv.Itoa(f.LostEdits)},
-			{"payments at the provider for lost orders", strconv.Itoa(len(f.Orphans))}, {"of these captured, to be refunded", strconv.Itoa(captured)},
-		},
-	}
-	lost := report.Table{Title: "Lost orders", Head: []string{"order", "acknowledged", "placed again as"}}
-	for _, o := range f.LostOrders {
-		lost.Rows = append(lost.Rows, []string{o.Order, o.At.UTC().Format("15:04:05.000"), o.Again})
-	}
-	orphans := report.Table{Title: "To reconcile with the provider", Head: []string{"payment", "order", "amount", "state there"}}
-	for _, o := range f.Orphans {
-		orphans.Rows = append(orphans.Rows, []string{o.Payment, o.Order, fmt.Sprintf("%d %s", o.Amount, o.Currency), o.State})
-	}
-	return report.Page{
-		Title:  "Backup and restore",
-		Means:  "All that was acknowledged before the restored points is there, and no payment was taken twice.",
-		Tables: []report.Table{losses, undone, lost, orphans},
-	}
-}
-
-func seconds(ms *float64) string {
-	if ms == nil {
-		return "–"
-	}
-	return fmt.Sprintf("%.1f s", *ms/1000)
-}

@@ -8,6 +8,7 @@ package failovermatrix
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ const (
 	aftermath    = time.Second // for what was held up to come to its end
 	againAtMost  = 3           // measurements that were disturbed are repeated
 )
+
+//go:embed page.tmpl
+var page string
 
 // entrance is the way to an edge.
 type entrance interface {
@@ -60,7 +64,7 @@ func Scenario() scenario.Scenario {
 
 func (d *drill) scenario() scenario.Scenario {
 	return scenario.Scenario{
-		Name: "failover-matrix", File: "matrix", Schema: "2", Takes: 3 * time.Minute,
+		Name: "failover-matrix", File: "matrix", Schema: "2", Page: page, Takes: 3 * time.Minute,
 		Proves: "Break a region in every way, and measure how soon callers are served again",
 		Details: "Starts a simulation of its own, puts a light steady load on it and breaks one region in every way that a region\n" +
 			"can fail, one after the other. Prints how soon new requests succeed, how many repeatable ones fail, and what was\n" +
@@ -189,7 +193,7 @@ func (d *drill) measureWell(ctx context.Context, r *scenario.Run, f fault) (Row,
 	for measured := 1; ; measured++ {
 		r.Say("%s: %s", f.name, f.what)
 		row, err := d.measure(ctx, r, f)
-		if row.Measured = measured; err != nil || !row.disturbed || d.again == 0 {
+		if row.Measured = measured; err != nil || !row.Disturbed || d.again == 0 {
 			return row, err
 		}
 		d.again--
@@ -236,6 +240,6 @@ func (d *drill) measure(ctx context.Context, r *scenario.Run, f fault) (Row, err
 	o.samples = p.log.since(asked.Add(-calm))
 	o.changes = r.Net.Changes()
 	row := o.row(p)
-	row.disturbed = row.disturbed || !steady
+	row.Disturbed = row.Disturbed || !steady
 	return row, nil
 }

@@ -36,7 +36,7 @@ func TestMatrix(t *testing.T) {
 	}
 	within := func(what string, got *float64, least, most time.Duration) {
 		t.Helper()
-		if got == nil || *got < millis(least) || *got > millis(most) {
+		if got == nil || *got < history.Millis(least) || *got > history.Millis(most) {
 			t.Errorf("%s: %s, not %s to %s", what, report.Millis(got), least, most)
 		}
 	}
@@ -170,8 +170,8 @@ func TestVerdict(t *testing.T) {
 	t.Parallel()
 	f := Figures{Region: eu, Rows: []Row{{
 		Fault: faultCrash, Bit: true, WithdrawnMs: new(1900.0), LeasesMs: new(5000.0), Once: 12,
-		Alive: Figure{RecoveredMs: new(612.0), During: Tally{Asked: 100, Failed: 3, Repeatable: 2}},
-		Entry: Figure{RecoveredMs: new(1500.0)},
+		Alive: Figure{Seen: Seen{RecoveredMs: new(612.0), During: Tally{Asked: 100, Failed: 3, Repeatable: 2}}},
+		Entry: Figure{Seen: Seen{RecoveredMs: new(1500.0)}},
 	}}}
 	v := f.verdict(effects{repeats: []string{"key k made 2 orders"}})
 	var missed []string
@@ -186,8 +186,12 @@ func TestVerdict(t *testing.T) {
 	if len(v.Violations) != 1 || v.Violations[0].Invariant != NotTwice {
 		t.Errorf("%v", v.Violations)
 	}
+	p, err := report.NewPage(page, f)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out bytes.Buffer
-	if err := report.Print(&out, report.Report{Envelope: report.Envelope{Violations: v.Violations, Objectives: v.Objectives}, Page: v.Page}); err != nil {
+	if err := report.Print(&out, report.Report{Envelope: report.Envelope{Violations: v.Violations, Objectives: v.Objectives}, Page: p}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"ROWS OF EU-WEST-1", "2 of 100", "0 of 12", "–", "VIOLATION nothing-twice: key k"} {

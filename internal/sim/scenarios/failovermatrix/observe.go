@@ -25,23 +25,23 @@ type observation struct {
 // row sums an observation up.
 func (o observation) row(p *probes) Row {
 	r := Row{
-		Fault: o.fault.name, What: o.fault.what, At: o.hurt.At.UTC(), HeldMs: millis(o.healing.Sub(o.hurt.At)), HealedMs: millis(o.healed.Sub(o.healing)),
+		Fault: o.fault.name, What: o.fault.what, At: o.hurt.At.UTC(), HeldMs: history.Millis(o.healing.Sub(o.hurt.At)), HealedMs: history.Millis(o.healed.Sub(o.healing)),
 	}
 	from := o.hurt.At
 	if at, ok := o.withdrawal(p.lost); ok {
-		r.WithdrawnMs = new(millis(at.Sub(o.hurt.At)))
+		r.WithdrawnMs = new(history.Millis(at.Sub(o.hurt.At)))
 		from = at
 	}
 	if !o.hurt.LeasesMoveAt.IsZero() {
-		r.LeasesMs = new(millis(o.hurt.LeasesMoveAt.Sub(o.hurt.At)))
+		r.LeasesMs = new(history.Millis(o.hurt.LeasesMoveAt.Sub(o.hurt.At)))
 	}
 	r.Alive = o.figure(p, groupAlive, o.hurt.At)
 	r.Home = o.figure(p, groupHome, o.hurt.At)
 	r.Entry = o.figure(p, groupEntry, from)
 	r.Both = o.figure(p, groupBoth, from)
 	r.Bit = o.bit(p)
-	r.LateMs = millis(o.late(p))
-	r.disturbed = r.LateMs > millis(latest) || o.othersWithdrawn(p.lost)
+	r.LateMs = history.Millis(o.late(p))
+	r.Disturbed = r.LateMs > history.Millis(latest) || o.othersWithdrawn(p.lost)
 	return r
 }
 
@@ -106,7 +106,7 @@ func (o observation) figure(p *probes, g group, from time.Time) Figure {
 		took, ok := recovery(mine, from, o.healing)
 		part := Part{Probe: pr.name}
 		if ok {
-			part.RecoveredMs = new(millis(took))
+			part.RecoveredMs = new(history.Millis(took))
 			slowest = max(slowest, took)
 		}
 		for _, s := range mine {
@@ -126,7 +126,7 @@ func (o observation) figure(p *probes, g group, from time.Time) Figure {
 		f.Healing.add(part.Healing)
 	}
 	if !slices.ContainsFunc(f.Parts, func(p Part) bool { return p.RecoveredMs == nil }) {
-		f.RecoveredMs = new(millis(slowest))
+		f.RecoveredMs = new(history.Millis(slowest))
 	}
 	return f
 }
@@ -168,8 +168,4 @@ func recovery(samples []history.Op, from, end time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	return first.Returned.Sub(from), true
-}
-
-func millis(d time.Duration) float64 {
-	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
 }

@@ -1,7 +1,6 @@
 package failovermatrix
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -50,26 +49,28 @@ type Row struct {
 	Twice int    `json:"executed_twice"`                // of those
 	Lost  int    `json:"acknowledged_and_not_executed"` // orders
 
-	disturbed bool
+	Disturbed bool `json:"-"` // by something else: it was measured as often as it may be, and counts for little
 }
 
-// Figure is what one group of probes saw.
-type Figure struct {
+// Seen is what some callers saw.
+type Seen struct {
 	RecoveredMs *float64 `json:"recovered_ms"` // the slowest probe's; nil: one of them did not recover
 	Until       Tally    `json:"until"`        // from the fault to the withdrawal of the entry, of those who enter there
 	During      Tally    `json:"during"`       // from then on to the healing; of the others from the fault on, those under way among them
 	Healing     Tally    `json:"healing"`      // from then on
-	Parts       []Part   `json:"probes"`
+}
+
+// Figure is what one group of probes saw.
+type Figure struct {
+	Seen
+	Parts []Part `json:"probes"`
 }
 
 // Part is what one probe saw.
 type Part struct {
-	Probe       string   `json:"probe"`
-	RecoveredMs *float64 `json:"recovered_ms"`
-	Until       Tally    `json:"until"`
-	During      Tally    `json:"during"`
-	Healing     Tally    `json:"healing"`
-	Why         []string `json:"why"` // up to three reasons of failures during the fault
+	Probe string `json:"probe"`
+	Seen
+	Why []string `json:"why"` // up to three reasons of failures during the fault
 }
 
 // Tally counts requests.
@@ -120,7 +121,7 @@ func (r *Row) objectives() []report.Objective {
 
 // verdict judges the rows and what the last count found.
 func (f Figures) verdict(last effects) scenario.Verdict {
-	v := scenario.Verdict{Figures: f, Page: f.page(), Invariants: []string{FaultBit, NotTwice, NotLost}}
+	v := scenario.Verdict{Figures: f, Invariants: []string{FaultBit, NotTwice, NotLost}}
 	for _, row := range f.Rows {
 		v.Objectives = append(v.Objectives, row.objectives()...)
 		if !row.Bit {
@@ -134,32 +135,4 @@ func (f Figures) verdict(last effects) scenario.Verdict {
 		v.Fail(NotLost, "%s", what)
 	}
 	return v
-}
-
-// page is the matrix as people read it.
-func (f Figures) page() report.Page {
-	lives := report.Table{
-		Title: "Callers whose entry lives, and callers whose entry is lost",
-		Note:  "Until new requests succeed, from the fault or from the withdrawal of the entry; – is never while the fault lasted. Failed counts requests that could be repeated.",
-		Head:  []string{"fault", "withdrawn", "entry lives: new ok", "failed", "entry lost: new ok", "failed", "twice"},
-	}
-	rows := report.Table{
-		Title: "Rows of " + string(f.Region), Note: "Reads, edits and orders of users at home in the region.",
-		Head: []string{"fault", "leases moved", "entry lives: new ok", "entry lost: new ok"},
-	}
-	p := report.Page{Title: "Failover matrix · " + string(f.Region), Means: "Nothing was done twice, and what was acknowledged is there."}
-	for _, r := range f.Rows {
-		lives.Rows = append(lives.Rows, []string{
-			r.Fault, report.Millis(r.WithdrawnMs),
-			report.Millis(r.Alive.RecoveredMs), fmt.Sprintf("%d of %d", r.Alive.During.Repeatable, r.Alive.During.Asked),
-			report.Millis(r.Entry.RecoveredMs), fmt.Sprintf("%d of %d", r.Entry.During.Repeatable, r.Entry.During.Asked),
-			fmt.Sprintf("%d of %d", r.Twice, r.Once),
-		})
-		rows.Rows = append(rows.Rows, []string{r.Fault, report.Millis(r.LeasesMs), report.Millis(r.Home.RecoveredMs), report.Millis(r.Both.RecoveredMs)})
-		if r.disturbed {
-			p.Summary = append(p.Summary, [2]string{"doubtful", fmt.Sprintf("%s: this machine was too busy; a probe was %.0f ms late", r.Fault, r.LateMs)})
-		}
-	}
-	p.Tables = []report.Table{lives, rows}
-	return p
 }

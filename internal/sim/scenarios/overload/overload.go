@@ -9,6 +9,7 @@ package overload
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"net/http"
 	"sync"
@@ -33,6 +34,9 @@ const (
 	warmUpFor     = 3 * time.Second
 	recoveredOnce = 2 * time.Second // all is well for so long
 )
+
+//go:embed page.tmpl
+var page string
 
 // drill is the scenario under way.
 type drill struct {
@@ -60,7 +64,7 @@ func Scenario() scenario.Scenario {
 
 func (d *drill) scenario() scenario.Scenario {
 	return scenario.Scenario{
-		Name: "overload", Schema: "2", Takes: 2 * time.Minute, Regions: scenario.OneRegion(),
+		Name: "overload", Schema: "2", Page: page, Takes: 2 * time.Minute, Regions: scenario.OneRegion(),
 		Proves: "Ask a region for ten times what it can do",
 		Details: "Starts a simulation of one region whose stacks have a known capacity, measures it, and asks for ten times as much\n" +
 			"for a minute. Prints how much is served, whether orders succeed while browsing is refused, how fast refusals are and\n" +

@@ -2,12 +2,8 @@ package overload
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/report"
@@ -41,6 +37,9 @@ type Figures struct {
 	Recovered  *float64         `json:"recovered_ms"`   // after its end, until all is well for two seconds; null: not
 }
 
+// PercentServed is the goodput in percent of the capacity.
+func (f Figures) PercentServed() float64 { return 100 * f.Goodput / f.Capacity }
+
 // Count is what became of requests of a kind.
 type Count struct {
 	Served  int `json:"served"`
@@ -70,7 +69,7 @@ func (d *drill) judge(context.Context, *scenario.Run, scenario.Evidence) (scenar
 		served = new(float64(orders.Served) / float64(tried))
 	}
 	v := scenario.Verdict{
-		Figures: f, Page: f.page(), Invariants: []string{AskedEnough, RefusedSome, TriedEnough},
+		Figures: f, Invariants: []string{AskedEnough, RefusedSome, TriedEnough},
 		Objectives: []report.Objective{
 			report.AtLeast("goodput", "served within a second during the overload, of the capacity", goodputObjective, new(f.Goodput/f.Capacity)),
 			report.AtLeast("checkouts_served", "of the orders that were tried during the overload", checkoutObjective, served),
@@ -93,7 +92,7 @@ func (d *drill) judge(context.Context, *scenario.Run, scenario.Evidence) (scenar
 // figures sums an overload and what followed it up.
 func figures(capacity float64, heavy, calm phase) Figures {
 	f := Figures{Capacity: capacity, Kinds: map[string]Count{}}
-	refusals := hdrhistogram.New(1, 60_000_000, 3) // microseconds
+	var refusals history.Latencies
 	seconds := heavy.to.Sub(heavy.from).Seconds()
 	for _, op := range heavy.answers {
 		c := f.Kinds[kindOf(op)]
@@ -105,17 +104,18 @@ func figures(capacity float64, heavy, calm phase) Figures {
 			}
 		case refused(op):
 			c.Refused++
-			_ = refusals.RecordValue(took(op).Microseconds()) // a minute is more than anybody's patience
+			refusals = append(refusals, took(op))
 		default:
 			c.Failed++
 		}
 		f.Kinds[kindOf(op)] = c
 	}
 	f.Asked = float64(len(heavy.answers)) / seconds
-	f.RefusalP50 = float64(refusals.ValueAtQuantile(50)) / 1000
-	f.RefusalP99 = float64(refusals.ValueAtQuantile(99)) / 1000
+	if len(refusals) > 0 {
+		f.RefusalP50, f.RefusalP99 = *refusals.At(50), *refusals.At(99)
+	}
 	if took, ok := recovered(calm); ok {
-		f.Recovered = new(float64(took.Microseconds()) / 1000)
+		f.Recovered = new(history.Millis(took))
 	}
 	return f
 }
@@ -134,24 +134,4 @@ func recovered(p phase) (time.Duration, bool) {
 		}
 	}
 	return since.Sub(p.from), p.to.Sub(since) >= recoveredOnce
-}
-
-// page is the figures as people read them.
-func (f Figures) page() report.Page {
-	kinds := report.Table{Title: "Requests during the overload", Head: []string{"request", "served", "refused", "failed"}}
-	for _, kind := range []string{"checkout", "cart", "browse"} {
-		c := f.Kinds[kind]
-		kinds.Rows = append(kinds.Rows, []string{kind, strconv.Itoa(c.Served), strconv.Itoa(c.Refused), strconv.Itoa(c.Failed)})
-	}
-	return report.Page{
-		Title: "Overload",
-		Means: "It was an overload, and the figures mean something.",
-		Summary: [][2]string{
-			{"asked for", fmt.Sprintf("%.0f/s of %.0f/s", f.Asked, f.Capacity)},
-			{"goodput", fmt.Sprintf("%.1f/s (%.0f %%)", f.Goodput, 100*f.Goodput/f.Capacity)},
-			{"refusals", fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", f.RefusalP50, f.RefusalP99)},
-			{"all well after", report.Millis(f.Recovered)},
-		},
-		Tables: []report.Table{kinds},
-	}
 }

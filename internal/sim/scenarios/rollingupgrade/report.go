@@ -1,15 +1,11 @@
 package rollingupgrade
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
-	"github.com/meridian-commerce/meridian/internal/sim/report"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
@@ -32,16 +28,19 @@ type Figures struct {
 
 // Pass is one way through the regions.
 type Pass struct {
-	Name     string                    `json:"name"` // upgrade or rollback
-	At       float64                   `json:"at_ms"`
-	Took     float64                   `json:"took_ms"`
-	Requests int                       `json:"requests"` // that callers made meanwhile
-	Failed   int                       `json:"failed"`
-	Releases map[string]ReleaseRequest `json:"releases"` // that answered meanwhile
-	Steps    []Step                    `json:"steps"`
+	Name     string                     `json:"name"` // upgrade or rollback
+	At       float64                    `json:"at_ms"`
+	Took     float64                    `json:"took_ms"`
+	Requests int                        `json:"requests"` // that callers made meanwhile
+	Failed   int                        `json:"failed"`
+	Releases map[Release]ReleaseRequest `json:"releases"` // that answered meanwhile
+	Steps    []Step                     `json:"steps"`
 
 	from, to time.Time
 }
+
+// Seconds is how long it took.
+func (p Pass) Seconds() float64 { return p.Took / 1000 }
 
 // ReleaseRequest counts what the processes of one release answered.
 type ReleaseRequest struct {
@@ -52,8 +51,8 @@ type ReleaseRequest struct {
 // Step is one process that was replaced.
 type Step struct {
 	Process string  `json:"process"`
-	From    string  `json:"from"`
-	To      string  `json:"to"`
+	From    Release `json:"from"`
+	To      Release `json:"to"`
 	At      float64 `json:"at_ms"`
 	Took    float64 `json:"took_ms"` // until the new one served; an edge: until it is announced again
 	Orderly bool    `json:"orderly"` // the former one drained and left by itself
@@ -85,7 +84,7 @@ func build(e evidence) scenario.Verdict {
 		f.Passes = append(f.Passes, p)
 	}
 	for _, op := range e.Ops {
-		if op.Kind == history.PlaceOrder && op.Outcome == history.OK && !op.Replay {
+		if op.Placed() {
 			f.Orders++
 		}
 		if !e.counts(op) {
@@ -95,7 +94,7 @@ func build(e evidence) scenario.Verdict {
 		switch {
 		case reconnects(op):
 			f.Reconnected++
-		case failed(op):
+		case !op.Succeeded():
 			f.Failed = append(f.Failed, Failure{
 				At: e.at(op.Invoked), Kind: string(op.Kind), City: op.City, Entry: string(op.Entry), Served: string(op.Served),
 				Attempt: op.Attempt, Code: op.Code, Reason: op.Reason, Detail: op.Message,
@@ -103,7 +102,7 @@ func build(e evidence) scenario.Verdict {
 		}
 	}
 	v := scenario.Verdict{
-		Violations: e.Violations(), Invariants: []string{NoFailedRequest, NotVacuous}, Figures: f, Page: f.page(),
+		Violations: e.Violations(), Invariants: []string{NoFailedRequest, NotVacuous}, Figures: f,
 	}
 	if len(f.Failed) > 0 {
 		first := f.Failed[0]
@@ -119,14 +118,10 @@ func (e evidence) counts(op history.Op) bool {
 	return op.Kind != history.WatchMessage && !op.Intended.Before(e.Result.Began)
 }
 
-// failed reports whether a caller did not get what it asked for, nor an answer of the shop's own such as that stock
-// ran out.
-func failed(op history.Op) bool { return op.Outcome != history.OK && !history.Refusal(op.Reason) }
-
 // reconnects reports whether an operation is a stream that its instance ended in order, asking for another.
 func reconnects(op history.Op) bool { return op.Kind == history.Watch && op.Reason == history.Draining }
 
-func (e evidence) at(t time.Time) float64 { return millis(t.Sub(e.Result.Began)) }
+func (e evidence) at(t time.Time) float64 { return history.Millis(t.Sub(e.Result.Began)) }
 
 // count adds the requests of the load that were under way during a pass to it.
 func (e evidence) count(p *Pass) {
@@ -135,7 +130,7 @@ func (e evidence) count(p *Pass) {
 			continue
 		}
 		p.Requests++
-		if failed(op) && !reconnects(op) {
+		if !op.Succeeded() && !reconnects(op) {
 			p.Failed++
 		}
 	}
@@ -178,41 +173,4 @@ func (e evidence) withdrawn(s Step) bool {
 		at := e.at(c.At)
 		return !c.Up && c.Region == regionOf(s.Process) && at >= s.At && at <= s.At+s.Took
 	})
-}
-
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// page is the report as people read it.
-func (f Figures) page() report.Page {
-	passes := report.Table{
-		Title: "Releases", Note: "Every request that a caller made counts, repeated ones too. What a process answered while it drained is not counted to its release.",
-		Head: []string{"pass", "took", "requests", "failed", "release", "answered by its stacks", "by its edges"},
-	}
-	steps := report.Table{Title: "Steps", Head: []string{"pass", "process", "from", "to", "took"}}
-	for _, p := range f.Passes {
-		for _, release := range slices.Sorted(maps.Keys(p.Releases)) {
-			n := p.Releases[release]
-			passes.Rows = append(passes.Rows, []string{
-				p.Name, fmt.Sprintf("%.0f s", p.Took/1000), strconv.Itoa(p.Requests), strconv.Itoa(p.Failed), release, strconv.Itoa(n.Stacks), strconv.Itoa(n.Edges),
-			})
-		}
-		for _, s := range p.Steps {
-			steps.Rows = append(steps.Rows, []string{p.Name, s.Process, short(s.From), short(s.To), fmt.Sprintf("%.1f s", s.Took/1000)})
-		}
-	}
-	sums := report.Table{Title: "Requests", Head: []string{"", ""}, Rows: [][]string{
-		{"requests", strconv.Itoa(f.Requests)}, {"failed", strconv.Itoa(len(f.Failed))}, {"streams told to reconnect", strconv.Itoa(f.Reconnected)},
-		{"orders acknowledged", strconv.Itoa(f.Orders)}, {"schema", fmt.Sprintf("%d → %d", f.Schemas[0], f.Schemas[1])},
-	}}
-	failures := report.Table{Title: "Failed requests", Head: []string{"at", "request", "from", "entry", "served", "attempt", "why"}}
-	for _, f := range f.Failed[:min(len(f.Failed), 30)] {
-		failures.Rows = append(failures.Rows, []string{
-			fmt.Sprintf("%.1f s", f.At/1000), f.Kind, f.City, f.Entry, f.Served, strconv.Itoa(f.Attempt), f.Code + " " + f.Reason + " " + f.Detail,
-		})
-	}
-	return report.Page{
-		Title:  "Rolling upgrade",
-		Means:  "No request failed while the releases changed, and every invariant holds.",
-		Tables: []report.Table{passes, steps, sums, failures},
-	}
 }

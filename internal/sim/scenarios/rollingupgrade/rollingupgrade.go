@@ -8,6 +8,7 @@ package rollingupgrade
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,9 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/regions"
 )
+
+//go:embed page.tmpl
+var page string
 
 // NoDrain is the plant: processes are killed, not asked to leave.
 const NoDrain = "no-drain"
@@ -64,7 +68,7 @@ func Scenario() scenario.Scenario {
 func (d *drill) scenario() scenario.Scenario {
 	d.since = map[string]served{}
 	return scenario.Scenario{
-		Name: "rolling-upgrade", Takes: 2 * time.Minute,
+		Name: "rolling-upgrade", Page: page, Takes: 2 * time.Minute,
 		Proves: "Replace every process by this release under load, without a failed request, and go back",
 		Details: "Starts a simulation of a former release, puts open-loop load on it, migrates the schema, and replaces every stack and\n" +
 			"edge by this release's, region by region and instance by instance; then it goes back. Every request counts. Fails if a\n" +

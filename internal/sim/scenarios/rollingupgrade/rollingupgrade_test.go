@@ -83,7 +83,7 @@ func (f *fake) scenario() scenario.Scenario {
 		served: func(_ context.Context, _ *scenario.Run, name string) (served, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			return served{release: f.program[name], requests: f.count[name]}, nil
+			return served{release: Release(f.program[name]), requests: f.count[name]}, nil
 		},
 		schema: func(context.Context, *scenario.Run) (int64, error) { return 24, nil },
 	}).scenario()
@@ -161,8 +161,8 @@ func TestWhatCountsAsFailed(t *testing.T) {
 		"stream ended":    {history.Op{Kind: history.Watch, Outcome: history.Fail, Reason: history.Draining}, true, true},
 		"call refused":    {history.Op{Kind: history.GetOrder, Outcome: history.Fail, Reason: history.Draining}, true, false},
 	} {
-		if failed(c.op) != c.failed || reconnects(c.op) != c.reconnect {
-			t.Errorf("%s: failed %v, reconnects %v", name, failed(c.op), reconnects(c.op))
+		if c.op.Succeeded() == c.failed || reconnects(c.op) != c.reconnect {
+			t.Errorf("%s: failed %v, reconnects %v", name, !c.op.Succeeded(), reconnects(c.op))
 		}
 	}
 }
@@ -179,7 +179,7 @@ meridian_rpc_server_duration_seconds_count{code="aborted",method="A"} 1
 meridian_edge_requests_total{code="200"} 1e+02
 go_goroutines 7
 `))
-	if err != nil || got != (served{release: "v1.2.3 (abc-dirty, go1.26.0)", requests: 142}) || short(got.release) != "abc-dirty" {
+	if err != nil || got != (served{release: "v1.2.3 (abc-dirty, go1.26.0)", requests: 142}) || got.release.Commit() != "abc-dirty" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := read(strings.NewReader("go_goroutines 7\n")); err == nil {

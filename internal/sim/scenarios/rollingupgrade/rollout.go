@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -38,11 +39,11 @@ func (d *drill) goingBack(names []string) []string {
 }
 
 // since is a moment as the report has it.
-func since(r *scenario.Run, t time.Time) float64 { return millis(t.Sub(r.Began)) }
+func since(r *scenario.Run, t time.Time) float64 { return history.Millis(t.Sub(r.Began)) }
 
 // pass replaces processes one after the other, and counts what each release answered meanwhile and in the calm after.
 func (d *drill) pass(ctx context.Context, r *scenario.Run, title string, names []string, program string) error {
-	p := Pass{Name: title, At: since(r, time.Now()), Releases: map[string]ReleaseRequest{}, Steps: []Step{}, from: time.Now()}
+	p := Pass{Name: title, At: since(r, time.Now()), Releases: map[Release]ReleaseRequest{}, Steps: []Step{}, from: time.Now()}
 	everybody := r.Cluster.Replaceable()
 	for _, name := range everybody {
 		s, err := d.served(ctx, r, name)
@@ -67,7 +68,7 @@ func (d *drill) pass(ctx context.Context, r *scenario.Run, title string, names [
 		}
 	}
 	p.to = time.Now()
-	p.Took = millis(p.to.Sub(p.from))
+	p.Took = history.Millis(p.to.Sub(p.from))
 	d.passes = append(d.passes, p)
 	return nil
 }
@@ -108,10 +109,10 @@ func (d *drill) replace(ctx context.Context, r *scenario.Run, p *Pass, name, pro
 	if err != nil {
 		return s, err
 	}
-	s.Took = millis(time.Since(began))
+	s.Took = history.Millis(time.Since(began))
 	s.To = now.release
 	d.since[name] = served{release: now.release}
-	r.Say("%-9s %-26s %s → %s in %.1f s", p.Name, name, short(s.From), short(s.To), s.Took/1000)
+	r.Say("%-9s %-26s %s → %s in %.1f s", p.Name, name, s.From.Commit(), s.To.Commit(), s.Took/1000)
 	return s, nil
 }
 

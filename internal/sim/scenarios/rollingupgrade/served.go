@@ -13,7 +13,7 @@ import (
 
 // served is what a process says of itself: its release, and how many requests it has answered since it started.
 type served struct {
-	release  string
+	release  Release
 	requests int
 }
 
@@ -60,7 +60,7 @@ func read(metrics io.Reader) (served, error) {
 		for _, l := range series.GetLabel() {
 			build[l.GetName()] = l.GetValue()
 		}
-		s.release = build["version"] + " (" + build["commit"] + ", " + build["goversion"] + ")"
+		s.release = Release(build["version"] + " (" + build["commit"] + ", " + build["goversion"] + ")")
 	}
 	if s.release == "" {
 		return s, fmt.Errorf("rolling-upgrade: metrics have no %s", buildInfo)
@@ -68,11 +68,14 @@ func read(metrics io.Reader) (served, error) {
 	return s, nil
 }
 
-// short is a release's commit, as its version string has it.
-func short(release string) string {
-	_, rest, ok := strings.Cut(release, "(")
+// Release is what a process says that it was built from.
+type Release string
+
+// Commit is the release's, as its version string has it.
+func (r Release) Commit() string {
+	_, rest, ok := strings.Cut(string(r), "(")
 	if !ok {
-		return release
+		return string(r)
 	}
 	commit, _, _ := strings.Cut(rest, ",")
 	return commit

@@ -1,14 +1,10 @@
-// Package report turns what a drill found into its report: JSON with a versioned schema that
-// docs/reference/report-schema.md documents field by field, HTML that needs nothing but a browser, JUnit's XML for
-// continuous integration, and a summary for the terminal. Every figure is computed from the history alone, the same way
-// each time.
-package report
+package killregion
 
 import "github.com/meridian-commerce/meridian/regions"
 
-// Loss is what a report says of a region that was lost under load and healed. A nil figure is null: there was nothing
+// Figures are what a report says of a region that was lost under load and healed. A nil figure is null: there was nothing
 // to measure it from.
-type Loss struct {
+type Figures struct {
 	Recovery Recovery                 `json:"recovery"`
 	Faults   []Fault                  `json:"faults"`
 	Orders   Orders                   `json:"orders"`
@@ -135,3 +131,6 @@ type Second struct {
 	CallerCatalogReadP50 *float64     `json:"caller_catalog_read_p50_ms"`
 	CallerPlaceOrderP50  *float64     `json:"caller_place_order_p50_ms"`
 }
+
+// Served is how many of the requests did not fail.
+func (s Second) Served() int { return s.Requests - s.Failed }

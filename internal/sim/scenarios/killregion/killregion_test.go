@@ -1,4 +1,4 @@
-package scenarios_test
+package killregion
 
 import (
 	"errors"
@@ -10,10 +10,8 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/load/shoptest"
-	"github.com/meridian-commerce/meridian/internal/sim/report"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario/scenariotest"
-	"github.com/meridian-commerce/meridian/internal/sim/scenarios"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -21,7 +19,7 @@ import (
 func killed(t *testing.T, f *scenariotest.Fake, flags ...string) scenariotest.Result {
 	t.Helper()
 	world := func(*scenario.Run) scenario.World { return f.World(f) }
-	return scenariotest.Play(t, scenarios.KillRegion(), world, append(flags, "--duration=78s", "--rate=15", "--shoppers=60")...)
+	return scenariotest.Play(t, Scenario(), world, append(flags, "--duration=78s", "--rate=15", "--shoppers=60")...)
 }
 
 func TestKillRegionOfASystemThatKeepsItsPromises(t *testing.T) {
@@ -35,7 +33,7 @@ func TestKillRegionOfASystemThatKeepsItsPromises(t *testing.T) {
 			t.Errorf("the progress does not tell %q:\n%s", want, r.Printed)
 		}
 	}
-	var loss report.Loss
+	var loss Figures
 	r.Figures(t, &loss)
 	if len(loss.Faults) != 1 || !loss.Faults[0].Bit || loss.Faults[0].HealedMS == nil || !strings.Contains(r.Command, "--region "+string(loss.Faults[0].Region)) {
 		t.Errorf("faults %+v of %s", loss.Faults, r.Command)
@@ -78,7 +76,7 @@ func TestTheSeedDrawsEveryRegion(t *testing.T) {
 	t.Parallel()
 	drawn := map[string]bool{}
 	for _, seed := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
-		r := scenariotest.Play(t, scenarios.KillRegion(), func(*scenario.Run) scenario.World { return scenario.World{} }, "--seed="+seed, "--shoppers=1")
+		r := scenariotest.Play(t, Scenario(), func(*scenario.Run) scenario.World { return scenario.World{} }, "--seed="+seed, "--shoppers=1")
 		if r.Err == nil { // too few shoppers: all was drawn by then
 			t.Fatal("a shopper for all cities is accepted")
 		}
@@ -101,7 +99,7 @@ func TestBadDrillsAreRefused(t *testing.T) {
 		"unknown bug":    "--plant=gremlin",
 		"bad offset":     "--net=999",
 	} {
-		r := scenariotest.Play(t, scenarios.KillRegion(), nil, flag)
+		r := scenariotest.Play(t, Scenario(), nil, flag)
 		if r.Err == nil || errors.Is(r.Err, scenario.ErrFailed) {
 			t.Errorf("%s was not refused: %v", name, r.Err)
 		}
