@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sim/history"
@@ -43,8 +42,8 @@ func writes(ctx context.Context, s *shopper.Shopper) string {
 	if err != nil {
 		return failed
 	}
-	skus := shopper.SKUs(products)
-	if len(skus) == 0 {
+	skus, err := shopper.SKUs(products)
+	if err != nil {
 		return failed
 	}
 	if s.Ask(ctx, shopper.SignUp(rand.Text()+"@probe.example", rand.Text(), "Probe", "")).Outcome != history.OK {
@@ -55,7 +54,7 @@ func writes(ctx context.Context, s *shopper.Shopper) string {
 
 // median asks so many times and returns how long it takes.
 func median(times int, ask func(int) history.Op) string {
-	var took []time.Duration
+	var took history.Latencies
 	for i := range times {
 		op := ask(i)
 		if op.Outcome != history.OK {
@@ -63,6 +62,5 @@ func median(times int, ask func(int) history.Op) string {
 		}
 		took = append(took, op.Latency())
 	}
-	slices.Sort(took)
-	return fmt.Sprintf("%.1f ms", float64(took[len(took)/2])/float64(time.Millisecond))
+	return fmt.Sprintf("%.1f ms", *took.At(50))
 }

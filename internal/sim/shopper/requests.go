@@ -28,6 +28,11 @@ func SignUp(email, password, name, currency string) Request {
 	}}
 }
 
+// SignUpAs opens an account for a name that nobody has, of somebody who never signs in again.
+func SignUpAs(name, currency string) Request {
+	return SignUp(strings.ToLower(name)+"@probe.example", "correct horse battery", name, currency)
+}
+
 // SignIn gets a fresh token.
 func SignIn(email, password string) Request {
 	return Request{Op: history.Op{Kind: history.SignIn}, send: func(ctx context.Context, s *Shopper, _ *history.Op) error {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -165,28 +166,14 @@ func (s *Shopper) describe(op *history.Op, header http.Header) {
 func hear(op *history.Op, h http.Header) {
 	op.Entry = regions.Name(h.Get("Meridian-Edge-Region"))
 	op.Served = regions.Name(h.Get("Meridian-Served-Region"))
-	op.Edge = serverTiming(h.Values("Server-Timing"), "edge")
+	_, after, _ := strings.Cut(strings.Join(h.Values("Server-Timing"), ","), "edge;dur=")
+	inside, _, _ := strings.Cut(after, ",")
+	if ms, err := strconv.ParseFloat(inside, 64); err == nil {
+		op.Edge = time.Duration(ms * float64(time.Millisecond))
+	}
 	if after, err := strconv.Atoi(h.Get("Retry-After")); err == nil {
 		op.RetryAfter = time.Duration(after) * time.Second
 	}
-}
-
-// serverTiming returns a metric's duration from Server-Timing headers; 0 if it is not there.
-func serverTiming(values []string, metric string) time.Duration {
-	for entry := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		name, params, _ := strings.Cut(strings.TrimSpace(entry), ";")
-		if strings.TrimSpace(name) != metric {
-			continue
-		}
-		for param := range strings.SplitSeq(params, ";") {
-			if millis, ok := strings.CutPrefix(strings.TrimSpace(param), "dur="); ok {
-				if ms, err := strconv.ParseFloat(millis, 64); err == nil {
-					return time.Duration(ms * float64(time.Millisecond))
-				}
-			}
-		}
-	}
-	return 0
 }
 
 // Products reads all that is sold, page by page. It leaves no Op.
@@ -209,8 +196,8 @@ func (s *Shopper) Products(ctx context.Context) ([]*catalogv1.Product, error) {
 	return all, nil
 }
 
-// SKUs lists what of some products is sold in every one of some currencies.
-func SKUs(products []*catalogv1.Product, currencies ...string) []string {
+// SKUs lists what of some products is sold in every one of some currencies. It is an error if nothing is.
+func SKUs(products []*catalogv1.Product, currencies ...string) ([]string, error) {
 	var out []string
 	for _, p := range products {
 		for _, v := range p.GetVariants() {
@@ -218,16 +205,15 @@ func SKUs(products []*catalogv1.Product, currencies ...string) []string {
 			for _, price := range v.GetPrices() {
 				sold[price.GetCurrency()] = true
 			}
-			everywhere := true
-			for _, c := range currencies {
-				everywhere = everywhere && sold[c]
-			}
-			if everywhere {
+			if !slices.ContainsFunc(currencies, func(c string) bool { return !sold[c] }) {
 				out = append(out, v.GetSku())
 			}
 		}
 	}
-	return out
+	if len(out) == 0 {
+		return nil, fmt.Errorf("shopper: nothing is sold in all of %v; seed the catalog first", currencies)
+	}
+	return out, nil
 }
 
 // Spread gives each request an address of its own in Ireland, as a content delivery network would pass it on, so that no

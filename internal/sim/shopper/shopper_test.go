@@ -35,8 +35,12 @@ func TestAShopperBuys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sku := shopper.SKUs(products, "EUR", "USD")[0]
-		if none := shopper.SKUs(products, "EUR", "XTS"); none != nil {
+		skus, err := shopper.SKUs(products, "EUR", "USD")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sku := skus[0]
+		if none, err := shopper.SKUs(products, "EUR", "XTS"); err == nil {
 			t.Errorf("%v are sold in a currency that there is not", none)
 		}
 		var kinds []history.Kind

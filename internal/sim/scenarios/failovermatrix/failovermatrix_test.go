@@ -149,13 +149,10 @@ func TestRecovery(t *testing.T) {
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	l := newLedger("run")
-	for range 3 {
-		l.edit("ada")
-	}
-	l.order("k1")
-	l.ordered("k1", "o1")
-	l.order("k2") // its outcome is not known
-	l.signUp()
+	l.edits["ada"] = 3
+	l.orders["k1"] = "o1"
+	l.orders["k2"] = "" // its outcome is not known
+	l.signUps = 1
 	fine := kept{orders: map[string][]string{"k1": {"o1"}, "k2": {"o2"}}, carts: map[string]int64{"ada": 4}, names: map[string]int{"run-1": 1}}
 	if diff := cmp.Diff(effects{asked: 6}, l.judge(fine, l.acknowledged()), cmp.AllowUnexported(effects{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

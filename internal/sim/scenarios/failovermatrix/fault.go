@@ -65,16 +65,10 @@ func faults() []fault {
 
 // choose returns the named faults, or all.
 func choose(names []string) ([]fault, error) {
-	all := faults()
 	if len(names) == 0 {
-		return all, nil
+		return faults(), nil
 	}
-	var chosen []fault
-	for _, f := range all {
-		if slices.Contains(names, f.name) {
-			chosen = append(chosen, f)
-		}
-	}
+	chosen := slices.DeleteFunc(faults(), func(f fault) bool { return !slices.Contains(names, f.name) })
 	if len(chosen) != len(names) {
 		return nil, fmt.Errorf("failover-matrix: of %q some are no faults; there are %s", names, strings.Join(faultNames(), ", "))
 	}

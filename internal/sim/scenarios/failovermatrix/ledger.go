@@ -27,19 +27,8 @@ func newLedger(run string) *ledger {
 	return &ledger{run: run, edits: map[string]int64{}, orders: map[string]string{}}
 }
 
-func (l *ledger) edit(user string) { l.mu.Lock(); defer l.mu.Unlock(); l.edits[user]++ }
-
-func (l *ledger) signUp() { l.mu.Lock(); defer l.mu.Unlock(); l.signUps++ }
-
-func (l *ledger) order(key string) { l.mu.Lock(); defer l.mu.Unlock(); l.orders[key] = "" }
-
-func (l *ledger) ordered(key, id string) { l.mu.Lock(); defer l.mu.Unlock(); l.orders[key] = id }
-
-func (l *ledger) taken(name string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.clashes = append(l.clashes, "the fresh address of "+name+" was taken")
-}
+// note has something noted.
+func (l *ledger) note(what func(*ledger)) { l.mu.Lock(); defer l.mu.Unlock(); what(l) }
 
 // kept is what the database keeps of what was asked for.
 type kept struct {

@@ -50,27 +50,28 @@ func (l *log) waiting(before time.Time) bool {
 // since returns what was answered after a time, by its start.
 func (l *log) since(t time.Time) []history.Op {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	var out []history.Op
-	for _, s := range l.ops {
-		if s.Returned.After(t) {
-			out = append(out, s)
-		}
-	}
+	out := slices.Clone(l.ops)
+	l.mu.Unlock()
+	out = slices.DeleteFunc(out, func(op history.Op) bool { return !op.Returned.After(t) })
 	slices.SortStableFunc(out, func(a, b history.Op) int { return a.Invoked.Compare(b.Invoked) })
 	return out
 }
 
-// last returns the latest answers of a probe, newest last, at most n.
-func (l *log) last(probe, n int) []history.Op {
+// last counts those of a probe's latest so many answers that are as they should be.
+func (l *log) last(probe, most int, good func(history.Op) bool) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []history.Op
-	for i := len(l.ops) - 1; i >= 0 && len(out) < n; i-- {
-		if l.ops[i].Client == probe {
-			out = append(out, l.ops[i])
+	n := 0
+	for _, op := range slices.Backward(l.ops) {
+		if op.Client != probe {
+			continue
+		}
+		if good(op) {
+			n++
+		}
+		if most--; most == 0 {
+			break
 		}
 	}
-	slices.Reverse(out)
-	return out
+	return n
 }

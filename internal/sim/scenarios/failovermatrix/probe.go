@@ -112,7 +112,9 @@ func (p *probes) awaitSteady(ctx context.Context) (steady bool, err error) {
 	for deadline := time.Now().Add(steadyAtMost); ; {
 		least := steadyReads
 		for number, entry := range p.routed {
-			least = min(least, p.answeredThere(number, entry))
+			least = min(least, p.log.last(number, steadyReads, func(op history.Op) bool {
+				return served(op) && op.Served == p.lost && op.Entry == entry
+			}))
 		}
 		switch late := time.Now().After(deadline); {
 		case least >= steadyEnough:
@@ -126,17 +128,6 @@ func (p *probes) awaitSteady(ctx context.Context) (steady bool, err error) {
 			return false, err
 		}
 	}
-}
-
-// answeredThere counts a probe's latest reads that the region answered, and that came by the edge they should.
-func (p *probes) answeredThere(number int, entry regions.Name) int {
-	n := 0
-	for _, s := range p.log.last(number, steadyReads) {
-		if served(s) && s.Served == p.lost && s.Entry == entry {
-			n++
-		}
-	}
-	return n
 }
 
 // awaitAnswers returns once every request that set off before a time has its answer.
@@ -185,7 +176,7 @@ func (p *probes) edits(there place, g group, u *shopper.Shopper) {
 			etag = seen.Etag
 		}
 		units = units%9 + 1
-		p.ledger.edit(u.ID())
+		p.ledger.note(func(l *ledger) { l.edits[u.ID()]++ })
 		op := u.Ask(ctx, shopper.SetItem(p.shop.sku(0), units, etag))
 		etag = op.Etag
 		return op
@@ -207,10 +198,10 @@ func (p *probes) orders(there place, g group, users []*shopper.Shopper) {
 			return op
 		}
 		key := p.ledger.run + "-" + u.ID() + "-" + strconv.Itoa(n)
-		p.ledger.order(key)
+		p.ledger.note(func(l *ledger) { l.orders[key] = "" })
 		op := u.Ask(ctx, shopper.PlaceOrder(key))
 		if op.Outcome == history.OK {
-			p.ledger.ordered(key, op.Order)
+			p.ledger.note(func(l *ledger) { l.orders[key] = op.Order })
 		}
 		return op
 	}})
@@ -224,14 +215,14 @@ func (p *probes) signUps(there place) {
 	p.add(probe{name: "sign-up, from " + there.name(), group: groupOnce, every: signUpEvery, closed: true, once: func(ctx context.Context) history.Op {
 		n++
 		name := fmt.Sprintf("%s-%s-sign-up-%d", p.ledger.run, there.region, n)
-		p.ledger.signUp()
+		p.ledger.note(func(l *ledger) { l.signUps++ })
 		who, err := there.caller(1 + n)
 		if err != nil {
 			return history.Op{Kind: history.SignUp, Outcome: history.Info, Message: err.Error()}
 		}
-		op := who.Ask(ctx, signUp(name, there.Currency))
+		op := who.Ask(ctx, shopper.SignUpAs(name, there.Currency))
 		if op.Code == codeExists {
-			p.ledger.taken(name)
+			p.ledger.note(func(l *ledger) { l.clashes = append(l.clashes, "the fresh address of "+name+" was taken") })
 		}
 		return op
 	}})

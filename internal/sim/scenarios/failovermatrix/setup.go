@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
@@ -66,7 +65,12 @@ func setUp(ctx context.Context, region regions.Name, r *scenario.Run) (*probes, 
 		}
 		alive = append(alive, there)
 	}
-	if p.shop, err = readShop(ctx, alive[0].anybody, alive[0].Currency, lost.Currency); err != nil {
+	products, err := alive[0].anybody.Products(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.shop.handle = products[0].GetHandle()
+	if p.shop.skus, err = shopper.SKUs(products, alive[0].Currency, lost.Currency); err != nil {
 		return nil, err
 	}
 	theirs, err := signUpAll(ctx, run, p.shop, lost, 3+2*orderers)
@@ -115,36 +119,22 @@ func placeIn(r *scenario.Run, region regions.Name) (place, error) {
 	return p, err
 }
 
-// readShop finds a product and what can be bought in all of some currencies.
-func readShop(ctx context.Context, c *shopper.Shopper, currencies ...string) (shop, error) {
-	products, err := c.Products(ctx)
-	if err != nil {
-		return shop{}, err
-	}
-	s := shop{handle: products[0].GetHandle(), skus: shopper.SKUs(products, currencies...)}
-	if len(s.skus) == 0 {
-		return shop{}, fmt.Errorf("failover-matrix: nothing is sold in all of %v; seed the catalog first", currencies)
-	}
-	return s, nil
-}
-
 // orderers is how many users take turns in ordering: more than a user may order in the time of one turn.
 const orderers = 4
-
-func signUp(name, currency string) shopper.Request {
-	return shopper.SignUp(strings.ToLower(name)+"@probe.example", "correct horse battery", name, currency)
-}
 
 // signUpAll signs users up in a place and puts something into their carts, so that there is a row to read.
 func signUpAll(ctx context.Context, run string, s shop, there place, n int) ([]*shopper.Shopper, error) {
 	var users []*shopper.Shopper
 	for i := range n {
-		u, err := signUpOne(ctx, fmt.Sprintf("%s-%s-%d", run, there.region, i), s, there, -i)
-		for try := 1; err != nil && try < 5; try++ { // stacks that have just started are slow
+		var u *shopper.Shopper
+		var err error
+		for try := range 5 { // stacks that have just started are slow
+			if u, err = signUpOne(ctx, fmt.Sprintf("%s-%s-%d-%d", run, there.region, i, try), s, there, -i); err == nil {
+				break
+			}
 			if err := clock.Sleep(ctx, time.Second); err != nil {
 				return nil, err
 			}
-			u, err = signUpOne(ctx, fmt.Sprintf("%s-%s-%d-%d", run, there.region, i, try), s, there, -i)
 		}
 		if err != nil {
 			return nil, err
@@ -159,14 +149,13 @@ func signUpOne(ctx context.Context, name string, s shop, there place, address in
 	if err != nil {
 		return nil, err
 	}
-	if err := u.Ask(ctx, signUp(name, there.Currency)).Err(); err != nil {
-		return nil, fmt.Errorf("failover-matrix: in %s: %w", there.name(), err)
+	for _, request := range []shopper.Request{shopper.SignUpAs(name, there.Currency), shopper.SetItem(s.sku(0), 1, "")} {
+		if err := u.Ask(ctx, request).Err(); err != nil {
+			return nil, fmt.Errorf("failover-matrix: in %s: %w", there.name(), err)
+		}
 	}
 	if u.Home() != there.region {
 		return nil, fmt.Errorf("failover-matrix: a sign-up from %s is at home in %s", there.name(), u.Home())
-	}
-	if err := u.Ask(ctx, shopper.SetItem(s.sku(0), 1, "")).Err(); err != nil {
-		return nil, fmt.Errorf("failover-matrix: in %s: %w", there.name(), err)
 	}
 	return u, nil
 }

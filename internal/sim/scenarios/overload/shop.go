@@ -2,7 +2,6 @@ package overload
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -54,14 +53,13 @@ func (s *shop) setUp(ctx context.Context, shoppers int) error {
 	if err != nil {
 		return err
 	}
-	if s.skus = shopper.SKUs(products, currency); len(s.skus) == 0 {
-		return errors.New("nothing is sold in " + currency)
+	if s.skus, err = shopper.SKUs(products, currency); err != nil {
+		return err
 	}
 	s.idle = make(chan *shopper.Shopper, shoppers)
 	for i := range shoppers {
 		p := shopper.New(s.rt, s.origin)
-		name := fmt.Sprintf("%s-%d", s.run, i)
-		if err := p.Ask(ctx, shopper.SignUp(name+"@probe.example", "correct horse battery", name, currency)).Err(); err != nil {
+		if err := p.Ask(ctx, shopper.SignUpAs(fmt.Sprintf("%s-%d", s.run, i), currency)).Err(); err != nil {
 			return err
 		}
 		s.idle <- p

@@ -50,16 +50,14 @@ func Program(ctx context.Context, dir, from string, out io.Writer) (string, erro
 func checkOut(ctx context.Context, dir, commit, to string) error {
 	top, err := git(ctx, dir, "rev-parse", "--show-toplevel")
 	if err != nil {
-		return fmt.Errorf("rolling-upgrade: %w", err)
+		return err
 	}
 	packed := filepath.Join(to, "tree.tar")
 	if _, err := git(ctx, top, "archive", "--output="+packed, commit); err != nil {
-		return fmt.Errorf("rolling-upgrade: %w", err)
+		return err
 	}
-	if text, err := exec.CommandContext(ctx, "tar", "-xf", packed, "-C", to).CombinedOutput(); err != nil {
-		return fmt.Errorf("rolling-upgrade: unpack %s: %w\n%s", commit, err, text)
-	}
-	return nil
+	_, err = output(ctx, to, "tar", "-xf", packed)
+	return err
 }
 
 // Build builds the meridian program of a source tree, stamped with a commit.
@@ -69,10 +67,8 @@ func Build(ctx context.Context, tree, commit, program string) error {
 	}
 	building := fmt.Sprintf("%s.%d", program, os.Getpid())
 	// Without paths, what is the same in both trees is compiled once.
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-X "+stamp+".Commit="+commit, "-o", building, "./cmd/meridian")
-	cmd.Dir = tree
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("rolling-upgrade: build meridian of %s: %w\n%s", commit, err, text)
+	if _, err := output(ctx, tree, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-X "+stamp+".Commit="+commit, "-o", building, "./cmd/meridian"); err != nil {
+		return err
 	}
 	if err := os.Rename(building, program); err != nil { // whole, or not there
 		return fmt.Errorf("rolling-upgrade: %w", err)
@@ -83,23 +79,25 @@ func Build(ctx context.Context, tree, commit, program string) error {
 // stamp is the package that says which build a program is.
 const stamp = "github.com/meridian-commerce/meridian/internal/version"
 
-// git runs git in a folder, whoever owns it, and returns what it printed.
+// git runs git in a folder, whoever owns it.
 func git(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-c", "safe.directory=*", "-C", dir}, args...)...)
+	return output(ctx, dir, "git", append([]string{"-c", "safe.directory=*"}, args...)...)
+}
+
+// output runs a program in a folder and returns what it printed.
+func output(ctx context.Context, dir, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
 	var errOut bytes.Buffer
 	cmd.Stderr = &errOut
 	text, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("git %s: %w %s", args[0], err, bytes.TrimSpace(errOut.Bytes()))
+		return "", fmt.Errorf("rolling-upgrade: %s %s: %w\n%s", program, strings.Join(args, " "), err, bytes.TrimSpace(errOut.Bytes()))
 	}
 	return strings.TrimSpace(string(text)), nil
 }
 
 // identity is what a program says of itself.
 func identity(ctx context.Context, program string) (string, error) {
-	text, err := exec.CommandContext(ctx, program, "version").Output()
-	if err != nil {
-		return "", fmt.Errorf("rolling-upgrade: %s version: %w", program, err)
-	}
-	return strings.TrimSpace(string(text)), nil
+	return output(ctx, ".", program, "version")
 }
