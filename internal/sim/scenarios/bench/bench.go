@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -54,6 +55,14 @@ func (c Config) count(kind capacity.Request) int {
 	}
 }
 
+// system is what is measured.
+type system interface {
+	// usage reads every counter: what has been used since the start.
+	usage(ctx context.Context) (capacity.Cost, error)
+	// flush returns when all that was done so far is in the database's counters.
+	flush(ctx context.Context) error
+}
+
 // measurement is one under way.
 type measurement struct {
 	cfg    Config
@@ -62,7 +71,7 @@ type measurement struct {
 	settle func(ctx context.Context) error // returns when nothing is under way any more
 	say    func(format string, args ...any)
 
-	idle usage // of a second
+	idle capacity.Cost // of a second
 }
 
 // watchIdle measures what the processes use by themselves.
@@ -74,26 +83,24 @@ func (m *measurement) watchIdle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.idle = used.scaled(1 / took.Seconds())
-	m.say("idle: edge %.1f ms/s, stack %.1f ms/s, %.1f transactions/s", millis(m.idle.edge), millis(m.idle.stack), m.idle.transactions)
+	m.idle = plus(capacity.Cost{}, used, 1/took.Seconds())
+	m.say("idle: edge %.1f ms/s, stack %.1f ms/s, %.1f transactions/s", m.idle.EdgeMicros/1000, m.idle.StackMicros/1000, m.idle.Transactions)
 	return nil
 }
 
 // around returns what was used while do ran, and how long that took.
-func (m *measurement) around(ctx context.Context, do func(context.Context) error) (usage, time.Duration, error) {
+func (m *measurement) around(ctx context.Context, do func(context.Context) error) (capacity.Cost, time.Duration, error) {
+	began := time.Now()
 	before, err := m.system.usage(ctx)
 	if err != nil {
-		return usage{}, 0, err
+		return before, 0, err
 	}
 	if err := do(ctx); err != nil {
-		return usage{}, 0, err
+		return before, 0, err
 	}
+	took := time.Since(began)
 	after, err := m.system.usage(ctx)
-	if err != nil {
-		return usage{}, 0, err
-	}
-	used, took := after.since(before)
-	return used, took, nil
+	return plus(after, before, -1), took, err
 }
 
 // measure asks for one kind of request and returns what one costs beyond an idle system. All that was done before it
@@ -110,13 +117,16 @@ func (m *measurement) measure(ctx context.Context, kind capacity.Request, others
 		return errors.Join(m.settle(ctx), m.system.flush(ctx))
 	})
 	if err != nil {
-		return capacity.Cost{}, err
+		return used, err
 	}
-	c := perRequest(used, m.idle.scaled(took.Seconds()), n)
+	c := plus(capacity.Cost{Measured: n}, plus(used, m.idle, -took.Seconds()), 1/float64(n))
 	for other, times := range others {
-		c = less(c, known[other], times)
+		c = plus(c, known[other], -times)
 	}
-	if c.EdgeMicros <= 0 || c.StackMicros <= 0 {
+	for _, figure := range figures(&c) {
+		*figure = hundredth(max(0, *figure))
+	}
+	if c.EdgeMicros == 0 || c.StackMicros == 0 {
 		return c, fmt.Errorf("bench: %s costs nothing beyond an idle system: too few requests for the kernel's clock", kind)
 	}
 	m.say("%-16s %6d in %4.1f s: edge %7.0f µs, stack %7.0f µs, Redis %4.0f µs, %5.2f transactions (%5.2f write), %5.2f rows written, %6.0f bytes",
@@ -142,34 +152,20 @@ func (m *measurement) requests(ctx context.Context, kind capacity.Request, n int
 	return group.Wait()
 }
 
-// perRequest divides what n requests used beyond an idle system.
-func perRequest(used, idle usage, n int) capacity.Cost {
-	each := func(u, idle float64) float64 { return max(0, (u-idle)/float64(n)) }
-	micros := func(u, idle time.Duration) float64 {
-		return tenth(each(float64(u)/float64(time.Microsecond), float64(idle)/float64(time.Microsecond)))
-	}
-	return capacity.Cost{
-		Measured: n, EdgeMicros: micros(used.edge, idle.edge), StackMicros: micros(used.stack, idle.stack), RedisMicros: micros(used.redis, idle.redis),
-		Transactions: hundredth(each(used.transactions, idle.transactions)), Writing: hundredth(each(used.writing, idle.writing)),
-		RowsWritten: hundredth(each(used.rows, idle.rows)),
-		Bytes:       tenth(float64(used.bytes) / float64(n)),
-	}
+// figures are the parts of a cost.
+func figures(c *capacity.Cost) []*float64 {
+	return []*float64{&c.EdgeMicros, &c.StackMicros, &c.RedisMicros, &c.Transactions, &c.Writing, &c.RowsWritten, &c.Bytes}
 }
 
-// less takes what other requests cost out of a cost.
-func less(c, other capacity.Cost, times float64) capacity.Cost {
-	c.EdgeMicros = tenth(c.EdgeMicros - times*other.EdgeMicros)
-	c.StackMicros = tenth(c.StackMicros - times*other.StackMicros)
-	c.RedisMicros = tenth(max(0, c.RedisMicros-times*other.RedisMicros))
-	c.Transactions = hundredth(max(0, c.Transactions-times*other.Transactions))
-	c.Writing = hundredth(max(0, c.Writing-times*other.Writing))
-	c.RowsWritten = hundredth(max(0, c.RowsWritten-times*other.RowsWritten))
-	c.Bytes = tenth(max(0, c.Bytes-times*other.Bytes))
+// plus adds another cost to one, so many times.
+func plus(c, other capacity.Cost, times float64) capacity.Cost {
+	others := figures(&other)
+	for i, figure := range figures(&c) {
+		*figure += times * *others[i]
+	}
 	return c
 }
 
 // Figures are rounded to what the clocks and the counts can tell.
-func tenth(x float64) float64     { return float64(int64(x*10+0.5)) / 10 }
-func hundredth(x float64) float64 { return float64(int64(x*100+0.5)) / 100 }
-
-func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func tenth(x float64) float64     { return math.Round(x*10) / 10 }
+func hundredth(x float64) float64 { return math.Round(x*100) / 100 }

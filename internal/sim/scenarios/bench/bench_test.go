@@ -25,17 +25,15 @@ import (
 
 // fake is a system in which each request costs a known amount, and each second something beside.
 type fake struct {
-	used  usage
+	used  capacity.Cost
 	begun time.Time
-	each  map[capacity.Request]usage
+	each  map[capacity.Request]capacity.Cost
 	fails capacity.Request
 }
 
-func (f *fake) usage(context.Context) (usage, error) {
-	u, age := f.used, time.Since(f.begun)
-	u.at, u.stack, u.edge = time.Now(), u.stack+age/100, u.edge+age/1000
-	u.transactions += 20 * age.Seconds()
-	return u, nil
+func (f *fake) usage(context.Context) (capacity.Cost, error) {
+	second := capacity.Cost{StackMicros: 10_000, EdgeMicros: 1000, Transactions: 20}
+	return plus(f.used, second, time.Since(f.begun).Seconds()), nil
 }
 
 func (f *fake) flush(ctx context.Context) error { return clock.Sleep(ctx, flushAfter) }
@@ -45,14 +43,7 @@ func (f *fake) ask(_ context.Context, kind capacity.Request, _ int, _ *rand.Rand
 		return errors.New("refused")
 	}
 	time.Sleep(time.Millisecond)
-	e := f.each[kind]
-	f.used.edge += e.edge
-	f.used.stack += e.stack
-	f.used.redis += e.redis
-	f.used.transactions += e.transactions
-	f.used.rows += e.rows
-	f.used.writing += e.writing
-	f.used.bytes += e.bytes
+	f.used = plus(f.used, f.each[kind], 1)
 	return nil
 }
 
@@ -66,14 +57,14 @@ func measuring(f *fake) *measurement {
 func TestWhatIdleUseIsTakenOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		set := usage{edge: 300 * time.Microsecond, stack: 500 * time.Microsecond, transactions: 2, writing: 1, rows: 1, bytes: 700}
-		place := usage{edge: 750 * time.Microsecond, stack: 3 * time.Millisecond, redis: 50 * time.Microsecond, transactions: 9, writing: 6.5, rows: 28, bytes: 2050}
-		f := &fake{begun: time.Now(), each: map[capacity.Request]usage{capacity.SetItem: set, capacity.PlaceOrder: place}}
+		set := capacity.Cost{EdgeMicros: 300, StackMicros: 500, Transactions: 2, Writing: 1, RowsWritten: 1, Bytes: 700}
+		place := capacity.Cost{EdgeMicros: 750, StackMicros: 3000, RedisMicros: 50, Transactions: 9, Writing: 6.5, RowsWritten: 28, Bytes: 2050}
+		f := &fake{begun: time.Now(), each: map[capacity.Request]capacity.Cost{capacity.SetItem: set, capacity.PlaceOrder: place}}
 		m := measuring(f)
 		if err := m.watchIdle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if m.idle.stack != 10*time.Millisecond || m.idle.edge != time.Millisecond || m.idle.transactions != 20 {
+		if m.idle.StackMicros != 10_000 || m.idle.EdgeMicros != 1000 || m.idle.Transactions != 20 {
 			t.Errorf("idle: %+v", m.idle)
 		}
 		costs := map[capacity.Request]capacity.Cost{}
@@ -186,19 +177,16 @@ func TestRequestOfAnOperation(t *testing.T) {
 	}
 }
 
-func TestProcessorTime(t *testing.T) {
+func TestProcess(t *testing.T) {
 	t.Parallel()
 	for { // being busy counts, until it is some of the kernel's ticks
-		got, err := processorTime(os.Getpid())
-		if err != nil {
-			t.Fatal(err)
+		ran, peak, err := process(os.Getpid())
+		if err != nil || peak < 1<<20 {
+			t.Fatalf("this process had %d bytes (%v)", peak, err)
 		}
-		if got > 0 {
+		if ran > 0 {
 			break
 		}
-	}
-	if got, err := peakMemory(os.Getpid()); err != nil || got < 1<<20 {
-		t.Errorf("this process had %d bytes (%v)", got, err)
 	}
 }
 

@@ -45,20 +45,19 @@ func (m *measurement) mixed(ctx context.Context, l *load.Load, h *history.Histor
 	}
 	c := capacity.Check{
 		Seconds:      tenth(took.Seconds()),
-		EdgeMeasured: hundredth(used.edge.Seconds()), StackMeasured: hundredth(used.stack.Seconds()),
-		EdgePredicted: m.idle.edge.Seconds() * took.Seconds(), StackPredicted: m.idle.stack.Seconds() * took.Seconds(),
+		EdgeMeasured: hundredth(used.EdgeMicros / 1e6), StackMeasured: hundredth(used.StackMicros / 1e6),
 	}
+	predicted := plus(capacity.Cost{}, m.idle, took.Seconds())
 	for _, op := range h.Ops()[before:] {
 		kind, ok := requestOf(op)
 		if !ok {
 			continue
 		}
 		c.Requests++
-		c.EdgePredicted += costs[kind].EdgeMicros / 1e6
-		c.StackPredicted += costs[kind].StackMicros / 1e6
+		predicted = plus(predicted, costs[kind], 1)
 	}
-	c.EdgePredicted = hundredth(c.EdgePredicted)
-	c.StackPredicted = hundredth(c.StackPredicted)
+	c.EdgePredicted = hundredth(predicted.EdgeMicros / 1e6)
+	c.StackPredicted = hundredth(predicted.StackMicros / 1e6)
 	return c, nil
 }
 

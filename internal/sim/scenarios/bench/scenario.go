@@ -10,12 +10,13 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"github.com/spf13/pflag"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
@@ -107,14 +108,14 @@ func (d *drill) measure(ctx context.Context, r *scenario.Run) error {
 	}
 	m := &measurement{
 		cfg: d.Config, system: s, ask: callers.ask, say: r.Say,
-		settle: func(ctx context.Context) error { return settled(ctx, r.DB) },
+		settle: func(ctx context.Context) error { return settled(ctx, r.Records) },
 	}
 	p := &d.profile
 	if p.Requests, err = m.all(ctx, callers); err != nil {
 		return err
 	}
-	p.Stack.IdleMillis = tenth(millis(m.idle.stack))
-	p.Edge.IdleMillis = tenth(millis(m.idle.edge))
+	p.Stack.IdleMillis = tenth(m.idle.StackMicros / 1000)
+	p.Edge.IdleMillis = tenth(m.idle.EdgeMicros / 1000)
 	if p.Order, err = orderSize(ctx, r.DB); err != nil {
 		return err
 	}
@@ -129,11 +130,24 @@ func (d *drill) measure(ctx context.Context, r *scenario.Run) error {
 	for _, prefix := range slices.Sorted(maps.Keys(p.Cache)) {
 		r.Say("cache %-10s %6d keys of %.0f bytes", prefix, p.Cache[prefix].Keys, p.Cache[prefix].BytesPerKey)
 	}
-	if p.Stack.MemoryBytes, err = peakMemory(s.stack); err != nil {
+	if _, p.Stack.MemoryBytes, err = process(s.stack); err != nil {
 		return err
 	}
-	p.Edge.MemoryBytes, err = peakMemory(s.edge)
+	_, p.Edge.MemoryBytes, err = process(s.edge)
 	return err
+}
+
+// settled waits until nothing is under way.
+func settled(ctx context.Context, records scenario.Records) error {
+	for {
+		left, err := records.Pending(ctx)
+		if err != nil || left.None() {
+			return err
+		}
+		if err := clock.Sleep(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // all measures every kind of request.
@@ -175,16 +189,15 @@ func (m *measurement) check(ctx context.Context, net load.Access, costs map[capa
 	return m.mixed(ctx, l, h, costs)
 }
 
+// machine describes this one. What the kernel does not tell is left out: it is a courtesy.
 func machine() capacity.Machine {
 	m := capacity.Machine{Processor: "unknown", CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
-	text, _ := os.ReadFile("/proc/cpuinfo") // a courtesy
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			m.Processor = strings.TrimSpace(value)
-			break
-		}
+	proc, _ := procfs.NewDefaultFS()
+	if processors, _ := proc.CPUInfo(); len(processors) > 0 && processors[0].ModelName != "" {
+		m.Processor = processors[0].ModelName
 	}
-	load, _ := os.ReadFile("/proc/loadavg")
-	_, _ = fmt.Sscan(string(load), &m.Load)
+	if load, err := proc.LoadAvg(); err == nil {
+		m.Load = load.Load1
+	}
 	return m
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/order"
 )
@@ -90,23 +89,4 @@ func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize
 		out[prefix] = capacity.CacheSize{Keys: n, BytesPerKey: tenth(float64(total[prefix]) / float64(n))}
 	}
 	return out, nil
-}
-
-// settled waits until no event is due or pending, and no order waits.
-func settled(ctx context.Context, db *pgxpool.Pool) error {
-	for {
-		var open int
-		err := db.QueryRow(ctx, `SELECT (SELECT count(*) FROM orders WHERE state NOT IN ('fulfilled', 'canceled'))
-			+ (SELECT count(*) FROM outbox WHERE due_at IS NOT NULL) + (SELECT count(*) FROM pending_deliveries p WHERE NOT EXISTS (
-				SELECT 1 FROM inbox i WHERE i.home_region = p.home_region AND i.consumer = p.consumer AND i.event_id = p.event_id))`).Scan(&open)
-		if err != nil {
-			return fmt.Errorf("bench: what is under way: %w", err)
-		}
-		if open == 0 {
-			return nil
-		}
-		if err := clock.Sleep(ctx, 200*time.Millisecond); err != nil {
-			return err
-		}
-	}
 }
