@@ -24,7 +24,7 @@ func TestConsulOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := func() error {
-		client, err := newConsulClient(server.URL)
+		client, err := newConsulClient(server.URL, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestConsulAddresses(t *testing.T) {
 		"127.0.0.1:8500": true, "https://consul.example:8501": true, "[::1]:8500": true,
 		"consul": false, "ftp://consul:21": false, "https://consul": false, "": false,
 	} {
-		if _, err := newConsulClient(addr); (err == nil) != ok {
+		if _, err := newConsulClient(addr, nil); (err == nil) != ok {
 			t.Errorf("%q: %v", addr, err)
 		}
 	}

@@ -45,8 +45,8 @@ type consulDirectory struct {
 
 // newConsulClient returns a client of the agent or server at addr, host:port, or https://host:port for TLS. The rest,
 // such as an ACL token (CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE) and authorities (CONSUL_CACERT), comes from the
-// environment variables that Consul documents for all its clients.
-func newConsulClient(addr string) (*api.Client, error) {
+// environment variables that Consul documents for all its clients. A nil dial is over the network.
+func newConsulClient(addr string, dial Dial) (*api.Client, error) {
 	bare, secure := strings.CutPrefix(addr, "https://")
 	if _, _, err := net.SplitHostPort(bare); err != nil {
 		return nil, fmt.Errorf("discovery: Consul's address %q is neither host:port nor https://host:port: %w", addr, err)
@@ -55,11 +55,14 @@ func newConsulClient(addr string) (*api.Client, error) {
 	if secure {
 		scheme = "https"
 	}
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: queryTimeout}).DialContext
+	}
 	client, err := api.NewClient(&api.Config{
 		Address: bare,
 		Scheme:  scheme,
 		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: queryTimeout}).DialContext,
+			DialContext:         dial,
 			MaxIdleConnsPerHost: 4,
 			IdleConnTimeout:     time.Minute,
 		},

@@ -262,7 +262,7 @@ func TestHTTPProber(t *testing.T) {
 		}
 	})}
 	go func() { _ = server.Serve(listener) }()
-	probe, closeIdle := newHTTPProber(nil)
+	probe, closeIdle := newHTTPProber(nil, nil)
 	defer closeIdle()
 	addr := listener.Addr().String()
 	if _, err := probe(t.Context(), addr); err != nil {

@@ -17,7 +17,7 @@ type Operator struct {
 
 // NewOperator returns an operator at a Consul agent, host:port or https://host:port.
 func NewOperator(agent string) (*Operator, error) {
-	client, err := newConsulClient(agent)
+	client, err := newConsulClient(agent, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -37,10 +37,13 @@ type Prober func(ctx context.Context, addr string) (load float64, err error)
 
 // newHTTPProber returns a Prober on its own kept-alive connections, apart from the traffic's; over TLS where secure
 // says how. A probe that had to make a secure connection first, which takes a round trip more, has its time anew
-// from then on: that is no slowness of the instance.
-func newHTTPProber(secure *tls.Config) (probe Prober, closeIdle func()) {
+// from then on: that is no slowness of the instance. A nil dial is over the network.
+func newHTTPProber(secure *tls.Config, dial Dial) (probe Prober, closeIdle func()) {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
 	transport := &http.Transport{
-		DialContext:         (&net.Dialer{}).DialContext,
+		DialContext:         dial,
 		TLSClientConfig:     secure,
 		MaxIdleConnsPerHost: 2,
 		IdleConnTimeout:     10 * time.Second,

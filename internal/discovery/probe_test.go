@@ -29,7 +29,7 @@ func TestHTTPProberOverTLS(t *testing.T) {
 	t.Cleanup(server.Close)
 	addr := server.Listener.Addr().String()
 	secure := settings(t, server)
-	probe, closeIdle := newHTTPProber(secure)
+	probe, closeIdle := newHTTPProber(secure, nil)
 	defer closeIdle()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -38,13 +38,13 @@ func TestHTTPProberOverTLS(t *testing.T) {
 			t.Errorf("got %v, %v", load, err)
 		}
 	}
-	stranger, closeStranger := newHTTPProber(nil)
+	stranger, closeStranger := newHTTPProber(nil, nil)
 	defer closeStranger()
 	if _, err := stranger(ctx, addr); err == nil {
 		t.Error("in clear text: no error")
 	}
 	secure.ServerName, secure.RootCAs = "", nil
-	doubtful, closeDoubtful := newHTTPProber(secure)
+	doubtful, closeDoubtful := newHTTPProber(secure, nil)
 	defer closeDoubtful()
 	if _, err := doubtful(ctx, addr); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate of nobody known: %v", err)
@@ -64,7 +64,7 @@ func TestTimeBeginsAnewOnceConnected(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { close(hang) })
 	addr := server.Listener.Addr().String()
-	probe, closeIdle := newHTTPProber(settings(t, server))
+	probe, closeIdle := newHTTPProber(settings(t, server), nil)
 	defer closeIdle()
 	const patience = 300 * time.Millisecond
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

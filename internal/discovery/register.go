@@ -55,7 +55,7 @@ func Register(ctx context.Context, consulAddr string, in Instance) (*Registratio
 	if in.ID == "" || in.Region == "" || in.ReadyURL == "" {
 		return nil, errors.New("discovery: register: an instance has an id, a region and a URL to check")
 	}
-	client, err := newConsulClient(consulAddr)
+	client, err := newConsulClient(consulAddr, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -25,10 +26,14 @@ type Config struct {
 	Logger  *slog.Logger            // nil: none
 
 	Recovery Recovery // how what failed comes back; zero: the default
+	Dial     Dial     // how Consul and instances are connected to; nil: over the network
 	// Measured, if not nil, is called with the round trips between regions whenever the local Consul estimates them.
 	// It must not block.
 	Measured func(map[Pair]time.Duration)
 }
+
+// Dial connects to a host:port, as net.Dialer's DialContext does.
+type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // View watches every region of a catalog. Make one with NewView; it is safe for concurrent use.
 type View struct {
@@ -68,7 +73,7 @@ func NewView(cfg Config) (*View, error) {
 		if _, ok := cfg.Catalog.Lookup(name); !ok {
 			return nil, fmt.Errorf("discovery: Consul of %q: the region is not in the catalog", name)
 		}
-		client, err := newConsulClient(addr)
+		client, err := newConsulClient(addr, cfg.Dial)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +83,7 @@ func NewView(cfg Config) (*View, error) {
 			v.local = &consulControls{client}
 		}
 	}
-	probe, closeIdle := newHTTPProber(cfg.TLS)
+	probe, closeIdle := newHTTPProber(cfg.TLS, cfg.Dial)
 	v.probe, v.closers = probe, append(v.closers, closeIdle)
 	return v, nil
 }

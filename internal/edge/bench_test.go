@@ -73,7 +73,7 @@ func benchPort(b *testing.B, body string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return serveEdge(b, handler)
+	return serveEdge(b, f.listen(b, "127.0.0.1:0"), handler)
 }
 
 // BenchmarkPort is callers' reads of a product. `make pgo` takes its profile.

@@ -5,7 +5,10 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 func TestTimeoutOf(t *testing.T) {
@@ -85,17 +88,23 @@ func TestDeadlineTravels(t *testing.T) {
 // the outcome is unknown; the stack's request ends too.
 func TestDeadlineEnds(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	ended := make(chan error, 1)
-	s.add(t, eu, "eu/0", func(_ http.ResponseWriter, r *http.Request) {
-		<-r.Context().Done()
-		ended <- r.Context().Err()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSiteOn(t, nettest.NewMemory())
+		ended := make(chan error, 1)
+		s.add(t, eu, "eu/0", func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			ended <- r.Context().Err()
+		})
+		began := time.Now()
+		got := s.send(t, http.MethodGet, place, "", headerConnectTimeout, "50")
+		if took := time.Since(began); took != 50*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+		if got.status != http.StatusGatewayTimeout || !strings.Contains(got.body, "DEADLINE_EXCEEDED") || got.Get("Meridian-Served-Region") != string(eu) {
+			t.Errorf("got %d %s %v", got.status, got.body, got.Header)
+		}
+		if err := <-ended; err != context.Canceled { //nolint:errorlint // a context's error is never wrapped
+			t.Errorf("the stack's request ended with %v", err)
+		}
 	})
-	got := s.send(t, http.MethodGet, place, "", headerConnectTimeout, "50")
-	if got.status != http.StatusGatewayTimeout || !strings.Contains(got.body, "DEADLINE_EXCEEDED") || got.Get("Meridian-Served-Region") != string(eu) {
-		t.Errorf("got %d %s %v", got.status, got.body, got.Header)
-	}
-	if err := <-ended; err != context.Canceled { //nolint:errorlint // a context's error is never wrapped
-		t.Errorf("the stack's request ended with %v", err)
-	}
 }

@@ -34,6 +34,7 @@ type Config struct {
 	GeoIPFile      string                  // a MaxMind DB file; "": none
 	StackTLS       *tls.Config             // how connections to stacks are secured; nil: clear text
 	recovery       discovery.Recovery      // zero: the default
+	dial           discovery.Dial          // of what the edge asks about instances; nil: over the network
 	HedgePercent   int                     // of GLOBAL reads under way may be asked of two stacks at once; 0: none
 	LogPercent     int                     // of requests that go well have a line in the access log, as all others have; 0: none
 	MaxBody        int64                   // most bytes of a request's body, unless it is a stream; 0: any number
@@ -111,7 +112,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	}
 	var e *Edge
 	v, err := discovery.NewView(discovery.Config{
-		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, TLS: cfg.StackTLS, Logger: deps.Logger, Recovery: cfg.recovery,
+		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, TLS: cfg.StackTLS, Logger: deps.Logger, Recovery: cfg.recovery, Dial: cfg.dial,
 		Measured: func(found map[discovery.Pair]time.Duration) { e.measured(found) },
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
+	"github.com/meridian-commerce/meridian/internal/edge/wire"
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -65,6 +66,7 @@ func (s *stack) kill() { _ = s.server.Close() }
 
 // fleet is a view of stacks in memory.
 type fleet struct {
+	network  *nettest.Memory // where they serve; nil: on loopback
 	snapshot atomic.Pointer[discovery.Snapshot]
 	mu       sync.Mutex
 	stacks   []*stack
@@ -128,6 +130,9 @@ func (f *fleet) lose(ids ...string) {
 // add starts a stack. Its id is the region and the number of the stack: eu-west-1/0.
 func (f *fleet) add(t testing.TB, region regions.Name, id string, h http.HandlerFunc) *stack {
 	t.Helper()
+	if f.network != nil {
+		return f.addOn(t, "127.0.0.1:0", region, id, h)
+	}
 	return f.addOn(t, nettest.Address(t), region, id, h)
 }
 
@@ -135,7 +140,7 @@ func (f *fleet) addOn(t testing.TB, addr string, region regions.Name, id string,
 	t.Helper()
 	s := &stack{}
 	s.up, s.down = context.WithCancel(context.Background())
-	s.server = serveOn(t, addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.server = serveAt(t, f.listen(t, addr), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.calls.Add(1)
 		w.Header().Set("Stack", id)
 		h(w, r)
@@ -149,26 +154,60 @@ func (f *fleet) addOn(t testing.TB, addr string, region regions.Name, id string,
 	return s
 }
 
-// serveEdge serves as a port does until the test ends, and returns where.
-func serveEdge(t testing.TB, h http.Handler) string {
+// listen listens where the fleet serves.
+func (f *fleet) listen(t testing.TB, addr string) net.Listener {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listen := func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+	if f.network != nil {
+		listen = f.network.Listen
+	}
+	listener, err := listen(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listener
+}
+
+// dialer returns what connects to where the fleet serves. It has no bound: nobody is given up because the machine is busy.
+func (f *fleet) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if f.network != nil {
+		return f.network.Dial
+	}
+	return new(net.Dialer).DialContext
+}
+
+// connects has an edge connect to stacks by the fleet's dialer.
+func (f *fleet) connects(t testing.TB, e *Edge) {
+	t.Helper()
+	for n := range e.upstreams {
+		u, err := upstreamBy(wire.Dialer{Dial: f.dialer()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.shared.HTTP2 = nil // a ping that is answered late says nothing here
+		t.Cleanup(u.closeIdle)
+		e.upstreams[n] = u
+	}
+}
+
+// serveEdge serves as a port does until the test ends, and returns where.
+func serveEdge(t testing.TB, listener net.Listener, h http.Handler) string {
+	t.Helper()
 	server := httpapi.NewServer(h, nil, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return listener.Addr().String()
 }
 
-// serveOn serves HTTP/1.1 and cleartext HTTP/2, with the bounds of a stack, until the test ends; Addr is where it listens.
+// serveOn serves on loopback as serveAt does.
 func serveOn(t testing.TB, addr string, h http.Handler) *http.Server {
 	t.Helper()
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return serveAt(t, new(fleet).listen(t, addr), h)
+}
+
+// serveAt serves HTTP/1.1 and cleartext HTTP/2, with the bounds of a stack, until the test ends; Addr is where it listens.
+func serveAt(t testing.TB, listener net.Listener, h http.Handler) *http.Server {
+	t.Helper()
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
 	p.SetUnencryptedHTTP2(true)
@@ -189,7 +228,13 @@ type site struct {
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	s := &site{fleet: &fleet{}, registry: prometheus.NewRegistry()}
+	return newSiteOn(t, nil)
+}
+
+// newSiteOn makes a site on a network, which is in memory for a bubble of synctest.
+func newSiteOn(t testing.TB, network *nettest.Memory) *site {
+	t.Helper()
+	s := &site{fleet: &fleet{network: network}, registry: prometheus.NewRegistry()}
 	s.publish()
 	var err error
 	s.edge, err = newEdge(
@@ -200,8 +245,9 @@ func newSite(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	s.edge.timeout = time.Hour // who is to be given up says so, and nobody because the machine is busy
-	s.url = "http://" + serveEdge(t, s.edge.Handler())
-	transport := &http.Transport{DisableCompression: true}
+	s.connects(t, s.edge)
+	s.url = "http://" + serveEdge(t, s.listen(t, "127.0.0.1:0"), s.edge.Handler())
+	transport := &http.Transport{DialContext: s.dialer(), DisableCompression: true}
 	s.client = &http.Client{Transport: transport}
 	t.Cleanup(transport.CloseIdleConnections)
 	return s

@@ -10,16 +10,18 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // consulOf answers the one question that an edge asks of a region's Consul, with the region's stacks.
-func consulOf(t *testing.T, region regions.Name, stacks []*stack) string {
+func consulOf(t *testing.T, listener net.Listener, region regions.Name, stacks []*stack) string {
 	t.Helper()
 	var entries []string
 	for _, s := range stacks {
@@ -32,7 +34,7 @@ func consulOf(t *testing.T, region regions.Name, stacks []*stack) string {
 	}
 	ended := make(chan struct{})
 	t.Cleanup(func() { close(ended) })
-	return serveOn(t, "127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serveAt(t, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("index") == "7" {
 			select { // nothing changes
 			case <-r.Context().Done():
@@ -44,24 +46,28 @@ func consulOf(t *testing.T, region regions.Name, stacks []*stack) string {
 	})).Addr
 }
 
-// running is an edge as it is, with probes and all, and two stacks in each region. Their handlers are given by
-// region.
+// running is an edge as it is, with probes and all, and two stacks in each region, for a bubble of synctest: whether a
+// probe is answered in time must not depend on how busy the machine is. Their handlers are given by region.
 func running(t *testing.T, handlers map[regions.Name]http.HandlerFunc) *site {
 	t.Helper()
-	s := &site{fleet: &fleet{}, registry: prometheus.NewRegistry(), client: http.DefaultClient}
+	s := &site{fleet: &fleet{network: nettest.NewMemory()}, registry: prometheus.NewRegistry()}
+	transport := &http.Transport{DialContext: s.dialer()}
+	t.Cleanup(transport.CloseIdleConnections)
+	s.client = &http.Client{Transport: transport}
 	consul := map[regions.Name]string{}
 	for _, n := range []regions.Name{us, eu, ap} {
 		first := len(s.stacks)
 		for i := range 2 {
 			s.add(t, n, fmt.Sprintf("%s/%d", n, i), handlers[n])
 		}
-		consul[n] = consulOf(t, n, s.stacks[first:])
+		consul[n] = consulOf(t, s.listen(t, "127.0.0.1:0"), n, s.stacks[first:])
 	}
 	var err error
 	recovery := discovery.Recovery{Eject: 200 * time.Millisecond, MaxEject: time.Second, SlowStart: 500 * time.Millisecond}
-	if s.edge, err = New(Config{Catalog: regions.Default(), Region: eu, Consul: consul, recovery: recovery}, Deps{Tokens: tokens{}, Metrics: s.registry}); err != nil {
+	if s.edge, err = New(Config{Catalog: regions.Default(), Region: eu, Consul: consul, recovery: recovery, dial: s.dialer()}, Deps{Tokens: tokens{}, Metrics: s.registry}); err != nil {
 		t.Fatal(err)
 	}
+	s.connects(t, s.edge)
 	ctx, stop := context.WithCancel(t.Context())
 	var run sync.WaitGroup
 	run.Go(func() {
@@ -70,7 +76,7 @@ func running(t *testing.T, handlers map[regions.Name]http.HandlerFunc) *site {
 		}
 	})
 	t.Cleanup(func() { stop(); run.Wait() })
-	s.url = "http://" + serveEdge(t, s.edge.Handler())
+	s.url = "http://" + serveEdge(t, s.listen(t, "127.0.0.1:0"), s.edge.Handler())
 	eventually(t, "the edge is ready", func() bool { return s.edge.Ready() == nil })
 	return s
 }
@@ -88,6 +94,10 @@ func (s *site) healthy(t *testing.T, want int) {
 // no request fails.
 func TestStacksAreKilled(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testStacksAreKilled)
+}
+
+func testStacksAreKilled(t *testing.T) {
 	drain := func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 	s := running(t, map[regions.Name]http.HandlerFunc{us: drain, eu: drain, ap: drain})
 	var load sync.WaitGroup
@@ -100,7 +110,7 @@ func TestStacksAreKilled(t *testing.T) {
 				select {
 				case <-ending:
 					return
-				case <-time.After(time.Millisecond):
+				case <-time.After(5 * time.Millisecond):
 				}
 				path, headers := product, []string(nil)
 				if i%2 == 1 {
@@ -130,7 +140,7 @@ func TestStacksAreKilled(t *testing.T) {
 	}
 	eventually(t, "another region serves", func() bool { return away.Load() > 50 })
 	for _, revived := range s.stacks[2:4] {
-		serveOn(t, revived.Addr, http.HandlerFunc(drain))
+		serveAt(t, s.listen(t, revived.Addr), http.HandlerFunc(drain))
 	}
 	s.healthy(t, 2)
 	before := home.Load()
@@ -146,6 +156,10 @@ func TestStacksAreKilled(t *testing.T) {
 // wait there are answered by another region as soon as the probes show it.
 func TestRegionHangs(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testRegionHangs)
+}
+
+func testRegionHangs(t *testing.T) {
 	var hanging atomic.Bool
 	ended := make(chan struct{})
 	mayHang := func(_ http.ResponseWriter, r *http.Request) {

@@ -10,9 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/meridian-commerce/meridian/internal/nettest"
 )
 
 // pipelined is what callers send on one connection without waiting for answers, plain and hostile. Each ends in a
@@ -65,10 +68,10 @@ type recorded struct {
 	seen []string
 }
 
-func record(t *testing.T) *recorded {
+func record(t *testing.T, listener net.Listener) *recorded {
 	t.Helper()
 	r := &recorded{}
-	r.addr = serveOn(t, "127.0.0.2:0", http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+	r.addr = serveAt(t, listener, http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		body, err := io.ReadAll(in.Body)
 		if err != nil {
 			return // half a body is no request
@@ -83,27 +86,43 @@ func record(t *testing.T) *recorded {
 	return r
 }
 
-// pieces sends a text in two, and returns when the other side has closed the connection.
-func pieces(t *testing.T, addr, text string, at int) {
+// pieces sends a text in two, the second one when all is done that the first one leads to, or later, while a slow stack
+// is at it. It returns when the other side has closed the connection and nobody does anything any more.
+func pieces(t *testing.T, network *nettest.Memory, addr, text string, at int) {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
+	c, err := network.Dial(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
-		t.Fatal(err)
-	}
 	var writing sync.WaitGroup
 	writing.Go(func() {
 		_, _ = io.WriteString(c, text[:at]) // the edge may have closed already
-		if at > 0 {
-			time.Sleep(2 * time.Millisecond) // so that it arrives alone; if it does not, less is tested
-		}
+		time.Sleep(2 * time.Millisecond)
 		_, _ = io.WriteString(c, text[at:])
 	})
 	_, _ = io.Copy(io.Discard, bufio.NewReader(c))
 	writing.Wait()
+	synctest.Wait()
+}
+
+// cuts are the places at which a text is cut in two.
+func cuts(text string) []int {
+	cuts := []int{0, 1, len(text) - 1}
+	for i := range text {
+		// Around line ends, and in the middle of what lies between them, parsers keep what they have in different ways.
+		if text[i] == '\n' && len(text) < 1000 {
+			cuts = append(cuts, i, i+1, min(i+7, len(text)))
+		}
+	}
+	if len(text) >= 1000 {
+		cuts = append(cuts, len(text)/2, 4095, 4096, 4097)
+	}
+	for i := range cuts {
+		cuts[i] = min(cuts[i], len(text))
+	}
+	slices.Sort(cuts)
+	return slices.Compact(cuts)
 }
 
 // TestPipelinedInPieces: wherever a stream of requests is cut in two, a stack sees the requests that net/http sees in
@@ -113,28 +132,20 @@ func TestPipelinedInPieces(t *testing.T) {
 	for name, text := range pipelined() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			reference := record(t)
-			pieces(t, reference.addr, text, 0)
-			want := reference.seen
-			cuts := []int{0, 1, len(text) - 1}
-			for i := range text {
-				// Around line ends, and in the middle of what lies between them, parsers keep what they have in different ways.
-				if text[i] == '\n' && len(text) < 1000 {
-					cuts = append(cuts, i, i+1, min(i+7, len(text)))
-				}
-			}
-			if len(text) >= 1000 {
-				cuts = append(cuts, len(text)/2, 4095, 4096, 4097)
-			}
-			slices.Sort(cuts)
-			for _, at := range slices.Compact(cuts) {
-				p := newPort(t, nil)
+			synctest.Test(t, func(t *testing.T) {
+				network := nettest.NewMemory()
+				p := newPortOn(t, network, nil)
 				p.slow = 8 * time.Millisecond // longer than the pause between the pieces
-				pieces(t, p.addr, text, min(at, len(text)))
-				if diff := cmp.Diff(want, p.reached()); diff != "" {
-					t.Errorf("cut at %d of %q, the stack saw something else (-net/http +stack)\n%s", at, text, diff)
+				reference := record(t, p.listen(t, "127.0.0.2:0"))
+				pieces(t, network, reference.addr, text, 0)
+				for _, at := range cuts(text) {
+					p.seen = nil
+					pieces(t, network, p.addr, text, at)
+					if diff := cmp.Diff(reference.seen, p.reached()); diff != "" {
+						t.Errorf("cut at %d of %q, the stack saw something else (-net/http +stack)\n%s", at, text, diff)
+					}
 				}
-			}
+			})
 		})
 	}
 }

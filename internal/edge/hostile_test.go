@@ -7,13 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/edge/httpapi"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -30,8 +33,14 @@ type port struct {
 // Its servers are at another loopback address than those that tests kill, so that none takes a killed one's port.
 func newPort(t testing.TB, change func(*site, *http.Server)) *port {
 	t.Helper()
+	return newPortOn(t, nil, change)
+}
+
+// newPortOn makes a port on a network, which is in memory for a bubble of synctest.
+func newPortOn(t testing.TB, network *nettest.Memory, change func(*site, *http.Server)) *port {
+	t.Helper()
 	const loopback = "127.0.0.2:0"
-	p := &port{site: &site{fleet: &fleet{}}}
+	p := &port{site: &site{fleet: &fleet{network: network}}}
 	p.publish()
 	var err error
 	p.edge, err = newEdge(Config{Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"127.0.0.1"}, MaxBody: maxReplay}, Deps{Tokens: tokens{}}, p.fleet)
@@ -39,6 +48,7 @@ func newPort(t testing.TB, change func(*site, *http.Server)) *port {
 		t.Fatal(err)
 	}
 	p.edge.timeout = time.Hour // nobody is given up because the machine is busy
+	p.connects(t, p.edge)
 	p.addOn(t, loopback, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if r.URL.Path == "/slow" {
@@ -57,10 +67,7 @@ func newPort(t testing.TB, change func(*site, *http.Server)) *port {
 	if change != nil {
 		change(p.site, server.Server)
 	}
-	listener, err := net.Listen("tcp", loopback)
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := p.listen(t, loopback)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	p.addr = listener.Addr().String()
@@ -75,7 +82,7 @@ func (p *port) reached() []string {
 
 func (p *port) dial(t testing.TB) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", p.addr)
+	c, err := p.dialer()(t.Context(), "tcp", p.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +98,11 @@ func (p *port) raw(t testing.TB, text string) (statuses []int) {
 	t.Helper()
 	c := p.dial(t)
 	go func() { _, _ = io.WriteString(c, text) }() // the edge may close before it took all
+	return answersOn(c)
+}
+
+// answersOn reads answers until the other side closes the connection.
+func answersOn(c net.Conn) (statuses []int) {
 	for r := bufio.NewReader(c); ; {
 		res, err := http.ReadResponse(r, nil)
 		if err != nil {
@@ -190,34 +202,59 @@ func TestHeaderBounds(t *testing.T) {
 	}
 }
 
-// TestSlowRequests: who drips a header is cut off, and who drips a body is told so and cut off, while others
-// are served.
+// TestSlowRequests: who drips a header is cut off, and who drips a body is told so and cut off, both when their time is
+// over, while others are served.
 func TestSlowRequests(t *testing.T) {
 	t.Parallel()
-	if s := httpapi.NewServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler)); s.ReadHeaderTimeout <= 0 || s.ReadHeaderTimeout > 10*time.Second || s.IdleTimeout <= 0 {
-		t.Errorf("the time-outs are %v and %v", s.ReadHeaderTimeout, s.IdleTimeout)
+	headerTimeout := httpapi.NewServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler)).ReadHeaderTimeout
+	if headerTimeout <= 0 || headerTimeout > 10*time.Second {
+		t.Errorf("a header may take %v", headerTimeout)
 	}
-	p := newPort(t, func(s *site, server *http.Server) {
-		server.ReadHeaderTimeout, s.edge.patience = 2*time.Second, 2*time.Second // enough for others on a busy machine
-	})
 	for name, tc := range map[string]struct {
-		begin  string
-		status []int
+		begin, drip string
+		statuses    []int
+		after       time.Duration
 	}{
-		"a header": {"GET / HTTP/1.1\r\nHost: x\r\n", nil},
-		"a body":   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", []int{408}},
-		"chunks":   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", []int{408}},
+		"a header": {"GET / HTTP/1.1\r\nHost: x\r\nX: ", "y", nil, headerTimeout},
+		"a body":   {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", "y", []int{408}, bodyTimeout},
+		"chunks":   {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\ny\r\n", []int{408}, bodyTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := p.raw(t, tc.begin); len(got) != len(tc.status) || len(got) == 1 && got[0] != tc.status[0] {
-				t.Errorf("answered %v, want %v", got, tc.status)
-			}
-			if got := p.raw(t, "GET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); len(got) != 1 || got[0] != http.StatusOK {
-				t.Errorf("another caller got %v", got)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				p := newPortOn(t, nettest.NewMemory(), nil)
+				began := time.Now()
+				var slow sync.WaitGroup
+				slow.Go(func() {
+					statuses, took := p.drip(t, tc.begin, tc.drip), time.Since(began)
+					if !slices.Equal(statuses, tc.statuses) || took < tc.after || took > tc.after+time.Second {
+						t.Errorf("answered %v and cut off after %v, want %v after %v", statuses, took, tc.statuses, tc.after)
+					}
+				})
+				time.Sleep(tc.after / 2)
+				if got := p.raw(t, "GET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); len(got) != 1 || got[0] != http.StatusOK || time.Since(began) != tc.after/2 {
+					t.Errorf("another caller got %v", got)
+				}
+				slow.Wait()
+			})
 		})
 	}
+}
+
+// drip sends some bytes, and then others every tenth of a second. It reads answers until the edge closes the connection.
+func (p *port) drip(t testing.TB, begin, then string) (statuses []int) {
+	t.Helper()
+	c := p.dial(t)
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for text, err := begin, error(nil); err == nil; text = then {
+			_, err = io.WriteString(c, text)
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	statuses = answersOn(c)
+	writing.Wait()
+	return statuses
 }
 
 // TestBodyBound sends bodies at and over the bound, with and without a length.

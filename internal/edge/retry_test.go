@@ -8,12 +8,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -198,22 +200,28 @@ func TestNothingHealthy(t *testing.T) {
 	}
 }
 
+// TestTimeout: an instance that answers nothing is given up when its time is over, not earlier, and another one is asked.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.edge.timeout = 20 * time.Millisecond
-	first := s.add(t, eu, "eu/0", hang(t))
-	if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusGatewayTimeout || !strings.Contains(got.body, "UPSTREAM_TIMEOUT") {
-		t.Errorf("got %d %s", got.status, got.body)
-	}
-	s.add(t, us, "us/0", echo)
-	s.edge.timeout = 2 * time.Second // which an instance that answers has too, on a busy machine
-	if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusOK || got.Get("Stack") != "us/0" {
-		t.Errorf("got %d from %s", got.status, got.Get("Stack"))
-	}
-	if n := first.calls.Load(); n != 2 {
-		t.Errorf("the hanging instance was asked %d times", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSiteOn(t, nettest.NewMemory())
+		s.edge.timeout = headerTimeout
+		first := s.add(t, eu, "eu/0", hang(t))
+		began := time.Now()
+		got := s.send(t, http.MethodPost, product, "{}")
+		if took := time.Since(began); got.status != http.StatusGatewayTimeout || !strings.Contains(got.body, "UPSTREAM_TIMEOUT") || took != headerTimeout {
+			t.Errorf("got %d %s after %v", got.status, got.body, took)
+		}
+		s.add(t, us, "us/0", echo)
+		began = time.Now()
+		got = s.send(t, http.MethodPost, product, "{}")
+		if took := time.Since(began); got.status != http.StatusOK || got.Get("Stack") != "us/0" || took < headerTimeout || took > headerTimeout+retryPause {
+			t.Errorf("got %d from %s after %v", got.status, got.Get("Stack"), took)
+		}
+		if n := first.calls.Load(); n != 2 {
+			t.Errorf("the hanging instance was asked %d times", n)
+		}
+	})
 }
 
 // TestInstanceGoesDown: requests that wait for an instance which stops answering probes are tried elsewhere at
@@ -267,28 +275,30 @@ func TestInstanceGoesDownUnderAPost(t *testing.T) {
 
 func TestBudgetBoundsRetries(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	fail := answers(http.StatusBadGateway, "text/plain", "no")
-	first := s.add(t, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) { fail(w, r) })
-	for range budgetLeast {
-		if !s.edge.reads.take() {
-			t.Fatal("the least budget is not there")
+	synctest.Test(t, func(t *testing.T) {
+		s := newSiteOn(t, nettest.NewMemory())
+		fail := answers(http.StatusBadGateway, "text/plain", "no")
+		first := s.add(t, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) { fail(w, r) })
+		for range budgetLeast {
+			if !s.edge.reads.take() {
+				t.Fatal("the least budget is not there")
+			}
 		}
-	}
-	other := s.add(t, us, "us/0", echo)
-	if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusBadGateway || first.calls.Load() != 1 || other.calls.Load() != 0 {
-		t.Errorf("over budget: got %d after %d and %d calls", got.status, first.calls.Load(), other.calls.Load())
-	}
-	fail = reset
-	var wait sync.WaitGroup
-	wait.Go(func() {
-		if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusOK {
-			t.Errorf("over budget for a while: got %d", got.status)
+		other := s.add(t, us, "us/0", echo)
+		if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusBadGateway || first.calls.Load() != 1 || other.calls.Load() != 0 {
+			t.Errorf("over budget: got %d after %d and %d calls", got.status, first.calls.Load(), other.calls.Load())
 		}
+		fail = reset
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			if got := s.send(t, http.MethodPost, product, "{}"); got.status != http.StatusOK {
+				t.Errorf("over budget for a while: got %d", got.status)
+			}
+		})
+		eventually(t, "the first attempt breaks", func() bool { return first.calls.Load() == 2 })
+		s.edge.reads.give()
+		wait.Wait()
 	})
-	eventually(t, "the first attempt breaks", func() bool { return first.calls.Load() == 2 })
-	s.edge.reads.give()
-	wait.Wait()
 }
 
 // What waits for a lost region's leases holds its own retries, not those of reads that any region answers.

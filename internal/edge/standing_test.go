@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -28,7 +30,13 @@ func (f *fleet) set(n regions.Name, standing discovery.Standing, control discove
 // everywhere is a site with a stack in each region, by the region's name.
 func everywhere(t *testing.T) *site {
 	t.Helper()
-	s := newSite(t)
+	return everywhereOn(t, nil)
+}
+
+// everywhereOn is everywhere on a network, which is in memory for a bubble of synctest.
+func everywhereOn(t *testing.T, network *nettest.Memory) *site {
+	t.Helper()
+	s := newSiteOn(t, network)
 	for _, n := range regions.Default().Names() {
 		s.add(t, n, string(n), echo)
 		s.set(n, discovery.Standing{}, discovery.Control{Weight: 100})
@@ -148,51 +156,58 @@ func TestOutcomesAreReported(t *testing.T) {
 // TestTrialOfAnEjectedRegion: it gets a few requests that can be repeated, and nothing else.
 func TestTrialOfAnEjectedRegion(t *testing.T) {
 	t.Parallel()
-	s := everywhere(t)
-	away := discovery.Standing{Ejected: true, Until: time.Now().Add(time.Hour)}
-	all := discovery.Control{Weight: 100}
-	s.set(eu, away, all)
-	if got := s.send(t, http.MethodPost, product, "{}"); got.served() != "us-east-1 failover" {
-		t.Errorf("ejected: served by %s", got.served())
-	}
-	away.Until = time.Now()
-	s.set(eu, away, all)
-	if got := s.send(t, http.MethodPost, product, "{}"); got.served() != "eu-west-1 nearest" {
-		t.Errorf("on trial: served by %s", got.served())
-	}
-	if got := s.send(t, http.MethodPost, place, "{}"); got.served() != "us-east-1 failover" {
-		t.Errorf("on trial, what cannot be repeated: served by %s", got.served())
-	}
-	s.edge.trials[eu].Add(maxTrials)
-	if got := s.send(t, http.MethodPost, product, "{}"); got.served() != "us-east-1 failover" {
-		t.Errorf("on trial by others: served by %s", got.served())
-	}
-	s.edge.trials[eu].Add(-maxTrials)
-	if n := s.edge.trials[eu].Load(); n != 0 {
-		t.Errorf("%d trials are not given back", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := everywhereOn(t, nettest.NewMemory())
+		away := discovery.Standing{Ejected: true, Until: time.Now().Add(time.Hour)}
+		all := discovery.Control{Weight: 100}
+		s.set(eu, away, all)
+		if got := s.send(t, http.MethodPost, product, "{}"); got.served() != "us-east-1 failover" {
+			t.Errorf("ejected: served by %s", got.served())
+		}
+		away.Until = time.Now()
+		s.set(eu, away, all)
+		if got := s.send(t, http.MethodPost, product, "{}"); got.served() != "eu-west-1 nearest" {
+			t.Errorf("on trial: served by %s", got.served())
+		}
+		if got := s.send(t, http.MethodPost, place, "{}"); got.served() != "us-east-1 failover" {
+			t.Errorf("on trial, what cannot be repeated: served by %s", got.served())
+		}
+		s.edge.trials[eu].Add(maxTrials)
+		if got := s.send(t, http.MethodPost, product, "{}"); got.served() != "us-east-1 failover" {
+			t.Errorf("on trial by others: served by %s", got.served())
+		}
+		s.edge.trials[eu].Add(-maxTrials)
+		if n := s.edge.trials[eu].Load(); n != 0 {
+			t.Errorf("%d trials are not given back", n)
+		}
+	})
 }
 
 // TestFailedTrial: whoever was chosen for it does not notice.
 func TestFailedTrial(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
-		"reset": reset, "hangs": hang(t), "refuses": answers(503, "application/json", appError), "gateway error": answers(502, "text/plain", ""),
+		"reset": reset, "hangs": nil, "refuses": answers(503, "application/json", appError), "gateway error": answers(502, "text/plain", ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
-			s.add(t, eu, "eu/0", h)
-			s.add(t, us, "us/0", echo)
-			s.set(us, discovery.Standing{}, discovery.Control{Weight: 100})
-			s.set(eu, discovery.Standing{Ejected: true}, discovery.Control{Weight: 100})
-			got := s.send(t, http.MethodPost, place, "{}", "Idempotency-Key", "k")
-			if got.status != http.StatusOK || got.served() != "us/0 failover" || s.stacks[0].calls.Load() != 1 {
-				t.Errorf("got %d by %s: %s", got.status, got.served(), got.body)
-			}
-			if n := s.edge.trials[eu].Load(); n != 0 {
-				t.Errorf("%d trials are not given back", n)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := newSiteOn(t, nettest.NewMemory())
+				if h == nil {
+					h = hang(t)
+				}
+				s.add(t, eu, "eu/0", h)
+				s.add(t, us, "us/0", echo)
+				s.set(us, discovery.Standing{}, discovery.Control{Weight: 100})
+				s.set(eu, discovery.Standing{Ejected: true}, discovery.Control{Weight: 100})
+				got := s.send(t, http.MethodPost, place, "{}", "Idempotency-Key", "k")
+				if got.status != http.StatusOK || got.served() != "us/0 failover" || s.stacks[0].calls.Load() != 1 {
+					t.Errorf("got %d by %s: %s", got.status, got.served(), got.body)
+				}
+				if n := s.edge.trials[eu].Load(); n != 0 {
+					t.Errorf("%d trials are not given back", n)
+				}
+			})
 		})
 	}
 }
@@ -225,6 +240,7 @@ func TestResidency(t *testing.T) {
 	if s.edge, err = newEdge(Config{Catalog: catalog, Region: eu}, Deps{Tokens: tokens{}}, s.fleet); err != nil {
 		t.Fatal(err)
 	}
+	s.connects(t, s.edge)
 	s.url = "http://" + serveOn(t, "127.0.0.1:0", s.edge.Handler()).Addr
 	american := []string{"Authorization", "Bearer home:us-east-1", "Idempotency-Key", "k"}
 	home := s.add(t, us, "us/0", echo)

@@ -44,7 +44,11 @@ func (u *upstream) transport(o *outgoing, fresh bool) http.RoundTripper {
 // newUpstream returns the connections to a region that is a round trip away, secured as the settings say, or in
 // clear text where they are nil.
 func newUpstream(rtt time.Duration, secure *tls.Config) (*upstream, error) {
-	d := wire.Dialer{Dial: (&net.Dialer{Timeout: dialTimeout + rtt}).DialContext, TLS: secure, Handshake: dialTimeout + 2*rtt}
+	return upstreamBy(wire.Dialer{Dial: (&net.Dialer{Timeout: dialTimeout + rtt}).DialContext, TLS: secure, Handshake: dialTimeout + 2*rtt})
+}
+
+// upstreamBy returns the connections that a dialer makes.
+func upstreamBy(d wire.Dialer) (*upstream, error) {
 	unary, err := wire.New(wire.Config{Dialer: d.Speaking("http/1.1"), MaxIdle: 512, IdleTimeout: idleTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
@@ -52,7 +56,7 @@ func newUpstream(rtt time.Duration, secure *tls.Config) (*upstream, error) {
 	u := &upstream{unary: unary, shared: standard(d.Speaking("h2")), once: standard(d.Speaking("http/1.1")), scheme: "http"}
 	u.once.Protocols.SetHTTP1(true)
 	u.once.DisableKeepAlives = true
-	if secure == nil {
+	if d.TLS == nil {
 		u.shared.Protocols.SetUnencryptedHTTP2(true)
 	} else {
 		u.shared.Protocols.SetHTTP2(true)
