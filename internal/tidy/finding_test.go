@@ -81,12 +81,31 @@ func (f File) isData() bool {
 // inModule reports whether a Go file belongs to the product's module and not to one nested under tools/.
 func (f File) inModule() bool { return f.isGo() && !strings.HasPrefix(f.Path, "tools/") }
 
-// lines returns a finding for every line that re matches; text says what is wrong with the match.
-func (f File) lines(re *regexp.Regexp, text string) []Finding {
+// lines returns a finding for every line that one of the patterns matches; text says what is wrong with the match.
+func (f File) lines(patterns []pattern, text string) []Finding {
+	content := string(f.Content)
+	patterns = holding(patterns, content)
+	if len(patterns) == 0 {
+		return nil
+	}
 	var out []Finding
-	for i, line := range strings.Split(string(f.Content), "\n") {
-		if m := re.FindString(line); m != "" {
-			out = append(out, Finding{f.Path, i + 1, fmt.Sprintf("%q: %s", strings.TrimSpace(m), text)})
+	for i, line := range strings.Split(content, "\n") {
+		for _, p := range holding(patterns, line) {
+			if m := p.FindString(line); m != "" {
+				out = append(out, Finding{f.Path, i + 1, fmt.Sprintf("%q: %s", strings.TrimSpace(m), text)})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// holding returns those patterns that may match a text.
+func holding(patterns []pattern, text string) (out []pattern) {
+	text = strings.ToLower(text)
+	for _, p := range patterns {
+		if strings.Contains(text, p.holds) {
+			out = append(out, p)
 		}
 	}
 	return out
