@@ -194,6 +194,7 @@ func (f *fleet) connects(t testing.TB, e *Edge) {
 func serveEdge(t testing.TB, listener net.Listener, h http.Handler) string {
 	t.Helper()
 	server := httpapi.NewServer(h, nil, slog.New(slog.DiscardHandler))
+	server.ReadHeaderTimeout = time.Hour
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return listener.Addr().String()
@@ -205,13 +206,14 @@ func serveOn(t testing.TB, addr string, h http.Handler) *http.Server {
 	return serveAt(t, new(fleet).listen(t, addr), h)
 }
 
-// serveAt serves HTTP/1.1 and cleartext HTTP/2, with the bounds of a stack, until the test ends; Addr is where it listens.
+// serveAt serves HTTP/1.1 and cleartext HTTP/2, with a stack's bound on headers, until the test ends; Addr is where it
+// listens.
 func serveAt(t testing.TB, listener net.Listener, h http.Handler) *http.Server {
 	t.Helper()
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
 	p.SetUnencryptedHTTP2(true)
-	server := &http.Server{Addr: listener.Addr().String(), Handler: h, Protocols: p, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10}
+	server := &http.Server{Addr: listener.Addr().String(), Handler: h, Protocols: p, ReadHeaderTimeout: time.Hour, MaxHeaderBytes: 32 << 10}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return server
