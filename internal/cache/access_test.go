@@ -15,7 +15,7 @@ import (
 func TestWrongPasswordIsABypass(t *testing.T) {
 	t.Parallel()
 	s, file := redistest.StartSecure(t), credentialstest.PasswordFile(t, "guess")
-	c := newCache(t, Config{Redis: s.Config(redistest.User, file), Timeout: 5 * time.Second, Seed: 1})
+	c := newCache(t, Config{Redis: s.Config(redistest.User, file), Timeout: time.Minute, Seed: 1})
 	for range breakerFailures + 1 {
 		if p, status, err := fetchProduct(t.Context(), c, "a", 1); err != nil || p.Version != 1 || status.Outcome != Bypass {
 			t.Fatalf("fetch = %+v %+v %v, want a bypass", p, status, err)

@@ -83,7 +83,7 @@ func TestStaleStampedeLoadsOnce(t *testing.T) {
 	s := startRedis(t)
 	var caches []*Cache
 	for range processes {
-		caches = append(caches, newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: 10 * time.Second, LoadTimeout: time.Minute, Seed: 1}))
+		caches = append(caches, newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: time.Minute, LoadTimeout: time.Minute, Seed: 1}))
 	}
 	if _, _, err := fetchLasting(t.Context(), caches[0], versionOf(1)); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func TestStaleStampedeLoadsOnce(t *testing.T) {
 func TestRefreshFails(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
-	c := newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: 10 * time.Second, LoadTimeout: time.Minute, Seed: 1})
+	c := newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: time.Minute, LoadTimeout: time.Minute, Seed: 1})
 	if _, _, err := fetchLasting(t.Context(), c, versionOf(1)); err != nil {
 		t.Fatal(err)
 	}

@@ -258,7 +258,7 @@ func load(t *testing.T, c *Cache) (stop func() int) {
 
 func (s server) impatientCache(t *testing.T) *Cache {
 	t.Helper()
-	return newCache(t, Config{Redis: redis.Config{Address: s.Address}})
+	return newCache(t, Config{Redis: redis.Config{Address: s.Address}, LoadTimeout: time.Minute})
 }
 
 // TestRedisDies: Redis is killed under load and comes back empty. No fetch fails; fetches bypass it and return.

@@ -19,7 +19,7 @@ import (
 // open returns a client that tolerates a busy machine.
 func open(t *testing.T, c redis.Config, log *slog.Logger, registry prometheus.Registerer) *redis.Client {
 	t.Helper()
-	r, err := redis.Open(c, redis.Options{Timeout: 30 * time.Second, Logger: log}, registry)
+	r, err := redis.Open(c, redis.Options{Timeout: time.Minute, Logger: log}, registry)
 	if err != nil {
 		t.Fatal(err)
 	}

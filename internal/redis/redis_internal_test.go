@@ -80,7 +80,7 @@ func readCommand(in *bufio.Reader) ([]string, error) {
 func TestCommandsAreNotRetried(t *testing.T) {
 	t.Parallel()
 	address, commands := grudging(t)
-	r, err := Open(Config{Address: address}, Options{Timeout: 5 * time.Second}, nil)
+	r, err := Open(Config{Address: address}, Options{Timeout: time.Minute}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func (l *ledger) sum() map[string]int64 {
 // count runs a process's counter until stop is called.
 func count(t *testing.T, redisAddress string, l *ledger) (n *views.Counter, stop func()) {
 	t.Helper()
-	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: time.Second}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: time.Minute}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
