@@ -478,8 +478,8 @@ const file_meridian_account_v1_account_proto_rawDesc = "" +
 	"\x12GetAccountResponse\x126\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1c.meridian.account.v1.AccountR\aaccount2\xd2\x02\n" +
 	"\x0eAccountService\x12g\n" +
-	"\x06SignUp\x12\".meridian.account.v1.SignUpRequest\x1a#.meridian.account.v1.SignUpResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x02\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12g\n" +
-	"\x06SignIn\x12\".meridian.account.v1.SignInRequest\x1a#.meridian.account.v1.SignInResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x02\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12n\n" +
+	"\x06SignUp\x12\".meridian.account.v1.SignUpRequest\x1a#.meridian.account.v1.SignUpResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x04\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12g\n" +
+	"\x06SignIn\x12\".meridian.account.v1.SignInRequest\x1a#.meridian.account.v1.SignInResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x04\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12n\n" +
 	"\n" +
 	"GetAccount\x12&.meridian.account.v1.GetAccountRequest\x1a'.meridian.account.v1.GetAccountResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01B\xe2\x01\n" +
 	"\x17com.meridian.account.v1B\fAccountProtoP\x01ZKgithub.com/meridian-commerce/meridian/api/gen/meridian/account/v1;accountv1\xa2\x02\x03MAX\xaa\x02\x13Meridian.Account.V1\xca\x02\x13Meridian\\Account\\V1\xe2\x02\x1fMeridian\\Account\\V1\\GPBMetadata\xea\x02\x15Meridian::Account::V1b\x06proto3"
