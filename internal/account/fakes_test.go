@@ -19,6 +19,7 @@ type store struct {
 	down      error
 	directory map[string]account.Account // by e-mail HMAC
 	hashes    map[string]string          // by user id
+	distance  time.Duration              // of the homes
 }
 
 func (s *store) Create(_ context.Context, emailHMAC []byte, a account.Account, passwordHash string) error {
@@ -65,6 +66,7 @@ func (s *store) PasswordHash(_ context.Context, home regions.Name, userID string
 	if _, err := s.Find(context.Background(), home, userID); err != nil {
 		return "", err
 	}
+	time.Sleep(s.distance) // in a synctest bubble
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.hashes[userID], nil
@@ -88,6 +90,14 @@ func (h *hasher) Verify(_ context.Context, hash, password string) (bool, error) 
 func (h *hasher) VerifyNobody(context.Context, string) error {
 	h.nobody++
 	return h.busy
+}
+
+// attempts lets so many sign-ins pass.
+type attempts struct{ left int }
+
+func (a *attempts) Take(context.Context, []byte) (time.Duration, bool) {
+	a.left--
+	return time.Minute, a.left >= 0
 }
 
 // issuer signs by naming what it signs.

@@ -38,6 +38,17 @@ type Hasher interface {
 	VerifyNobody(ctx context.Context, password string) error
 }
 
+// Attempts counts sign-ins by account. It is safe for concurrent use.
+type Attempts interface {
+	// Take counts one more for the account of an address, whether or not there is one. If it is one too many it returns
+	// false, and how long until the next is not.
+	Take(ctx context.Context, emailHMAC []byte) (wait time.Duration, ok bool)
+}
+
+// refusalTakes is how long a refused sign-in takes, whatever it found on the way: more than a hash and the round trip to
+// the farthest home, so that the time tells neither whether there is an account nor where it lives.
+const refusalTakes = time.Second
+
 // Issuer signs access tokens. It is safe for concurrent use.
 type Issuer interface {
 	Issue(userID string, home regions.Name, currency money.Currency) (token string, expires time.Time, err error)
@@ -47,6 +58,7 @@ type Issuer interface {
 type Service struct {
 	store     Store
 	hasher    Hasher
+	attempts  Attempts
 	issuer    Issuer
 	catalog   *regions.Set
 	directory []byte // HMAC key
@@ -57,6 +69,7 @@ type Service struct {
 type Config struct {
 	Store        Store
 	Hasher       Hasher
+	Attempts     Attempts // nil: nobody counts
 	Issuer       Issuer
 	Catalog      *regions.Set
 	DirectoryKey []byte // at least 32 bytes, the same in every region
@@ -68,7 +81,7 @@ func New(c Config) (*Service, error) {
 	if len(c.DirectoryKey) < 32 {
 		return nil, errors.New("account: the directory key has less than 32 bytes")
 	}
-	return &Service{c.Store, c.Hasher, c.Issuer, c.Catalog, c.DirectoryKey, c.Clock}, nil
+	return &Service{c.Store, c.Hasher, c.Attempts, c.Issuer, c.Catalog, c.DirectoryKey, c.Clock}, nil
 }
 
 // SignUp is what a new user says, and where they are.
@@ -118,35 +131,61 @@ func (s *Service) SignUp(ctx context.Context, in SignUp) (Session, error) {
 	return s.session(a)
 }
 
-// SignIn checks a password. A wrong one and an unknown address are the same fault.Unauthenticated and take
-// the same time, but for the round trip to the account's home.
+// SignIn checks a password. A wrong one and an unknown address are the same fault.Unauthenticated (CREDENTIALS_WRONG) and
+// take the same time. An account that is tried too often is fault.Exhausted (SIGN_INS_TOO_MANY), right password or not.
 func (s *Service) SignIn(ctx context.Context, email, password string) (Session, error) {
-	refused := fault.New(fault.Unauthenticated, "CREDENTIALS_WRONG", "the e-mail address or the password is wrong")
 	normalized, err := NormalizeEmail(email)
 	if err != nil {
 		return Session{}, err
 	}
-	home, userID, err := s.store.Locate(ctx, s.emailHMAC(normalized))
-	if errors.Is(err, ErrNotFound) {
-		return Session{}, errors.Join(s.hasher.VerifyNobody(ctx, password), refused)
+	address := s.emailHMAC(normalized)
+	if s.attempts != nil {
+		if wait, ok := s.attempts.Take(ctx, address); !ok {
+			return Session{}, fault.New(fault.Exhausted, "SIGN_INS_TOO_MANY", "There were too many sign-ins to this account; wait before you try again.").After(wait)
+		}
+	}
+	began := time.Now()
+	home, userID, err := s.authenticate(ctx, address, password)
+	if errors.Is(err, errWrong) {
+		if err := clock.Sleep(ctx, refusalTakes-time.Since(began)); err != nil {
+			return Session{}, err
+		}
+		return Session{}, fault.New(fault.Unauthenticated, "CREDENTIALS_WRONG", "the e-mail address or the password is wrong")
 	}
 	if err != nil {
 		return Session{}, err
-	}
-	hash, err := s.store.PasswordHash(ctx, home, userID)
-	if err != nil {
-		return Session{}, err
-	}
-	if ok, err := s.hasher.Verify(ctx, hash, password); err != nil {
-		return Session{}, err
-	} else if !ok {
-		return Session{}, refused
 	}
 	a, err := s.store.Find(ctx, home, userID)
 	if err != nil {
 		return Session{}, err
 	}
 	return s.session(a)
+}
+
+var errWrong = errors.New("account: wrong credentials")
+
+// authenticate returns whose address and password these are. Its error is errWrong if they are nobody's.
+func (s *Service) authenticate(ctx context.Context, emailHMAC []byte, password string) (home regions.Name, userID string, err error) {
+	home, userID, err = s.store.Locate(ctx, emailHMAC)
+	if errors.Is(err, ErrNotFound) {
+		if err := s.hasher.VerifyNobody(ctx, password); err != nil {
+			return "", "", err
+		}
+		return "", "", errWrong
+	}
+	if err != nil {
+		return "", "", err
+	}
+	hash, err := s.store.PasswordHash(ctx, home, userID)
+	if err != nil {
+		return "", "", err
+	}
+	if ok, err := s.hasher.Verify(ctx, hash, password); err != nil {
+		return "", "", err
+	} else if !ok {
+		return "", "", errWrong
+	}
+	return home, userID, nil
 }
 
 // Account returns the account of a signed-in user. An account that is gone is fault.NotFound.

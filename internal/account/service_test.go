@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,13 +24,15 @@ type room struct {
 	store  *store
 	hasher *hasher
 	issuer *issuer
+
+	attempts *attempts
 }
 
 func open(t testing.TB) room {
 	t.Helper()
-	r := room{store: &store{directory: map[string]account.Account{}, hashes: map[string]string{}}, hasher: &hasher{}, issuer: &issuer{}}
+	r := room{store: &store{directory: map[string]account.Account{}, hashes: map[string]string{}}, hasher: &hasher{}, issuer: &issuer{}, attempts: &attempts{left: 100}}
 	service, err := account.New(account.Config{
-		Store: r.store, Hasher: r.hasher, Issuer: r.issuer, Catalog: regions.Default(),
+		Store: r.store, Hasher: r.hasher, Attempts: r.attempts, Issuer: r.issuer, Catalog: regions.Default(),
 		DirectoryKey: bytes.Repeat([]byte{7}, 32), Clock: func() time.Time { return now },
 	})
 	if err != nil {
@@ -169,35 +172,73 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// Who tries addresses learns nothing from the answer, nor from what it costs.
+// Who tries addresses learns nothing from the answer, nor from what it costs, nor from how long it takes: be the account's
+// home near, far or nowhere.
 func TestSignInHidesWhoHasAnAccount(t *testing.T) {
 	t.Parallel()
-	r := open(t)
-	if _, err := r.SignUp(t.Context(), ada()); err != nil {
-		t.Fatal(err)
-	}
-	_, wrong := r.SignIn(t.Context(), "ada@example.com", "wrong horse")
-	if r.hasher.verified != 1 || r.hasher.nobody != 0 {
-		t.Errorf("a wrong password costs %d verifications and %d for nobody", r.hasher.verified, r.hasher.nobody)
-	}
-	_, unknown := r.SignIn(t.Context(), "eve@example.com", "wrong horse")
-	if r.hasher.verified != 1 || r.hasher.nobody != 1 {
-		t.Errorf("an unknown address costs %d verifications and %d for nobody", r.hasher.verified-1, r.hasher.nobody)
-	}
-	for name, err := range map[string]error{"wrong password": wrong, "unknown address": unknown} {
-		if !fault.Is(err, fault.Unauthenticated) || fault.Reason(err) != "CREDENTIALS_WRONG" {
-			t.Errorf("%s: %v", name, err)
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t)
+		if _, err := r.SignUp(t.Context(), ada()); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if wrong == nil || unknown == nil || wrong.Error() != unknown.Error() {
-		t.Errorf("two answers: %v and %v", wrong, unknown)
-	}
-	r.hasher.busy = fault.New(fault.Unavailable, "SIGN_IN_BUSY", "try again")
-	for _, email := range []string{"ada@example.com", "eve@example.com"} {
-		if _, err := r.SignIn(t.Context(), email, "correct horse"); fault.Reason(err) != "SIGN_IN_BUSY" || !fault.Is(err, fault.Unavailable) {
-			t.Errorf("%s on a busy machine: %v", email, err)
+		refusal := func(name, email string, distance time.Duration) string {
+			r.store.distance = distance
+			began := time.Now()
+			_, err := r.SignIn(t.Context(), email, "wrong horse")
+			if took := time.Since(began); took != time.Second || !fault.Is(err, fault.Unauthenticated) || fault.Reason(err) != "CREDENTIALS_WRONG" {
+				t.Errorf("%s: after %v: %v", name, took, err)
+				return ""
+			}
+			return err.Error()
 		}
-	}
+		near := refusal("a wrong password", "ada@example.com", 0)
+		far := refusal("a wrong password of a far account", "ada@example.com", 300*time.Millisecond)
+		if r.hasher.verified != 2 || r.hasher.nobody != 0 {
+			t.Errorf("two wrong passwords cost %d verifications and %d for nobody", r.hasher.verified, r.hasher.nobody)
+		}
+		unknown := refusal("an unknown address", "eve@example.com", 0)
+		if r.hasher.verified != 2 || r.hasher.nobody != 1 {
+			t.Errorf("an unknown address costs %d verifications and %d for nobody", r.hasher.verified-2, r.hasher.nobody)
+		}
+		if near != unknown || far != unknown {
+			t.Errorf("three answers: %s, %s and %s", near, far, unknown)
+		}
+		r.hasher.busy = fault.New(fault.Unavailable, "SIGN_IN_BUSY", "try again")
+		for _, email := range []string{"ada@example.com", "eve@example.com"} {
+			if _, err := r.SignIn(t.Context(), email, "correct horse"); fault.Reason(err) != "SIGN_IN_BUSY" || !fault.Is(err, fault.Unavailable) {
+				t.Errorf("%s on a busy machine: %v", email, err)
+			}
+		}
+	})
+}
+
+// TestSignInsOfOneAccount: an account that is tried too often is not tried on, whether there is one or not and whatever the
+// password, and nothing is computed for it.
+func TestSignInsOfOneAccount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t)
+		if _, err := r.SignUp(t.Context(), ada()); err != nil {
+			t.Fatal(err)
+		}
+		for _, email := range []string{"ada@example.com", "eve@example.com"} {
+			r.attempts.left = 2
+			for range 2 {
+				if _, err := r.SignIn(t.Context(), email, "wrong horse"); fault.Reason(err) != "CREDENTIALS_WRONG" {
+					t.Errorf("%s: %v", email, err)
+				}
+			}
+			worked := r.hasher.verified + r.hasher.nobody
+			_, err := r.SignIn(t.Context(), email, "correct horse")
+			var known *fault.Error
+			if !errors.As(err, &known) || known.Kind != fault.Exhausted || known.Reason != "SIGN_INS_TOO_MANY" || known.RetryAfter != time.Minute {
+				t.Errorf("%s, once too often: %v", email, err)
+			}
+			if r.hasher.verified+r.hasher.nobody != worked {
+				t.Errorf("%s, once too often: a hash was computed", email)
+			}
+		}
+	})
 }
 
 func TestSignInRefusesNoAddress(t *testing.T) {

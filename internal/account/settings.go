@@ -11,6 +11,7 @@ import (
 // Settings are configuration keys, below account.
 type Settings struct {
 	DirectoryKeyFile string `koanf:"directory_key_file" help:"secret key of the account directory (meridian keys generate)"`
+	SignInRate       int    `koanf:"sign_in_rate" default:"20" help:"stack: sign-ins to one account in a minute, with whatever password; 0: no limit"`
 }
 
 // DirectoryKey reads the secret that keys e-mail addresses in the directory. Its error is fault.Invalid (CONFIG_INVALID).

@@ -57,8 +57,12 @@ func accountModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
+	attempts, err := s.signIns()
+	if err != nil {
+		return err
+	}
 	service, err := account.New(account.Config{
-		Store: accountsql.New(s.db), Hasher: password.New(), Issuer: issuer, Catalog: s.catalog,
+		Store: accountsql.New(s.db), Hasher: password.New(), Attempts: attempts, Issuer: issuer, Catalog: s.catalog,
 		DirectoryKey: directoryKey, Clock: s.clock,
 	})
 	if err != nil {

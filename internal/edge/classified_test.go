@@ -36,7 +36,7 @@ func TestCallOf(t *testing.T) {
 		{name: "bad token", peer: "192.0.2.1:5", path: cart, token: "forged", address: "192.0.2.1", class: method.Background, region: eu},
 		{name: "order", peer: "192.0.2.1:5", path: place, token: "home:ap-southeast-1", address: "192.0.2.1", class: method.Checkout, signs: true, region: ap},
 		{name: "garbage order", peer: "192.0.2.1:5", path: place, address: "192.0.2.1", class: method.Background, region: eu},
-		{name: "sign-up", peer: "192.0.2.1:5", path: signUp, address: "192.0.2.1", class: method.Cart, region: eu},
+		{name: "sign-up", peer: "192.0.2.1:5", path: signUp, address: "192.0.2.1", class: method.Background, region: eu},
 		{name: "pin", peer: "192.0.2.1:5", path: list, pin: "us-east-1", address: "192.0.2.1", class: method.Browse, region: us},
 		{name: "id", method: http.MethodGet, peer: "192.0.2.1:5", path: "/v1/orders/ord_us1_aaaaaaaaaaaaaaaaaaaaaaaaaa/events", address: "192.0.2.1", class: method.Background, stream: true, region: us},
 		{name: "events asked for", method: http.MethodGet, peer: "192.0.2.1:5", path: "/", accept: "text/event-stream", address: "192.0.2.1", class: method.Browse, stream: true, region: eu},

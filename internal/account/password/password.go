@@ -1,12 +1,13 @@
 // Package password hashes passwords with argon2id and verifies them. Hashes are PHC strings that carry their
-// own costs, so that the costs can be raised while old hashes keep working. No more hashes are computed at a
-// time than there are processors: a burst of sign-ins waits in line instead of exhausting the memory.
+// own costs, so that the costs can be raised while old hashes keep working. Half of the processors compute them at
+// a time, and a short line waits: a flood of sign-ins leaves the other half to those who have signed in.
 package password
 
 import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -16,30 +17,37 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
-const saltLen, keyLen = 16, 32 // bytes of a new hash
+const (
+	saltLen = 16 // bytes of a new hash
+	keyLen  = 32 // as much
+
+	lineOfSlot = 16 // who wait for each slot at most: longer than a second or two nobody should
+)
 
 // Hasher hashes and verifies. It is safe for concurrent use.
 type Hasher struct {
 	costs params
 	slots chan struct{} // one for each hash being computed
+	line  chan struct{} // one for each caller who waits for a slot
 	decoy parsed
 }
 
 // New returns a hasher with the costs that new hashes get: 19 MiB, two passes, one thread (OWASP).
 func New() *Hasher {
-	return newHasher(params{memory: 19 * 1024, time: 2, threads: 1}, runtime.GOMAXPROCS(0))
+	return newHasher(params{memory: 19 * 1024, time: 2, threads: 1}, max(1, runtime.GOMAXPROCS(0)/2))
 }
 
 func newHasher(costs params, slots int) *Hasher {
 	return &Hasher{
 		costs: costs,
 		slots: make(chan struct{}, slots),
+		line:  make(chan struct{}, lineOfSlot*slots),
 		decoy: parsed{params: costs, salt: make([]byte, saltLen), key: make([]byte, keyLen)},
 	}
 }
 
 // Hash returns a new PHC string of a password, about 100 ASCII characters. The error is fault.Unavailable
-// SIGN_IN_BUSY: ctx ended in the line.
+// SIGN_IN_BUSY: the line is full, or ctx ended in it.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	p := parsed{params: h.costs, salt: make([]byte, saltLen)}
 	_, _ = rand.Read(p.salt) // never fails (crypto/rand)
@@ -51,7 +59,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Verify reports whether hash is of that password, in a time that depends on the hash's costs alone. Errors
-// wrap ErrFormat, for a hash that cannot be read, or are fault.Unavailable SIGN_IN_BUSY: ctx ended in the line.
+// wrap ErrFormat, for a hash that cannot be read, or are fault.Unavailable SIGN_IN_BUSY: the line is full, or ctx ended in it.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (bool, error) {
 	p, err := parse(hash)
 	if err != nil {
@@ -89,14 +97,35 @@ func (h *Hasher) derive(ctx context.Context, p params, salt []byte, length uint3
 	if err := ctx.Err(); err != nil {
 		return nil, busy(err)
 	}
+	if err := h.wait(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-h.slots }()
+	return argon2.IDKey([]byte(password), salt, p.time, p.memory, p.threads, length), nil
+}
+
+// wait takes a slot, in line if there is none.
+func (h *Hasher) wait(ctx context.Context) error {
 	select {
 	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-		return argon2.IDKey([]byte(password), salt, p.time, p.memory, p.threads, length), nil
+		return nil
+	default:
+	}
+	select {
+	case h.line <- struct{}{}:
+		defer func() { <-h.line }()
+	default:
+		return busy(errLineFull) // now, rather than after its caller's patience
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		return nil, busy(ctx.Err())
+		return busy(ctx.Err())
 	}
 }
+
+var errLineFull = errors.New("the line is full")
 
 func busy(cause error) error {
 	return fault.Wrap(fmt.Errorf("password: wait for a slot: %w", cause), fault.Unavailable, "SIGN_IN_BUSY",

@@ -134,6 +134,33 @@ func TestLine(t *testing.T) {
 	})
 }
 
+// TestFullLine: who finds the line full is sent away at once, and those in it are served.
+func TestFullLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHasher(cheap, 1)
+		h.slots <- struct{}{} // somebody else hashes
+		var hashed atomic.Int64
+		var wg sync.WaitGroup
+		for range lineOfSlot {
+			wg.Go(func() {
+				if _, err := h.Hash(t.Context(), "secret"); err == nil {
+					hashed.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if _, err := h.Hash(t.Context(), "secret"); !fault.Is(err, fault.Unavailable) || fault.Reason(err) != "SIGN_IN_BUSY" || !errors.Is(err, errLineFull) {
+			t.Errorf("one more than the line takes got %v", err)
+		}
+		<-h.slots
+		wg.Wait()
+		if hashed.Load() != lineOfSlot || len(h.line) != 0 || len(h.slots) != 0 {
+			t.Errorf("of %d in the line %d were served; %d and %d places were not given back", lineOfSlot, hashed.Load(), len(h.line), len(h.slots))
+		}
+	})
+}
+
 func TestEndedContext(t *testing.T) {
 	t.Parallel()
 	h := newHasher(cheap, 1)

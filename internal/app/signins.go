@@ -1,0 +1,39 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/account"
+	"github.com/meridian-commerce/meridian/internal/admission/quota"
+)
+
+// signIns returns what counts sign-ins by account, the region's stacks together; nil without a limit.
+func (s *stack) signIns() (account.Attempts, error) {
+	rate := s.config.Account.SignInRate
+	if rate == 0 {
+		return nil, nil // as account.Config has it
+	}
+	policy, err := quota.NewPolicy("account", rate, time.Minute)
+	if err != nil {
+		return nil, unusable(err)
+	}
+	buckets, err := quota.New(quota.Config{Redis: s.config.Redis, Logger: s.telemetry.Logger}, s.telemetry.Metrics)
+	if err != nil {
+		return nil, unusable(err)
+	}
+	s.closers.add(func(context.Context) error { return buckets.Close() })
+	return signIns{buckets, policy}, nil
+}
+
+type signIns struct {
+	buckets *quota.Buckets
+	policy  *quota.Policy
+}
+
+// Take implements account.Attempts.
+func (s signIns) Take(ctx context.Context, emailHMAC []byte) (time.Duration, bool) {
+	v := s.buckets.TakeRegional(ctx, s.policy, quota.Key{User: hex.EncodeToString(emailHMAC)})
+	return v.RetryAfter, v.Allowed
+}
