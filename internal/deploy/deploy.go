@@ -1,5 +1,5 @@
 // Package deploy holds what the deployment files have in common. Everything that names a region outside Go and
-// Terraform (compose file, Kubernetes overlays, dashboards, alerts) is generated from the region catalog: each room
+// Terraform (compose file, Kubernetes overlays, alerts) is generated from the region catalog: each room
 // below renders its part as a list of files, `make generate` writes them, and `make fresh` fails when a committed
 // file is not what the catalog renders.
 package deploy

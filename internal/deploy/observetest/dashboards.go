@@ -16,10 +16,7 @@ type Dashboard struct {
 	UID        string
 	Title      string
 	Templating struct {
-		List []struct {
-			Name, Type, Query string
-			Options           []struct{ Value string }
-		}
+		List []struct{ Name, Type, Query string }
 	}
 	Annotations struct {
 		List []struct{ Name, Expr, TitleFormat, TextFormat string }
@@ -30,11 +27,15 @@ type Dashboard struct {
 
 // Panel is the part of a panel that is checked.
 type Panel struct {
-	ID          int
-	Type        string
-	Title       string
-	GridPos     struct{ H, W, X, Y int }
-	Targets     []struct{ RefID, Expr, LegendFormat string }
+	ID      int
+	Type    string
+	Title   string
+	GridPos struct{ H, W, X, Y int }
+	Targets []struct {
+		RefID, Expr, LegendFormat, Format string
+		Range, Instant, Exemplar          bool
+		Datasource                        struct{ UID string }
+	}
 	FieldConfig struct {
 		Defaults struct {
 			Unit  string
@@ -92,6 +93,9 @@ func (d Dashboard) Queries() []Query {
 	return out
 }
 
+// everyRegion offers the regions of the catalog: the rules record a place for each, also while it cannot be scraped.
+const everyRegion = "label_values(meridian:region_info, region)"
+
 // units is the units that the dashboards use, by Grafana's names for them.
 var units = []string{"none", "reqps", "ops", "s", "ns", "percentunit", "percent", "bytes", "bool_yes_no"}
 
@@ -101,7 +105,8 @@ var (
 )
 
 // CheckDashboards finds what of the dashboards does not hold together: identifiers that are used twice, panels that
-// overlap, units and variables that do not exist, links that lead nowhere, and regions that are not on offer.
+// overlap, queries of another kind than their panel shows, units and variables that do not exist, links that lead nowhere,
+// and regions, which a dashboard asks for and never names.
 func CheckDashboards(all []Dashboard, regions []string) []Finding {
 	var out []Finding
 	uids := map[string]bool{}
@@ -128,17 +133,20 @@ func (d Dashboard) check(regions []string) []Finding {
 	known := map[string]bool{}
 	for _, v := range d.Templating.List {
 		known[v.Name] = true
-		if v.Name != "region" {
-			continue
-		}
-		for _, r := range regions {
-			if !slices.ContainsFunc(v.Options, func(o struct{ Value string }) bool { return o.Value == r }) {
-				say("its variable region does not offer %s", r)
-			}
+		if v.Name == "region" && (v.Type != "query" || v.Query != everyRegion) {
+			say("its variable region is not the query %s", everyRegion)
 		}
 	}
 	if !known["region"] {
 		say("it has no variable region")
+	}
+	if d.UID+".json" != d.File {
+		say("its uid is %s", d.UID)
+	}
+	for _, r := range regions {
+		if strings.Contains(d.text, r) {
+			say("it names the region %s", r)
+		}
 	}
 	for _, m := range variableUse.FindAllStringSubmatch(d.text, -1) {
 		if !known[m[1]] && !strings.HasPrefix(m[1], "__") {
@@ -157,6 +165,9 @@ func (d Dashboard) check(regions []string) []Finding {
 		if u := p.FieldConfig.Defaults.Unit; u != "" && !slices.Contains(units, u) {
 			say("%s has the unit %s, which Grafana does not know", p.Title, u)
 		}
+		for _, wrong := range p.asks() {
+			say("%s %s", p.Title, wrong)
+		}
 		if p.GridPos.X+p.GridPos.W > 24 {
 			say("%s is wider than the page", p.Title)
 		}
@@ -164,6 +175,29 @@ func (d Dashboard) check(regions []string) []Finding {
 			if p.overlaps(other) {
 				say("%s lies over %s", p.Title, other.Title)
 			}
+		}
+	}
+	return out
+}
+
+// asks finds what is wrong with how a panel asks: graphs show a range of time, tables and maps one moment as a table.
+func (p Panel) asks() []string {
+	var out []string
+	ids := map[string]bool{}
+	for _, t := range p.Targets {
+		if ids[t.RefID] || t.RefID == "" {
+			out = append(out, fmt.Sprintf("has two queries or a query without a name: %q", t.RefID))
+		}
+		ids[t.RefID] = true
+		if t.Datasource.UID != "${datasource}" {
+			out = append(out, t.RefID+" asks another source than the chosen one")
+		}
+		if t.Exemplar && !strings.Contains(t.Expr, "_bucket") {
+			out = append(out, t.RefID+" has exemplars and no buckets")
+		}
+		moment := p.Type == "table" || p.Type == "geomap"
+		if t.Instant != moment || t.Range == moment || moment && t.Format != "table" || p.Type == "heatmap" && t.Format != "heatmap" {
+			out = append(out, t.RefID+" is a query of another kind than a "+p.Type+" shows")
 		}
 	}
 	return out

@@ -62,7 +62,15 @@ func TestPlantedMistakes(t *testing.T) {
 		"a runbook without mitigation": {observetest.Runbooks + "/edge-panic.md", "## Mitigation", "## What to do", "has no \"## Mitigation\""},
 		"a runbook's query":            {observetest.Runbooks + "/cache-down.md", "max by (cloud_region, instance) (meridian_cache_breaker_state)", "max by (cloud_region, instance) (meridian_cache_breaker)", "no metric that anybody exposes"},
 		"a severity of its own":        {rules + "/cache.yml", "for: 2m\n        labels: {severity: ticket}", "for: 2m\n        labels: {severity: warning}", "neither page nor ticket"},
-		"a region on no dashboard":     {dashboards + "/meridian-edge.json", "\"text\": \"eu-west-1\",\n            \"value\": \"eu-west-1\"", "\"text\": \"eu-west-2\",\n            \"value\": \"eu-west-2\"", "does not offer eu-west-1"},
+		"regions that are a list":      {dashboards + "/meridian-edge.json", "label_values(meridian:region_info, region)", "label_values(meridian_build_info, cloud_region)", "variable region is not the query"},
+		"a region on a dashboard":      {dashboards + "/meridian-region.json", `"title": "Memory"`, `"title": "Memory of eu-west-1"`, "names the region eu-west-1"},
+		"a dashboard of another name":  {dashboards + "/meridian-cache.json", `"uid": "meridian-cache"`, `"uid": "meridian-caches"`, "its uid is meridian-caches"},
+		"two dashboards of one name":   {dashboards + "/meridian-cache.json", `"uid": "meridian-cache"`, `"uid": "meridian-edge"`, "is another dashboard's too"},
+		"two panels of one id":         {dashboards + "/meridian-cache.json", `"id": 2,`, `"id": 1,`, "two panels have the id 1"},
+		"a panel over another":         {dashboards + "/meridian-global.json", "\"h\": 13,\n        \"w\": 14,", "\"h\": 13,\n        \"w\": 15,", "lies over Regions"},
+		"two queries of one name":      {dashboards + "/meridian-global.json", `"refId": "E"`, `"refId": "D"`, `has two queries or a query without a name: "D"`},
+		"exemplars of no buckets":      {dashboards + "/meridian-services.json", `histogram_quantile(0.99, sum by (method, le) (rate(meridian_rpc_server_duration_seconds_bucket{`, `sum by (method) (rate(meridian_rpc_server_duration_seconds_count{`, "has exemplars and no buckets"},
+		"a heat map of lines":          {dashboards + "/meridian-services.json", `"format": "heatmap"`, `"format": "time_series"`, "another kind than a heatmap shows"},
 		"a region without a place":     {rules + "/regions.yml", "labels: {region: eu-west-1, city:", "labels: {region: eu-west-2, city:", "there is none for eu-west-1"},
 		"a link to nowhere":            {dashboards + "/meridian-global.json", "/d/meridian-region?", "/d/meridian-regions?", "does not exist"},
 		"a unit of its own":            {dashboards + "/meridian-global.json", "\"unit\": \"s\"", "\"unit\": \"secs\"", "Grafana does not know"},
@@ -113,7 +121,41 @@ func TestAFourthRegionIsMissed(t *testing.T) {
 		}
 		missed[f.Where] = true
 	}
-	if len(missed) != 8+3 {
-		t.Errorf("eight dashboards and three rules name regions; found %v", missed)
+	if len(missed) != 3 {
+		t.Errorf("three rules name regions; found %v", missed)
+	}
+}
+
+// TestDashboardsFitGrafanasSchema holds every field against the types that Grafana publishes, and plants fields that they lack.
+func TestDashboardsFitGrafanasSchema(t *testing.T) {
+	t.Parallel()
+	check := deploytest.Tool(t, "dashcheck")
+	root := deploytest.Copy(t, observetest.DashboardFiles)
+	dir := filepath.Join(root, filepath.FromSlash(observetest.DashboardFiles))
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := deploytest.Run(t.Context(), root, check, files...); err != nil || len(files) != 8 {
+		t.Errorf("%d dashboards: %v\n%s", len(files), err, out)
+	}
+	for _, m := range [][2]string{
+		{`"graphTooltip": 1`, `"graphTooltips": 1`},
+		{`"type": "geomap"`, `"type": "geomap", "gridpos": {}`},
+		{`"mouseWheelZoom": false`, `"mouseWheelZoom": "no"`},
+		{`"latitude": "lat"`, `"lat": "lat"`},
+	} {
+		global := filepath.Join(dir, "meridian-global.json")
+		before, err := os.ReadFile(global)
+		if err != nil {
+			t.Fatal(err)
+		}
+		deploytest.Replace(t, global, m[0], m[1])
+		if out, err := deploytest.Run(t.Context(), root, check, global); err == nil {
+			t.Errorf("%s was accepted:\n%s", m[1], out)
+		}
+		if err := os.WriteFile(global, before, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

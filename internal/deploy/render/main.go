@@ -9,7 +9,6 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/deploy"
 	"github.com/meridian-commerce/meridian/internal/deploy/compose"
-	"github.com/meridian-commerce/meridian/internal/deploy/grafana"
 	"github.com/meridian-commerce/meridian/internal/deploy/kubernetes"
 	"github.com/meridian-commerce/meridian/internal/deploy/prometheus"
 	"github.com/meridian-commerce/meridian/regions"
@@ -19,7 +18,6 @@ import (
 func renderers() []func(*regions.Set) ([]deploy.File, error) {
 	return []func(*regions.Set) ([]deploy.File, error){
 		compose.Render,
-		grafana.Render,
 		kubernetes.Render,
 		prometheus.Render,
 	}
