@@ -10,8 +10,8 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest/localitylint"
 	"github.com/meridian-commerce/meridian/regions"
 )
 

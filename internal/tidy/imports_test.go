@@ -76,8 +76,7 @@ internal/rpc                       : words api/gen internal/method internal/chec
 internal/config                    : words internal/account internal/account/token internal/order internal/payment internal/edge internal/admission
 internal/config                    : internal/sqldb internal/redis internal/event/kafka internal/telemetry internal/discovery internal/health internal/credentials
 internal/sqldb                     : words migrations
-internal/sqldb/sqltest             : words migrations internal/sqldb internal/sqldb/localitylint
-internal/sqldb/localitylint        : words
+internal/sqldb/sqltest             : words migrations internal/sqldb
 internal/telemetry                 : words internal/version
 internal/discovery                 : words
 internal/credentials               :

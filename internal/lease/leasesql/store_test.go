@@ -7,8 +7,8 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest/localitylint"
 	"github.com/meridian-commerce/meridian/regions"
 )
 

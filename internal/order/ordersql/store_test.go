@@ -22,8 +22,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest/localitylint"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
 	"github.com/meridian-commerce/meridian/regions"
 )

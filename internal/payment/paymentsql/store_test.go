@@ -12,8 +12,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest/localitylint"
 	"github.com/meridian-commerce/meridian/regions"
 )
 

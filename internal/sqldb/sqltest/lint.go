@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest/localitylint"
 	"github.com/meridian-commerce/meridian/regions"
 )
 

@@ -22,7 +22,7 @@ import (
 	"github.com/jackc/pgx/v5/multitracer"
 
 	"github.com/meridian-commerce/meridian/internal/sqldb"
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest/localitylint"
 )
 
 // RequireServers is the environment variable under which an absent server binary fails a test instead of

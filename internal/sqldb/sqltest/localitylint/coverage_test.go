@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/meridian-commerce/meridian/internal/sqldb/localitylint"
+	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest/localitylint"
 )
 
 func TestMissingFindsWhatNoTestRan(t *testing.T) {
