@@ -112,6 +112,7 @@ breaking: tools ## Check that the API still serves callers built from AGAINST, o
 unit: ## Run every Go test under the race detector
 	@echo "==> unit: go test -race $(PKG)"
 	TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 go test -race -timeout 20m $(PKG)
+	go test -C tools/size ./...
 
 .PHONY: stress
 stress: deps-tests tools ## Run every Go test RUNS times beside busy processors; logs go to OUT
@@ -136,7 +137,7 @@ release-check: tools ## Check what builds a release: GoReleaser's configuration 
 size: ## Count the product's Go lines by folder; with AGAINST, a commit, what changed since
 	@former=$$(mktemp -d); trap 'rm -rf "$$former"' EXIT; \
 	if [ -n '$(AGAINST)' ]; then git -c safe.directory='*' archive --output="$$former/tar" '$(AGAINST)' && tar -x -f "$$former/tar" -C "$$former" || exit; fi; \
-	go run ./internal/tidy/size . $(if $(AGAINST),"$$former")
+	go run -C tools/size . "$(CURDIR)" $(if $(AGAINST),"$$former")
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME

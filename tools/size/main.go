@@ -1,6 +1,6 @@
 // Command size counts the Go lines of the product and the simulator, folder by folder, so that growth is seen:
 //
-//	go run ./internal/tidy/size FOLDER [FORMER]
+//	go run -C tools/size . "$PWD" [FORMER]
 //
 // It counts every line, blank ones and comments too, of the Go files that people wrote for the product: not generated, not
 // a test (_test.go), not support for tests (below a folder whose name ends in "test"), not a tool of a module of its own

@@ -1,0 +1,3 @@
+module github.com/meridian-commerce/meridian/tools/size
+
+go 1.26.0
