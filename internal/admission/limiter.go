@@ -135,12 +135,7 @@ func (l *limiter) enter(c method.Class) bool {
 // leave ends what enter admitted.
 func (l *limiter) leave(c method.Class) { l.inFlight[c].Add(-1) }
 
-// observe learns from how long an answer took to begin.
-func (l *limiter) observe(route string, took time.Duration, o outcome) {
-	l.observeAt(time.Now(), route, took, o)
-}
-
-// observeAt is observe of an answer that began now.
+// observeAt learns from how long an answer that began now took to begin.
 func (l *limiter) observeAt(now time.Time, route string, took time.Duration, o outcome) {
 	if o == unknown || l.most == 0 {
 		return

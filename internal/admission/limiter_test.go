@@ -12,6 +12,11 @@ import (
 	"github.com/meridian-commerce/meridian/internal/method"
 )
 
+// observe is observeAt of an answer that begins now.
+func (l *limiter) observe(route string, took time.Duration, o outcome) {
+	l.observeAt(time.Now(), route, took, o)
+}
+
 // backend is a region with a fixed capacity: so many requests at a time, each taking its time, in order of arrival.
 type backend struct {
 	slots   chan struct{}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/nettest"
@@ -40,7 +41,7 @@ func as(t *testing.T, secure *tls.Config, http2 bool) *http.Client {
 
 func edgeOf(t *testing.T, dir string) *tls.Config {
 	t.Helper()
-	i, err := credentials.Open(credentials.InFolder(dir, "edge"), nil)
+	i, err := credentials.Open(credentialstest.InFolder(dir, "edge"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func TestStackOverMutualTLS(t *testing.T) {
 	t.Parallel()
 	api, admin := nettest.Address(t), nettest.Address(t)
 	dir, other := certificates(t), certificates(t)
-	files := credentials.InFolder(dir, "stack")
+	files := credentialstest.InFolder(dir, "stack")
 	c := configure(t, "--database.url="+sqltest.URL(t), "--listen="+api, "--admin_listen="+admin, "--target=catalog",
 		"--tls.cert_file="+files.Cert, "--tls.key_file="+files.Key, "--tls.client_ca_file="+files.Authority)
 	ctx, stop := context.WithCancel(t.Context())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 )
 
 func TestKeysCertificates(t *testing.T) {
@@ -15,7 +16,7 @@ func TestKeysCertificates(t *testing.T) {
 		t.Fatalf("exit %d, printed %q and %q", code, out, errOut)
 	}
 	for _, short := range []string{"edge", "stack"} {
-		if _, err := credentials.Open(credentials.InFolder(dir, short), nil); err != nil {
+		if _, err := credentials.Open(credentialstest.InFolder(dir, short), nil); err != nil {
 			t.Errorf("%s: %v", short, err)
 		}
 	}

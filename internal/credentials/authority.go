@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -50,8 +51,8 @@ func NewAuthority(now time.Time, valid time.Duration) (*Authority, error) {
 	return &Authority{cert, key, encode("CERTIFICATE", raw)}, nil
 }
 
-// Issue makes a certificate for a name, good for either side of a connection but told apart by the name, and its
-// key; both PEM. It is valid for as long as the authority.
+// Issue makes a certificate for a name or an IP address, good for either side of a connection but told apart by the name,
+// and its key; both PEM. It is valid for as long as the authority.
 func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -61,6 +62,10 @@ func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err err
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: now.Add(-time.Hour), NotAfter: a.cert.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if ip := net.ParseIP(name); ip != nil {
+		template.DNSNames = nil
+		template.IPAddresses = []net.IP{ip}
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
 	if err != nil {
@@ -110,11 +115,6 @@ func Generate(dir string, now time.Time, valid time.Duration, wrote func(path st
 		wrote(path)
 	}
 	return nil
-}
-
-// InFolder is where Generate puts the identity of a stack or an edge.
-func InFolder(dir, short string) Files {
-	return Files{filepath.Join(dir, short+".pem"), filepath.Join(dir, short+".key"), filepath.Join(dir, authorityFile)}
 }
 
 func encode(kind string, raw []byte) []byte {

@@ -92,14 +92,6 @@ func (i *Identity) read() error {
 // Pair is the certificate and its key.
 func (i *Identity) Pair() *Pair { return i.pair }
 
-// Reload takes up new files now, as Watch does every ten seconds. The authority comes first, so that a new
-// certificate is not refused by this process's own like.
-func (i *Identity) Reload() error {
-	_, err := i.files.Reload()
-	_, pairErr := i.pair.Reload()
-	return errors.Join(err, pairErr)
-}
-
 // Watch takes up new files until ctx is done. It is called once.
 func (i *Identity) Watch(ctx context.Context) {
 	var both sync.WaitGroup

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 )
 
 func write(t testing.TB, path string, parts ...[]byte) {
@@ -55,7 +56,7 @@ func issue(t testing.TB, a *credentials.Authority, name string, to credentials.F
 // identity opens one of a name that an authority issued, and that takes others of an authority.
 func identity(t testing.TB, of *credentials.Authority, name string, takes ...*credentials.Authority) (*credentials.Identity, credentials.Files) {
 	t.Helper()
-	files := credentials.InFolder(t.TempDir(), "peer")
+	files := credentialstest.InFolder(t.TempDir(), "peer")
 	issue(t, of, name, files)
 	trust(t, files, takes...)
 	i, err := credentials.Open(files, nil)
@@ -136,7 +137,7 @@ func TestWhoIsTaken(t *testing.T) {
 	t.Parallel()
 	ours, theirs, over := authority(t, time.Hour), authority(t, time.Hour), authority(t, -time.Minute)
 	client := func(of *credentials.Authority, name string, takes *credentials.Authority) *tls.Config {
-		files := credentials.InFolder(t.TempDir(), "peer")
+		files := credentialstest.InFolder(t.TempDir(), "peer")
 		issue(t, of, name, files)
 		pair, err := tls.LoadX509KeyPair(files.Cert, files.Key) // whatever it is
 		if err != nil {
@@ -293,11 +294,11 @@ func TestGenerate(t *testing.T) {
 	if diff := cmp.Diff([]string{"ca.key", "ca.pem", "edge.key", "edge.pem", "stack.key", "stack.pem"}, wrote); diff != "" {
 		t.Error(diff)
 	}
-	stack, err := credentials.Open(credentials.InFolder(dir, "stack"), nil)
+	stack, err := credentials.Open(credentialstest.InFolder(dir, "stack"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	edge, err := credentials.Open(credentials.InFolder(dir, "edge"), nil)
+	edge, err := credentials.Open(credentialstest.InFolder(dir, "edge"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,14 +68,6 @@ func (p *Pair) Watch(ctx context.Context) error {
 	return nil
 }
 
-// Reload takes up new files now, as Watch does every ten seconds.
-func (p *Pair) Reload() (changed bool, err error) {
-	if changed, err = p.files.Reload(); err != nil {
-		return false, fmt.Errorf("credentials: %w", err)
-	}
-	return changed, nil
-}
-
 // read takes the files up.
 func (p *Pair) read() error {
 	pair, err := tls.LoadX509KeyPair(p.cert, p.key)

@@ -187,7 +187,7 @@ func TestReloadKeepsConnections(t *testing.T) {
 	next := fresh(t, 2)
 	write(t, cert, next.cert)
 	write(t, key, next.key)
-	if changed, err := p.Reload(); !changed || err != nil {
+	if changed, err := p.files.Reload(); !changed || err != nil {
 		t.Fatalf("reload: %v %v", changed, err)
 	}
 	if kept, made := ask(old), ask(dial()); before != 1 || kept != 1 || made != 2 {

@@ -13,7 +13,7 @@
 //	             └────────────────────┘
 //
 // A domain writes an event in the transaction of the change that it announces, so there is one if and only if the
-// change happened (eventsql.Append). The relay claims new events ①, and with the claim notes a pending delivery for
+// change happened (eventsql.Queue). The relay claims new events ①, and with the claim notes a pending delivery for
 // every registered consumer that wants the type. It publishes them ②, at least once. Each consumer is a group of its
 // own on the bus and has an inbox of its own: it notes ④ that it took the event in the transaction of its effect ⑤,
 // which also ends its own pending delivery ⑥ and nobody else's. So each effect happens once for each consumer, and an

@@ -109,7 +109,11 @@ func (s *shop) place() event.Event {
 		if _, err := tx.Exec(ctx, `UPDATE stock SET on_hand = on_hand - 1, reserved = reserved + 1 WHERE home_region = $1 AND sku = 'A'`, home); err != nil {
 			return err
 		}
-		return eventsql.Append(ctx, tx, e)
+		batch := &sqldb.Batch{}
+		if err := eventsql.Queue(batch, e); err != nil {
+			return err
+		}
+		return tx.Send(ctx, batch)
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -80,7 +80,7 @@ internal/sqldb/sqltest             : words migrations internal/sqldb
 internal/telemetry                 : words internal/version
 internal/discovery                 : words
 internal/credentials               :
-internal/credentials/credentialstest :
+internal/credentials/credentialstest : internal/credentials
 internal/redis                     : internal/credentials
 internal/redis/redistest           : internal/redis internal/credentials internal/credentials/credentialstest internal/nettest
 internal/cache                     : words internal/redis

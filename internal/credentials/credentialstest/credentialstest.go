@@ -2,59 +2,46 @@
 package credentialstest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/credentials"
 )
 
 // Authority issues certificates that nothing but its own file makes believed.
 type Authority struct {
 	File string // its certificate (PEM)
 
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	issuer *credentials.Authority
 }
 
 // NewAuthority returns an authority that is valid for an hour.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
-	a := &Authority{File: filepath.Join(t.TempDir(), "ca.pem"), key: newKey(t)}
-	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	issuer, err := credentials.NewAuthority(time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
 	}
-	write(t, a.File, "CERTIFICATE", a.sign(t, a.cert, a.key))
-	return a
+	return &Authority{write(t, "ca.pem", issuer.PEM), issuer}
 }
 
 // Issue returns the files of a certificate for an IP address and of its key, for servers and clients.
 func (a *Authority) Issue(t testing.TB, address string) (cert, key string) {
 	t.Helper()
-	private := newKey(t)
-	raw := a.sign(t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: address}, IPAddresses: []net.IP{net.ParseIP(address)},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, private)
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	public, private, err := a.issuer.Issue(address, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	write(t, cert, "CERTIFICATE", raw)
-	write(t, key, "PRIVATE KEY", encoded)
-	return cert, key
+	return write(t, "cert.pem", public), write(t, "key.pem", private)
+}
+
+// InFolder is where credentials.Generate puts the identity of a stack or an edge.
+func InFolder(dir, short string) credentials.Files {
+	file := func(name string) string { return filepath.Join(dir, name) }
+	return credentials.Files{Cert: file(short + ".pem"), Key: file(short + ".key"), Authority: file("ca.pem")}
 }
 
 // Server returns the settings of a server at an IP address.
@@ -84,27 +71,12 @@ func Rotate(t testing.TB, file, password string) {
 	}
 }
 
-func (a *Authority) sign(t testing.TB, c *x509.Certificate, private *ecdsa.PrivateKey) []byte {
+// write puts a file into a folder of its own.
+func write(t testing.TB, name string, content []byte) string {
 	t.Helper()
-	raw, err := x509.CreateCertificate(rand.Reader, c, a.cert, &private.PublicKey, a.key)
-	if err != nil {
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return raw
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func write(t testing.TB, file, kind string, raw []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return file
 }

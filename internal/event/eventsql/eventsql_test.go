@@ -118,17 +118,21 @@ func (f *fixture) Publish(_ context.Context, events []event.Event) error {
 
 func (f *fixture) append(events ...event.Event) {
 	f.t.Helper()
-	err := f.db.InTx(f.t.Context(), func(tx sqldb.Tx) error {
-		for _, e := range events {
-			if err := eventsql.Append(f.t.Context(), tx, e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := f.db.InTx(f.t.Context(), func(tx sqldb.Tx) error { return send(f.t.Context(), tx, events...) })
 	if err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// send queues events and sends them in a transaction.
+func send(ctx context.Context, tx sqldb.Tx, events ...event.Event) error {
+	batch := &sqldb.Batch{}
+	for _, e := range events {
+		if err := eventsql.Queue(batch, e); err != nil {
+			return err
+		}
+	}
+	return tx.Send(ctx, batch)
 }
 
 func (f *fixture) step(want int) {
@@ -306,12 +310,12 @@ func TestRelaysDoNotShareEvents(t *testing.T) {
 	}
 }
 
-func TestAppend(t *testing.T) {
+func TestQueue(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	changed := errors.New("the change failed")
 	err := f.db.InTx(t.Context(), func(tx sqldb.Tx) error {
-		if err := eventsql.Append(t.Context(), tx, newEvent("a", 1)); err != nil {
+		if err := send(t.Context(), tx, newEvent("a", 1)); err != nil {
 			return err
 		}
 		return changed

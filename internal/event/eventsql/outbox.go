@@ -1,4 +1,4 @@
-// Package eventsql keeps events in the SQL database: the outbox (Append), its relay, and the inbox of consumers
+// Package eventsql keeps events in the SQL database: the outbox (Queue), its relay, and the inbox of consumers
 // (Once). Every statement stays in one region.
 //
 // The events of one aggregate are published in the order of their sequence as long as one relay works; a repeated
@@ -6,8 +6,6 @@
 package eventsql
 
 import (
-	"context"
-
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
@@ -16,18 +14,8 @@ import (
 const insert = `INSERT INTO outbox (home_region, aggregate_type, order_id, sequence, id, type, payload, traceparent, created_at, due_at, awaits_effect)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), $6 = 'meridian.order.placed.v1')`
 
-// Append writes an event in the transaction of the change that it announces; it is due for publishing once
-// that commits. Errors are fault.Internal for an incomplete event, or the transaction's own.
-func Append(ctx context.Context, tx sqldb.Tx, e event.Event) error {
-	args, err := row(e)
-	if err != nil {
-		return err
-	}
-	_, err = tx.Exec(ctx, insert, args...)
-	return err
-}
-
-// Queue is Append as a part of a batch that the caller sends in its transaction.
+// Queue adds an event to a batch that the caller sends in the transaction of the change that it announces; it is due for
+// publishing once that commits. The error is fault.Internal for an incomplete event.
 func Queue(batch *sqldb.Batch, e event.Event) error {
 	args, err := row(e)
 	if err != nil {

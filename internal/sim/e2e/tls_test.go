@@ -8,6 +8,7 @@ import (
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/credentials/credentialstest"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 )
 
@@ -19,7 +20,7 @@ func TestMutualTLS(t *testing.T) {
 	if err := credentials.Generate(dir, time.Now(), time.Hour, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
-	stack, edge := credentials.InFolder(dir, "stack"), credentials.InFolder(dir, "edge")
+	stack, edge := credentialstest.InFolder(dir, "stack"), credentialstest.InFolder(dir, "edge")
 	c := start(t, "",
 		"MERIDIAN_TLS_CERT_FILE="+stack.Cert, "MERIDIAN_TLS_KEY_FILE="+stack.Key, "MERIDIAN_TLS_CLIENT_CA_FILE="+stack.Authority,
 		"MERIDIAN_EDGE_UPSTREAM_TLS_CERT_FILE="+edge.Cert, "MERIDIAN_EDGE_UPSTREAM_TLS_KEY_FILE="+edge.Key,
