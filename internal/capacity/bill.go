@@ -14,74 +14,65 @@ type Charge struct {
 	Month float64 `json:"month"`
 }
 
-// The lines of a bill.
-const (
-	chargeNodes     = "Kubernetes nodes"
-	chargeDatabase  = "database nodes"
-	chargeDisks     = "database disks"
-	chargeCache     = "cache nodes"
-	chargeToRegions = "data between regions"
-	chargeToCallers = "data to callers"
-	chargeFixed     = "fixed: "
-)
-
 // bill adds up what everything costs.
 func (m *making) bill(p *Plan) {
 	b := Bill{Currency: m.Prices.Currency, Date: m.Prices.Date}
-	charges := map[string]float64{}
 	for i := range p.Regions {
 		r := &p.Regions[i]
 		own := m.charges(*r, p)
-		for _, name := range m.chargeNames() {
-			charges[name] += own[name]
-			r.Month += own[name]
+		for _, c := range own {
+			r.Month += c.Month
+		}
+		if i == 0 {
+			b.Items = own
+			continue
+		}
+		for j, c := range own {
+			b.Items[j].Month += c.Month
 		}
 	}
-	for _, f := range m.Prices.Fixed {
+	first := len(b.Items) - len(m.Prices.Fixed)
+	for j, f := range m.Prices.Fixed {
 		if f.Global {
-			charges[chargeFixed+f.Name] = float64(f.Count) * f.Hour * m.Prices.Hours
+			b.Items[first+j].Month = f.month(m.Prices)
 		}
 	}
-	for _, name := range m.chargeNames() {
-		b.Items = append(b.Items, Charge{name, charges[name]})
-		b.Month += charges[name]
+	for _, c := range b.Items {
+		b.Month += c.Month
 	}
 	p.Cost = b
 }
 
-func (m *making) chargeNames() []string {
-	out := []string{chargeNodes, chargeDatabase, chargeDisks, chargeCache, chargeToRegions, chargeToCallers}
-	for _, f := range m.Prices.Fixed {
-		out = append(out, chargeFixed+f.Name)
-	}
-	return out
-}
-
-// charges returns what a region costs in a month.
-func (m *making) charges(r RegionPlan, p *Plan) map[string]float64 {
+// charges returns what a region costs in a month: the same lines for each region, at the end those of the fixed prices.
+func (m *making) charges(r RegionPlan, p *Plan) []Charge {
 	price, _ := m.Prices.region(r.Region)
 	machines := func(x Machines) float64 {
 		return float64(x.Count) * m.Prices.hour(x.Kind) * m.Prices.Hours * price.Factor
 	}
 	toRegions, toCallers := m.traffic(r, p)
-	out := map[string]float64{
-		chargeNodes:     machines(r.Nodes),
-		chargeDatabase:  machines(r.Database),
-		chargeDisks:     float64(r.Database.Count) * m.disk(r) * price.Factor,
-		chargeCache:     machines(r.Cache),
-		chargeToRegions: toRegions * price.ToRegions,
-		chargeToCallers: price.toCallers(toCallers),
-	}
 	if len(p.Regions) == 1 {
-		out[chargeToRegions] = 0
+		toRegions = 0
+	}
+	out := []Charge{
+		{"Kubernetes nodes", machines(r.Nodes)},
+		{"database nodes", machines(r.Database)},
+		{"database disks", float64(r.Database.Count) * m.disk(r) * price.Factor},
+		{"cache nodes", machines(r.Cache)},
+		{"data between regions", toRegions * price.ToRegions},
+		{"data to callers", price.toCallers(toCallers)},
 	}
 	for _, f := range m.Prices.Fixed {
+		c := Charge{Name: "fixed: " + f.Name}
 		if !f.Global {
-			out[chargeFixed+f.Name] = float64(f.Count) * f.Hour * m.Prices.Hours * price.Factor
+			c.Month = f.month(m.Prices) * price.Factor
 		}
+		out = append(out, c)
 	}
 	return out
 }
+
+// month returns what is paid in a month in the base region, or altogether.
+func (f Fixed) month(p Prices) float64 { return float64(f.Count) * f.Hour * p.Hours }
 
 // disk returns the price of one database node's disk, with the operations and the throughput that go with its vCPU:
 // 500 a second and 30 MiB/s for each.

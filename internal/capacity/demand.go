@@ -82,59 +82,49 @@ func (in Input) perOrder() (load, error) {
 	return l, nil
 }
 
-// world is which regions live, and who serves whose users.
+// world is which regions live, what each of them serves, and what it needs for that.
 type world struct {
-	lost   regions.Name                  // "" when all live
-	serves map[regions.Name]regions.Name // by home; a home that nobody may serve is absent
-	live   []regions.Name                // in the plan's order
-	commit map[regions.Name]time.Duration
+	lost     regions.Name                  // "" when all live
+	serves   map[regions.Name]regions.Name // by home; a home that nobody may serve is absent
+	live     []regions.Name                // in the plan's order
+	commit   map[regions.Name]time.Duration
+	served   map[regions.Name]load // by the region that serves
+	needs    map[regions.Name]need
+	unserved float64 // orders a second that nobody may serve
 }
 
-// worlds returns the world in which every region lives, then one for the loss of each.
-func (in Input) worlds(names []regions.Name) []world {
-	out := []world{in.world(names, "")}
-	for _, n := range names {
-		out = append(out, in.world(names, n))
+// world returns the world in which a region is lost, or none for "".
+func (m *making) world(lost regions.Name) world {
+	w := world{
+		lost: lost, live: slices.DeleteFunc(slices.Clone(m.names), func(n regions.Name) bool { return n == lost }),
+		serves: map[regions.Name]regions.Name{}, commit: map[regions.Name]time.Duration{},
+		served: map[regions.Name]load{}, needs: map[regions.Name]need{},
 	}
-	return out
-}
-
-func (in Input) world(names []regions.Name, lost regions.Name) world {
-	w := world{lost: lost, serves: map[regions.Name]regions.Name{}, commit: map[regions.Name]time.Duration{}}
-	for _, n := range names {
-		if n != lost {
-			w.live = append(w.live, n)
+	// Itself first, then by distance, as the edges and the database's leases have it.
+	nearest := func(to regions.Name, good func(regions.Name) bool) (regions.Name, bool) {
+		all := m.Catalog.Nearest(to)
+		i := slices.IndexFunc(all, func(n regions.Name) bool { return slices.Contains(w.live, n) && good(n) })
+		if i < 0 {
+			return "", false
 		}
+		return all[i], true
 	}
-	alive := func(n regions.Name) bool { return slices.Contains(w.live, n) }
-	for _, home := range names {
-		for _, n := range in.Catalog.Nearest(home) { // itself first, as the edges and the database's leases have it
-			if alive(n) && in.Catalog.MayServe(home, n) {
-				w.serves[home] = n
-				break
-			}
+	for _, home := range m.names {
+		by, ok := nearest(home, func(n regions.Name) bool { return m.Catalog.MayServe(home, n) })
+		if !ok {
+			w.unserved += m.homes[home].orders
+			continue
+		}
+		w.serves[home] = by
+		w.served[by] = w.served[by].plus(m.homes[home])
+	}
+	for _, n := range w.live {
+		if other, ok := nearest(n, func(other regions.Name) bool { return other != n }); ok {
+			w.commit[n] = m.Catalog.RTT(n, other)
 		}
 	}
 	for _, n := range w.live {
-		for _, other := range in.Catalog.Nearest(n) {
-			if other != n && alive(other) {
-				w.commit[n] = in.Catalog.RTT(n, other)
-				break
-			}
-		}
+		w.needs[n] = m.need(w, n)
 	}
 	return w
-}
-
-// loads returns what each live region serves, and the orders a second that nobody may serve.
-func (w world) loads(homes map[regions.Name]load, names []regions.Name) (served map[regions.Name]load, unserved float64) {
-	served = map[regions.Name]load{}
-	for _, home := range names {
-		if by, ok := w.serves[home]; ok {
-			served[by] = served[by].plus(homes[home])
-		} else {
-			unserved += homes[home].orders
-		}
-	}
-	return served, unserved
 }

@@ -12,7 +12,6 @@ type need struct {
 	edge, browse, checkout float64 // vCPU
 	connections            float64 // into the database, in use at a time
 	database               float64 // vCPU
-	cache                  float64 // bytes
 }
 
 // The kinds of requests that the browse pods serve (targets account and catalog); the checkout pods serve the others
@@ -32,17 +31,21 @@ func (p Profile) overheads() (edge, stack float64) {
 	return overhead(p.Check.EdgeMeasured, p.Check.EdgePredicted), overhead(p.Check.StackMeasured, p.Check.StackPredicted)
 }
 
-// need returns what a region needs for what it serves. homes is what each region's database rows are asked for,
-// wherever they are served.
-func (in Input) need(w world, name regions.Name, served map[regions.Name]load) need {
+// held returns for how many seconds a transaction that writes in a region holds its connection and its rows' locks.
+func (in Input) held(w world, name regions.Name) float64 {
+	return w.commit[name].Seconds() + in.Assumptions.StatementMs/1000
+}
+
+// need returns what a region needs for what it serves.
+func (in Input) need(w world, name regions.Name) need {
 	const micro = 1e-6
 	p := in.Profile
 	a := in.Assumptions
-	l := served[name]
+	l := w.served[name]
 	checkout := slices.DeleteFunc(Requests(), func(r Request) bool { return slices.Contains(browsing, r) })
 	stack := func(c Cost) float64 { return c.StackMicros * micro }
 	edgeOverhead, stackOverhead := p.overheads()
-	commit := w.commit[name].Seconds() + a.StatementMs/1000
+	commit := in.held(w, name)
 	return need{
 		edge:     l.sum(p, func(c Cost) float64 { return c.EdgeMicros * micro }) * edgeOverhead,
 		browse:   l.sum(p, stack, browsing...) * stackOverhead,
@@ -50,15 +53,14 @@ func (in Input) need(w world, name regions.Name, served map[regions.Name]load) n
 		connections: l.sum(p, func(c Cost) float64 {
 			return min(c.Writing, c.Transactions)*commit + max(0, c.Transactions-c.Writing)*a.StatementMs/1000
 		}),
-		database: in.database(w, name, served),
-		cache:    in.cached(),
+		database: in.database(w, name),
 	}
 }
 
 // database returns the vCPU that a region's database nodes need. Half of the work for a row written is done where
 // its lease is, the other half by its copies: two of five where the lease is and the others in the other live regions
 // evenly. The published figure is of three copies.
-func (in Input) database(w world, name regions.Name, served map[regions.Name]load) float64 {
+func (in Input) database(w world, name regions.Name) float64 {
 	a := in.Assumptions
 	const lease, publishedCopies = 0.5, 3
 	copies := (1 - lease) * float64(a.CopiesOfRow) / publishedCopies
@@ -70,11 +72,11 @@ func (in Input) database(w world, name regions.Name, served map[regions.Name]loa
 	}
 	vcpu := 0.0
 	for _, n := range w.live {
-		rows := served[n].sum(in.Profile, func(c Cost) float64 { return c.RowsWritten })
+		rows := w.served[n].sum(in.Profile, func(c Cost) float64 { return c.RowsWritten })
 		part := away
 		if n == name {
 			part = home
-			reads := served[n].sum(in.Profile, func(c Cost) float64 { return max(0, c.Transactions-c.Writing) })
+			reads := w.served[n].sum(in.Profile, func(c Cost) float64 { return max(0, c.Transactions-c.Writing) })
 			vcpu += reads / a.ReadsPerVCPU
 		}
 		vcpu += rows * part / a.RowsPerVCPU

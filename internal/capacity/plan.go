@@ -1,8 +1,10 @@
 package capacity
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -122,16 +124,18 @@ func Make(in Input) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	m := &making{Input: in, names: names, shares: in.shares(names), homes: map[regions.Name]load{}}
+	m := &making{Input: in, names: names, shares: in.shares(names), each: each, homes: map[regions.Name]load{}}
 	// Everything is sized for the peak; only storage and traffic follow from what a day brings.
 	peak := in.Demand.Orders * in.Demand.Growth
 	for _, n := range names {
 		m.homes[n] = each.times(peak * m.shares[n])
 	}
-	all := each.times(peak)
+	for _, lost := range append([]regions.Name{""}, names...) {
+		m.worlds = append(m.worlds, m.world(lost))
+	}
 	p := Plan{
 		SchemaVersion: PlanVersion, Refusals: []string{}, Warnings: []Warning{},
-		Demand: Asked{OrdersPerSecond: peak, Growth: in.Demand.Growth, RequestsPerSecond: all.total(), RequestsPerOrder: each.requests},
+		Demand: Asked{OrdersPerSecond: peak, Growth: in.Demand.Growth, RequestsPerSecond: each.times(peak).total(), RequestsPerOrder: each.requests},
 	}
 	p.Storage = m.storage(peak)
 	m.size(&p)
@@ -149,7 +153,9 @@ type making struct {
 	Input
 	names  []regions.Name
 	shares map[regions.Name]float64
+	each   load // of one order
 	homes  map[regions.Name]load
+	worlds []world // the one in which every region lives, then one for the loss of each
 }
 
 // shares returns each region's part of the orders; they add up to 1.
@@ -194,9 +200,8 @@ func (m *making) storage(peak float64) Storage {
 
 // lose works out what is left with each region lost, and refuses what is too little.
 func (m *making) lose(p *Plan) {
-	for _, w := range m.worlds(m.names) {
-		served, unserved := w.loads(m.homes, m.names)
-		others := m.survivors(p, w, served)
+	for _, w := range m.worlds {
+		others := m.survivors(p, w)
 		if w.lost == "" {
 			for _, s := range others {
 				if s.Over {
@@ -205,7 +210,7 @@ func (m *making) lose(p *Plan) {
 			}
 			continue
 		}
-		l := Loss{Region: w.lost, TakenBy: w.serves[w.lost], Unserved: unserved, Quorum: len(w.live) >= quorum, Others: others}
+		l := Loss{Region: w.lost, TakenBy: w.serves[w.lost], Unserved: w.unserved, Quorum: len(w.live) >= quorum, Others: others}
 		p.Losses = append(p.Losses, l)
 		p.Refusals = append(p.Refusals, m.refusals(l)...)
 	}
@@ -228,25 +233,23 @@ func (m *making) refusals(l Loss) []string {
 }
 
 // survivors works out how much each live region uses of what it is planned to have.
-func (m *making) survivors(p *Plan, w world, served map[regions.Name]load) []Survivor {
+func (m *making) survivors(p *Plan, w world) []Survivor {
 	var out []Survivor
 	for _, r := range p.Regions {
 		if r.Region == w.lost {
 			continue
 		}
-		n := m.need(w, r.Region, served)
+		n := w.needs[r.Region]
 		a := m.Assumptions
 		pods := func(vcpu float64, pods int) float64 { return vcpu / (float64(pods) * a.PodVCPU) }
 		s := Survivor{
-			Region: r.Region, OrdersPerSecond: served[r.Region].orders, CommitMillis: float64(w.commit[r.Region].Microseconds()) / 1000,
+			Region: r.Region, OrdersPerSecond: w.served[r.Region].orders, CommitMillis: float64(w.commit[r.Region].Microseconds()) / 1000,
 			Edge: pods(n.edge, r.Edge.Count), Browse: pods(n.browse, r.Browse.Count), Checkout: pods(n.checkout, r.Checkout.Count),
 			Connections: n.connections / float64(r.Checkout.Count*a.ConnsPerPod),
 			Database:    m.databaseUse(n, r.Database.Count*r.Database.VCPU),
-			Cache:       n.cache / (r.Cache.MemoryGiB * float64(r.Cache.Count/cacheCopies) * (1 << 30)),
+			Cache:       m.cached() / (r.Cache.MemoryGiB * float64(r.Cache.Count/cacheCopies) * (1 << 30)),
 		}
-		for _, u := range m.uses(s) {
-			s.Over = s.Over || u.used > u.limit*(1+slack)
-		}
+		s.Over = slices.ContainsFunc(m.uses(s), func(u use) bool { return u.used > u.limit*(1+slack) })
 		out = append(out, s)
 	}
 	return out
@@ -278,13 +281,7 @@ func (m *making) uses(s Survivor) []use {
 
 // worst says what is furthest beyond its limit.
 func (m *making) worst(s Survivor) string {
-	all := m.uses(s)
-	worst := all[0]
-	for _, u := range all[1:] {
-		if u.used/u.limit > worst.used/worst.limit {
-			worst = u
-		}
-	}
+	worst := slices.MaxFunc(m.uses(s), func(a, b use) int { return cmp.Compare(a.used/a.limit, b.used/b.limit) })
 	return fmt.Sprintf("%s at %s of what they have, more than %s", worst.what, percent(worst.used), percent(worst.limit))
 }
 

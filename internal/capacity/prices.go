@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"io"
 	"math"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -132,25 +133,12 @@ func (p Prices) Validate() error {
 
 // of returns the kinds that have a role, in the table's order.
 func (p Prices) of(role string) []Kind {
-	var out []Kind
-	for _, k := range p.Machines {
-		for _, r := range k.Roles {
-			if r == role {
-				out = append(out, k)
-			}
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(p.Machines), func(k Kind) bool { return !slices.Contains(k.Roles, role) })
 }
 
-// hour returns what a machine costs in the base region.
+// hour returns what a machine of the table costs in the base region.
 func (p Prices) hour(kind string) float64 {
-	for _, k := range p.Machines {
-		if k.Kind == kind {
-			return k.Hour
-		}
-	}
-	return 0
+	return p.Machines[slices.IndexFunc(p.Machines, func(k Kind) bool { return k.Kind == kind })].Hour
 }
 
 // region returns how a region's prices differ, and false where the table does not say: then they are the highest that

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,41 +29,40 @@ const (
 
 // Print writes a result. The same result is always the same text.
 func Print(w io.Writer, r Result, f Format) error {
+	var text []byte
+	var err error
 	switch f {
 	case Table:
-		return printTable(w, r)
-	case JSON, YAML:
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("capacity: encode: %w", err)
-		}
+		text = table(r)
+	case JSON:
+		text, err = json.MarshalIndent(r, "", "  ")
 		text = append(text, '\n')
-		if f == YAML {
-			if text, err = asYAML(text); err != nil {
-				return err
-			}
-		}
-		if _, err := w.Write(text); err != nil {
-			return fmt.Errorf("capacity: print: %w", err)
-		}
-		return nil
+	case YAML:
+		text, err = asYAML(r)
 	default:
 		return invalid("a plan is printed as table, json or yaml, not as %q", f)
 	}
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("capacity: print: %w", err)
+	}
+	return nil
 }
 
-// asYAML turns JSON into YAML with the same names in the same order.
-func asYAML(text []byte) ([]byte, error) {
+// asYAML has the names of the JSON in the same order.
+func asYAML(r Result) ([]byte, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // its caller says of what
+	}
 	var n yaml.Node
 	if err := yaml.Unmarshal(text, &n); err != nil {
-		return nil, fmt.Errorf("capacity: encode: %w", err)
+		return nil, err //nolint:wrapcheck // as above
 	}
 	plain(&n)
-	out, err := yaml.Marshal(&n)
-	if err != nil {
-		return nil, fmt.Errorf("capacity: encode: %w", err)
-	}
-	return out, nil
+	return yaml.Marshal(&n) //nolint:wrapcheck // as above
 }
 
 // plain takes JSON's braces and quotes away where YAML does without.
@@ -73,16 +73,11 @@ func plain(n *yaml.Node) {
 	}
 }
 
-// printer keeps the first error of many lines.
-type printer struct {
-	w   io.Writer
-	err error
-}
+// printer is text that grows by lines.
+type printer struct{ bytes.Buffer }
 
 func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
+	fmt.Fprintf(&p.Buffer, format+"\n", args...)
 }
 
 // table prints rows of cells, aligned, without trailing blanks.
@@ -90,7 +85,7 @@ func (p *printer) table(rows [][]string) {
 	var text strings.Builder
 	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, cells := range rows {
-		_, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) // a builder takes everything
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	_ = t.Flush()
 	for line := range strings.Lines(text.String()) {
@@ -98,8 +93,9 @@ func (p *printer) table(rows [][]string) {
 	}
 }
 
-func printTable(w io.Writer, r Result) error {
-	p := &printer{w: w}
+// table returns a result as tables and sentences for a person.
+func table(r Result) []byte {
+	p := &printer{}
 	if r.Forecast != nil {
 		p.forecast(*r.Forecast)
 	}
@@ -125,10 +121,7 @@ func printTable(w io.Writer, r Result) error {
 	for _, a := range r.Plan.Assumptions {
 		p.wrapped("  "+a.Name+": ", a.Value+" ["+a.Basis+"]")
 	}
-	if p.err != nil {
-		return fmt.Errorf("capacity: print: %w", p.err)
-	}
-	return nil
+	return p.Bytes()
 }
 
 func (p *printer) forecast(f Forecast) {

@@ -1,7 +1,7 @@
 package capacity
 
 import (
-	"bufio"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +34,8 @@ const (
 )
 
 // ReadTraffic reads a CSV file with the columns date (YYYY-MM-DD), orders and, if it likes, region, in the order that
-// its first line gives them. Each day from the first to the last is there once, or once for each region. Fields are
-// not quoted. Its errors are fault.Invalid TRAFFIC_INVALID and name the line.
+// its first line gives them. Each day from the first to the last is there once, or once for each region. Its errors are
+// fault.Invalid TRAFFIC_INVALID and name the line.
 func ReadTraffic(r io.Reader) (Traffic, error) {
 	rows, err := readRows(r)
 	if err != nil {
@@ -52,40 +52,30 @@ type row struct {
 	region regions.Name
 }
 
-func badLine(line int, format string, args ...any) error {
-	return fmt.Errorf("line %d: %s", line, fmt.Sprintf(format, args...))
-}
-
 func readRows(r io.Reader) ([]row, error) {
 	var rows []row
 	var columns map[string]int
-	line := 0
-	for lines := bufio.NewScanner(r); ; {
-		if !lines.Scan() {
-			if err := lines.Err(); err != nil {
-				return nil, badLine(line+1, "%v", err)
-			}
+	for lines := csv.NewReader(r); ; {
+		fields, err := lines.Read()
+		if errors.Is(err, io.EOF) {
 			break
 		}
-		line++
-		text := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
-		if text == "" {
-			continue
-		}
-		fields := strings.Split(text, ",")
-		if columns == nil {
-			var err error
-			if columns, err = header(line, fields); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		parsed, err := parseRow(line, fields, columns)
 		if err != nil {
-			return nil, err
+			return nil, err //nolint:wrapcheck // it names the line, and its caller the operation
 		}
-		if rows = append(rows, parsed); len(rows) > maxTrafficRows {
-			return nil, badLine(line, "more than %d rows", maxTrafficRows)
+		line, _ := lines.FieldPos(0)
+		if columns == nil {
+			columns, err = header(fields)
+		} else if len(rows) == maxTrafficRows {
+			err = fmt.Errorf("more than %d rows", maxTrafficRows)
+		} else {
+			var parsed row
+			parsed, err = parseRow(fields, columns)
+			parsed.line = line
+			rows = append(rows, parsed)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 	}
 	if len(rows) == 0 {
@@ -95,43 +85,40 @@ func readRows(r io.Reader) ([]row, error) {
 }
 
 // header returns where the columns are.
-func header(line int, fields []string) (map[string]int, error) {
+func header(fields []string) (map[string]int, error) {
 	at := map[string]int{}
 	for i, f := range fields {
-		name := strings.ToLower(strings.TrimSpace(f))
+		name := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(f, "\ufeff")))
 		if _, twice := at[name]; twice {
-			return nil, badLine(line, "the column %q is there twice", name)
+			return nil, fmt.Errorf("the column %q is there twice", name)
 		}
 		if !slices.Contains([]string{"date", "orders", "region"}, name) {
-			return nil, badLine(line, "an unknown column %q; there are date, orders and region", name)
+			return nil, fmt.Errorf("an unknown column %q; there are date, orders and region", name)
 		}
 		at[name] = i
 	}
 	for _, name := range []string{"date", "orders"} {
 		if _, ok := at[name]; !ok {
-			return nil, badLine(line, "the column %q is missing; the first line names the columns, such as `date,orders`", name)
+			return nil, fmt.Errorf("the column %q is missing; the first line names the columns, such as `date,orders`", name)
 		}
 	}
 	return at, nil
 }
 
-func parseRow(line int, fields []string, columns map[string]int) (row, error) {
-	if len(fields) != len(columns) {
-		return row{}, badLine(line, "%d fields, but the first line names %d columns", len(fields), len(columns))
-	}
+func parseRow(fields []string, columns map[string]int) (row, error) {
 	field := func(name string) string { return strings.TrimSpace(fields[columns[name]]) }
 	date, err := time.Parse(time.DateOnly, field("date"))
 	if err != nil {
-		return row{}, badLine(line, "%q is no date such as 2026-11-27", field("date"))
+		return row{}, fmt.Errorf("%q is no date such as 2026-11-27", field("date"))
 	}
 	orders, err := strconv.ParseUint(field("orders"), 10, 64)
 	if err != nil || orders > maxDayOrders {
-		return row{}, badLine(line, "%q is no number of orders: a whole one, at most %d", field("orders"), int64(maxDayOrders))
+		return row{}, fmt.Errorf("%q is no number of orders: a whole one, at most %d", field("orders"), int64(maxDayOrders))
 	}
-	out := row{line: line, date: date, orders: float64(orders)}
+	out := row{date: date, orders: float64(orders)}
 	if _, ok := columns["region"]; ok {
 		if out.region = regions.Name(field("region")); out.region == "" {
-			return row{}, badLine(line, "no region")
+			return row{}, errors.New("no region")
 		}
 	}
 	return out, nil
