@@ -47,20 +47,15 @@ type consulDirectory struct {
 // such as an ACL token (CONSUL_HTTP_TOKEN, CONSUL_HTTP_TOKEN_FILE) and authorities (CONSUL_CACERT), comes from the
 // environment variables that Consul documents for all its clients. A nil dial is over the network.
 func newConsulClient(addr string, dial Dial) (*api.Client, error) {
-	bare, secure := strings.CutPrefix(addr, "https://")
-	if _, _, err := net.SplitHostPort(bare); err != nil {
+	if _, _, err := net.SplitHostPort(strings.TrimPrefix(addr, "https://")); err != nil {
 		return nil, fmt.Errorf("discovery: Consul's address %q is neither host:port nor https://host:port: %w", addr, err)
-	}
-	scheme := "http"
-	if secure {
-		scheme = "https"
 	}
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: queryTimeout}).DialContext
 	}
 	client, err := api.NewClient(&api.Config{
-		Address: bare,
-		Scheme:  scheme,
+		Address: addr,
+		Scheme:  "http", // of an address that has none
 		Transport: &http.Transport{
 			DialContext:         dial,
 			MaxIdleConnsPerHost: 4,
@@ -73,18 +68,29 @@ func newConsulClient(addr string, dial Dial) (*api.Client, error) {
 	return client, nil
 }
 
-func (d *consulDirectory) list(ctx context.Context, region regions.Name, index uint64) ([]registered, uint64, error) {
-	q, limit := &api.QueryOptions{AllowStale: true}, queryTimeout
-	switch {
-	case d.crossDC:
-		q.Datacenter = string(region)
-	case index > 0:
-		q.WaitIndex, q.WaitTime = index, blockFor
+// blocking returns a query to a datacenter, "" for the agent's own. With an index that is not 0 Consul holds it open until
+// something changed or a while passed.
+func blocking(ctx context.Context, datacenter regions.Name, index uint64) (*api.QueryOptions, context.CancelFunc) {
+	q := &api.QueryOptions{AllowStale: true, Datacenter: string(datacenter)}
+	limit := queryTimeout
+	if index > 0 {
+		q.WaitIndex = index
+		q.WaitTime = blockFor
 		limit += blockFor + blockFor/16 // Consul adds up to a sixteenth of jitter
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
+	return q.WithContext(ctx), cancel
+}
+
+func (d *consulDirectory) list(ctx context.Context, region regions.Name, index uint64) ([]registered, uint64, error) {
+	var datacenter regions.Name
+	if d.crossDC {
+		datacenter = region
+		index = 0
+	}
+	q, cancel := blocking(ctx, datacenter, index)
 	defer cancel()
-	entries, meta, err := d.client.Health().Service(ServiceName, "", false, q.WithContext(ctx))
+	entries, meta, err := d.client.Health().Service(ServiceName, "", false, q)
 	if err != nil {
 		return nil, 0, fmt.Errorf("discovery: list %s of %s: %w", ServiceName, region, err)
 	}

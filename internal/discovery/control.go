@@ -59,12 +59,6 @@ type consulControls struct{ client *api.Client }
 // holds, the rest of it counts.
 func parseControls(entries map[string][]byte) (out map[regions.Name]Control, bad []string) {
 	out = map[regions.Name]Control{}
-	of := func(n regions.Name) Control {
-		if c, ok := out[n]; ok {
-			return c
-		}
-		return Control{Weight: 100}
-	}
 	for key, value := range entries {
 		if name, ok := strings.CutPrefix(key, drainPrefix); ok {
 			drain, err := parseDrain(value)
@@ -72,7 +66,7 @@ func parseControls(entries map[string][]byte) (out map[regions.Name]Control, bad
 				bad = append(bad, key)
 				continue
 			}
-			c := of(regions.Name(name))
+			c := controlOf(out, regions.Name(name))
 			c.Drain = drain
 			out[regions.Name(name)] = c
 		} else if name, ok := strings.CutPrefix(key, weightPrefix); ok {
@@ -81,7 +75,7 @@ func parseControls(entries map[string][]byte) (out map[regions.Name]Control, bad
 				bad = append(bad, key)
 				continue
 			}
-			c := of(regions.Name(name))
+			c := controlOf(out, regions.Name(name))
 			c.Weight = int(weight)
 			out[regions.Name(name)] = c
 		}
@@ -105,14 +99,14 @@ func parseDrain(value []byte) (Drain, error) {
 }
 
 func (c *consulControls) read(ctx context.Context, index uint64) (map[regions.Name]Control, []string, uint64, error) {
-	q, limit := &api.QueryOptions{AllowStale: true}, queryTimeout
-	if index > 0 {
-		q.WaitIndex, q.WaitTime = index, blockFor
-		limit += blockFor + blockFor/16
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	q, cancel := blocking(ctx, "", index)
 	defer cancel()
-	pairs, meta, err := c.client.KV().List("meridian/", q.WithContext(ctx))
+	return readControls(c.client, q)
+}
+
+// readControls reads what a Consul was told, and returns the index of that.
+func readControls(client *api.Client, q *api.QueryOptions) (map[regions.Name]Control, []string, uint64, error) {
+	pairs, meta, err := client.KV().List("meridian/", q)
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("discovery: read what operators say: %w", err)
 	}
@@ -157,12 +151,8 @@ func (v *View) setControls(said map[regions.Name]Control) {
 	defer v.mu.Unlock()
 	now := time.Now()
 	for _, n := range v.catalog.Names() {
-		before := v.controlOf(n)
-		after, ok := said[n]
-		if !ok {
-			after = Control{Weight: 100}
-		}
-		if before == after {
+		after := controlOf(said, n)
+		if after == controlOf(v.control, n) {
 			continue
 		}
 		v.log.Warn("operators changed a region", slog.String("region", string(n)), slog.Bool("drained", after.Drained(now)),
@@ -172,9 +162,9 @@ func (v *View) setControls(said map[regions.Name]Control) {
 	v.publish()
 }
 
-// controlOf returns what operators say of a region. The caller holds mu.
-func (v *View) controlOf(n regions.Name) Control {
-	if c, ok := v.control[n]; ok {
+// controlOf returns what operators say of a region.
+func controlOf(said map[regions.Name]Control, n regions.Name) Control {
+	if c, ok := said[n]; ok {
 		return c
 	}
 	return Control{Weight: 100}

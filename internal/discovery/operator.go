@@ -58,15 +58,10 @@ func (o *Operator) Undrain(ctx context.Context, edges, drained regions.Name) err
 func (o *Operator) Controls(ctx context.Context, edges regions.Name) (said map[regions.Name]Control, bad []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	pairs, _, err := o.client.KV().List("meridian/", (&api.QueryOptions{Datacenter: string(edges)}).WithContext(ctx))
+	said, bad, _, err = readControls(o.client, (&api.QueryOptions{Datacenter: string(edges)}).WithContext(ctx))
 	if err != nil {
 		return nil, nil, fmt.Errorf("discovery: ask what the edges of %s are told: %w", edges, err)
 	}
-	entries := make(map[string][]byte, len(pairs))
-	for _, p := range pairs {
-		entries[p.Key] = p.Value
-	}
-	said, bad = parseControls(entries)
 	return said, bad, nil
 }
 

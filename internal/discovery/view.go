@@ -178,7 +178,7 @@ func (v *View) publish() {
 	v.noticeLosses(list, time.Now())
 	ejected := int32(0)
 	for i, n := range names {
-		list[i].Standing, list[i].Control = v.states[n].standing.Standing, v.controlOf(n)
+		list[i].Standing, list[i].Control = v.states[n].standing.Standing, controlOf(v.control, n)
 		if list[i].Ejected {
 			ejected++
 		}

@@ -222,12 +222,8 @@ func (v *View) observe(t *tracked, err error) {
 func (v *View) ReportFailure(e *Endpoint, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s, ok := v.states[e.Region]
-	if !ok {
-		return
-	}
-	t, ok := s.instances[e.ID]
-	if !ok || t.endpoint != e {
+	_, t := v.find(e)
+	if t == nil {
 		return
 	}
 	// Nobody listens there any more, which one refusal proves: there is nothing to wait for.
