@@ -41,66 +41,38 @@ func newLogger(cfg Config) (*slog.Logger, error) {
 	if cfg.Instance != "" {
 		identity = append(identity, slog.String("instance", cfg.Instance))
 	}
-	return slog.New(&handler{base: base.WithAttrs(identity)}), nil
+	base = base.WithAttrs(identity)
+	return slog.New(&handler{Handler: base, base: base}), nil
 }
 
-// handler adds a record's trace to it. Groups are kept here rather than in base, so that trace_id and span_id
-// stand at the top level, where a search looks for them, also in records of a grouped logger.
+// handler adds a record's trace to it, at the top level, where a search looks for it, also in records of a grouped logger:
+// what was done to the logger since its first group is done again for each such record.
 type handler struct {
-	base   slog.Handler
-	groups []group // from the outermost to the innermost; none has an empty name
-}
-
-type group struct {
-	name  string
-	attrs []slog.Attr
-}
-
-// Enabled implements slog.Handler.
-func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.base.Enabled(ctx, level)
+	slog.Handler
+	base  slog.Handler                      // without groups
+	since []func(slog.Handler) slog.Handler // what makes Handler of base
 }
 
 // Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	span := trace.SpanContextFromContext(ctx)
-	if len(h.groups) > 0 {
-		r = h.nest(r)
+	if !span.IsValid() {
+		return h.Handler.Handle(ctx, r)
 	}
-	if span.IsValid() {
-		r = r.Clone()
-		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+	to := h.base.WithAttrs([]slog.Attr{slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String())})
+	for _, again := range h.since {
+		to = again(to)
 	}
-	return h.base.Handle(ctx, r)
-}
-
-// nest returns r with its attributes inside the open groups.
-func (h *handler) nest(r slog.Record) slog.Record {
-	var attrs []slog.Attr
-	r.Attrs(func(a slog.Attr) bool {
-		attrs = append(attrs, a)
-		return true
-	})
-	for _, g := range slices.Backward(h.groups) {
-		attrs = []slog.Attr{{Key: g.name, Value: slog.GroupValue(append(slices.Clone(g.attrs), attrs...)...)}}
-	}
-	nested := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
-	nested.AddAttrs(attrs...)
-	return nested
+	return to.Handle(ctx, r)
 }
 
 // WithAttrs implements slog.Handler.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	if len(attrs) == 0 {
-		return h
+	with := func(to slog.Handler) slog.Handler { return to.WithAttrs(attrs) }
+	if len(h.since) == 0 {
+		return &handler{Handler: with(h.base), base: with(h.base)}
 	}
-	if len(h.groups) == 0 {
-		return &handler{base: h.base.WithAttrs(attrs)}
-	}
-	groups := slices.Clone(h.groups)
-	last := &groups[len(groups)-1]
-	last.attrs = append(slices.Clone(last.attrs), attrs...)
-	return &handler{base: h.base, groups: groups}
+	return &handler{with(h.Handler), h.base, append(slices.Clone(h.since), with)}
 }
 
 // WithGroup implements slog.Handler.
@@ -108,5 +80,6 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &handler{base: h.base, groups: append(slices.Clone(h.groups), group{name: name})}
+	with := func(to slog.Handler) slog.Handler { return to.WithGroup(name) }
+	return &handler{with(h.Handler), h.base, append(slices.Clone(h.since), with)}
 }
