@@ -129,9 +129,12 @@ func New(cfg Config, registry prometheus.Registerer) (*Buckets, error) {
 	if cfg.Capacity == 0 {
 		cfg.Capacity = 1 << 16
 	}
-	b := &Buckets{local: newStore(cfg.Capacity), epoch: time.Now()}
+	local, err := newStore(cfg.Capacity)
+	if err != nil {
+		return nil, err
+	}
+	b := &Buckets{local: local, epoch: time.Now()}
 	if cfg.Redis.Address != "" {
-		var err error
 		if b.region, err = newRegion(cfg, registry); err != nil {
 			return nil, err
 		}

@@ -1,8 +1,11 @@
 package quota
 
 import (
+	"fmt"
 	"hash/maphash"
 	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // shardCount keeps callers on different processors out of each other's way.
@@ -14,13 +17,11 @@ type bucketID struct {
 	key    Key
 }
 
-// bucket is a link of its shard's ring, which begins with the one used last.
+// bucket is what is left of one.
 type bucket struct {
-	id         bucketID
-	full       int64 // when it is full again, nanoseconds since the epoch
-	unshared   int64 // requests that the region does not know of
-	queued     bool  // waiting to be shared
-	prev, next *bucket
+	full     int64 // when it is full again, nanoseconds since the epoch
+	unshared int64 // requests that the region does not know of
+	queued   bool  // waiting to be shared
 }
 
 // store holds a bounded number of buckets, those used last.
@@ -30,22 +31,22 @@ type store struct {
 }
 
 type shard struct {
-	mu       sync.Mutex
-	capacity int
-	buckets  map[bucketID]*bucket
-	ring     bucket // sentinel
-	_        [64]byte
+	mu      sync.Mutex
+	buckets *simplelru.LRU[bucketID, *bucket]
+	_       [64]byte
 }
 
-func newStore(capacity int) *store {
+// newStore returns a store of at least one bucket.
+func newStore(capacity int) (*store, error) {
 	shards := min(shardCount, max(1, capacity/16))
 	s := &store{seed: maphash.MakeSeed(), shards: make([]shard, shards)}
 	for i := range s.shards {
-		h := &s.shards[i]
-		h.capacity, h.buckets = capacity/shards, map[bucketID]*bucket{}
-		h.ring.prev, h.ring.next = &h.ring, &h.ring
+		var err error
+		if s.shards[i].buckets, err = simplelru.NewLRU[bucketID, *bucket](capacity/shards, nil); err != nil {
+			return nil, fmt.Errorf("quota: %w", err)
+		}
 	}
-	return s
+	return s, nil
 }
 
 // with calls f with a bucket, which nobody else touches meanwhile. One that is not there is made, in place of
@@ -54,37 +55,20 @@ func (s *store) with(id bucketID, f func(*bucket)) {
 	h := &s.shards[maphash.Comparable(s.seed, id)%uint64(len(s.shards))]
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f(h.find(id))
-}
-
-func (h *shard) find(id bucketID) *bucket {
-	b, ok := h.buckets[id]
-	switch {
-	case ok:
-		b.unlink()
-	case len(h.buckets) >= h.capacity:
-		b = h.ring.prev
-		b.unlink()
-		delete(h.buckets, b.id)
-		*b = bucket{id: id}
-		h.buckets[id] = b
-	default:
-		b = &bucket{id: id}
-		h.buckets[id] = b
+	b, ok := h.buckets.Get(id)
+	if !ok {
+		b = &bucket{}
+		h.buckets.Add(id, b)
 	}
-	b.prev, b.next = &h.ring, h.ring.next
-	b.prev.next, b.next.prev = b, b
-	return b
+	f(b)
 }
-
-func (b *bucket) unlink() { b.prev.next, b.next.prev = b.next, b.prev }
 
 func (s *store) size() int {
 	n := 0
 	for i := range s.shards {
 		h := &s.shards[i]
 		h.mu.Lock()
-		n += len(h.buckets)
+		n += h.buckets.Len()
 		h.mu.Unlock()
 	}
 	return n
