@@ -56,7 +56,7 @@ func publicCommand() *cobra.Command {
 			return os.WriteFile(out, text, 0o644) // it holds no secret
 		},
 	}
-	cmd.Flags().StringVar(&in, "in", "auth.json", "key set that `meridian keys generate` made")
+	cmd.Flags().StringVar(&in, "in", "auth.json", "key set that meridian keys generate made")
 	cmd.Flags().StringVar(&out, "out", "", "file to write; default: print it")
 	return cmd
 }

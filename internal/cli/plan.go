@@ -71,7 +71,7 @@ func (f *planFlags) add(c *cobra.Command) {
 	fs.StringVar(&f.sell, "hot-share", "4%", "part of the orders that hold the best-selling variant")
 	fs.IntVar(&a.Months, "months", a.Months, "months of growth that disks have room for")
 	fs.IntVar(&a.Products, "products", a.Products, "products in the catalog")
-	fs.StringVar(&f.profile, "profile", "", "what requests cost, as `meridian-sim bench` wrote it; default: as measured for this release")
+	fs.StringVar(&f.profile, "profile", "", "what requests cost, as meridian-sim bench wrote it; default: as measured for this release")
 	fs.StringVar(&f.prices, "prices", "", "price table (YAML); default: the built-in one")
 	fs.StringVar(&f.output, "output", string(capacity.Table), "table, json or yaml")
 }

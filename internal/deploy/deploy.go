@@ -6,9 +6,7 @@ package deploy
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -34,21 +32,4 @@ func Write(root string, files []File) error {
 		}
 	}
 	return nil
-}
-
-// Stale returns the paths of those files that are missing below root or differ there, in the order of files.
-func Stale(root string, files []File) ([]string, error) {
-	var out []string
-	for _, f := range files {
-		old, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(f.Path)))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			out = append(out, f.Path)
-		case err != nil:
-			return nil, fmt.Errorf("read %s: %w", f.Path, err)
-		case !bytes.Equal(old, f.Content):
-			out = append(out, f.Path)
-		}
-	}
-	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/deploy"
+	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
 )
 
 func TestStaleFindsWhatWriteWouldChange(t *testing.T) {
@@ -16,17 +17,13 @@ func TestStaleFindsWhatWriteWouldChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	files[0].Content = []byte("changed")
-	stale, err := deploy.Stale(root, files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"deploy/a.yaml", "b.yaml"}, stale); diff != "" {
+	if diff := cmp.Diff([]string{"deploy/a.yaml", "b.yaml"}, deploytest.Stale(t, root, files)); diff != "" {
 		t.Error(diff)
 	}
 	if err := deploy.Write(root, files); err != nil {
 		t.Fatal(err)
 	}
-	if stale, err = deploy.Stale(root, files); err != nil || len(stale) != 0 {
-		t.Errorf("after Write still stale: %v (%v)", stale, err)
+	if stale := deploytest.Stale(t, root, files); len(stale) != 0 {
+		t.Errorf("after Write still stale: %v", stale)
 	}
 }

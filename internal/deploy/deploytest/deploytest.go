@@ -3,7 +3,9 @@
 package deploytest
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/meridian-commerce/meridian/internal/deploy"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -97,6 +100,22 @@ func Replace(t testing.TB, file, old, with string) {
 	if err := os.WriteFile(file, []byte(strings.Replace(string(text), old, with, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Stale returns the paths of those files that are missing below root or differ there, in the order of files.
+func Stale(t testing.TB, root string, files []deploy.File) []string {
+	t.Helper()
+	var out []string
+	for _, f := range files {
+		old, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(f.Path)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err != nil || !bytes.Equal(old, f.Content) {
+			out = append(out, f.Path)
+		}
+	}
+	return out
 }
 
 const fourth = `  - name: sa-east-1
