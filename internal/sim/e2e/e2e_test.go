@@ -23,12 +23,16 @@ import (
 
 const root = "../../.."
 
+// built is the folder of programs, "" before they are built.
+var built string
+
 // programs builds both programs once, into a folder that TestMain removes.
 var programs = sync.OnceValues(func() (string, error) {
 	out, err := os.MkdirTemp("", "meridian-e2e-")
 	if err != nil {
 		return "", err
 	}
+	built = out
 	// Without paths, what `make build` and a clone elsewhere compiled is the same and compiled once.
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", out, "./cmd/meridian", "./cmd/meridian-sim")
 	cmd.Dir = root
@@ -40,8 +44,8 @@ var programs = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if folder, err := programs(); err == nil {
-		_ = os.RemoveAll(folder)
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
