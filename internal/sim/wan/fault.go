@@ -25,74 +25,37 @@ type Fault struct {
 	Extra time.Duration `json:"extra"` // of Slow: how much longer, on this way
 }
 
-const faultToxic = "fault_" // and the stream
-
 // Break puts a fault on one direction between two regions, in place of one that it had.
 func (n *Network) Break(l Link, f Fault) error {
+	_, from := n.plan.Lookup(l.From)
+	_, to := n.plan.Lookup(l.To)
 	switch {
+	case !from || !to || l.From == l.To:
+		return fmt.Errorf("%w: %s and %s", ErrUnknownLink, l.From, l.To)
 	case f.Kind != Blackhole && f.Kind != Cut && f.Kind != Slow:
 		return fmt.Errorf("wan: unknown fault %q", f.Kind)
 	case f.Kind == Slow && f.Extra <= 0:
 		return fmt.Errorf("wan: slow by %s is no fault", f.Extra)
 	}
-	if err := n.Restore(l); err != nil {
-		return err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.faults[l] = f
-	return n.each(l, func(p *pipe, stream string) error {
-		switch f.Kind {
-		case Blackhole:
-			return p.add(faultToxic+stream, "timeout", stream, map[string]int64{"timeout": 0})
-		case Slow:
-			return p.add(faultToxic+stream, "latency", stream, map[string]int64{"latency": millis(f.Extra)})
-		default:
-			p.cut = true
-			return p.apply()
-		}
-	})
+	return n.change(func() { n.faults[l] = f })
 }
 
 // Restore takes the fault off one direction between two regions. Connections that lost data are closed.
 func (n *Network) Restore(l Link) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.faults, l)
-	back := n.faults[Link{l.To, l.From}]
-	return n.each(l, func(p *pipe, stream string) error {
-		p.cut = p.cut && back.Kind == Cut
-		return errors.Join(p.apply(), p.remove(faultToxic+stream))
-	})
+	return n.change(func() { delete(n.faults, l) })
 }
 
 // Dead says whether nothing listens at an endpoint (host:port), because its process died or did not start yet.
 // Other regions' connections to it are closed and refused then, as the host of a dead process does.
 func (n *Network) Dead(addr string, dead bool) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var errs []error
-	for _, p := range n.pipes {
-		if p.proxy.Upstream == addr {
-			p.dead = dead
-			errs = append(errs, p.apply())
-		}
-	}
-	return errors.Join(errs...)
+	return n.change(func() { n.dead[addr] = dead })
 }
 
 // Rejoin restores every link to and from a region.
 func (n *Network) Rejoin(name regions.Name) error {
-	if _, ok := n.plan.Lookup(name); !ok {
-		return fmt.Errorf("%w: %s", ErrUnknownLink, name)
-	}
-	var errs []error
-	for _, other := range n.plan.Regions {
-		if other.Name != name {
-			errs = append(errs, n.Restore(Link{name, other.Name}), n.Restore(Link{other.Name, name}))
-		}
-	}
-	return errors.Join(errs...)
+	return n.change(func() {
+		maps.DeleteFunc(n.faults, func(l Link, _ Fault) bool { return l.From == name || l.To == name })
+	})
 }
 
 // Faults returns what is wrong now.
@@ -102,21 +65,19 @@ func (n *Network) Faults() map[Link]Fault {
 	return maps.Clone(n.faults)
 }
 
-// each runs do for every pipe with a stream that the link carries. n.mu is held.
-func (n *Network) each(l Link, do func(p *pipe, stream string) error) error {
-	found := false
+// change changes what is wrong, and brings every pipe to it.
+func (n *Network) change(edit func()) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	edit()
+	var errs []error
 	for _, p := range n.pipes {
-		stream, ok := p.stream(l)
-		if !ok {
-			continue
+		stop := n.dead[p.proxy.Upstream]
+		for l, stream := range p.streams {
+			stop = stop || n.faults[l].Kind == Cut
+			errs = append(errs, p.set(stream, n.faults[l]))
 		}
-		found = true
-		if err := do(p, stream); err != nil {
-			return err
-		}
+		errs = append(errs, p.stop(stop))
 	}
-	if !found {
-		return fmt.Errorf("%w: %s and %s", ErrUnknownLink, l.From, l.To)
-	}
-	return nil
+	return errors.Join(errs...)
 }

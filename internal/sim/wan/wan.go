@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -40,31 +41,17 @@ type Network struct {
 	mu     sync.Mutex
 	pipes  []*pipe
 	faults map[Link]Fault
-}
-
-// pipe carries the connections that region from opens to one endpoint of region to.
-type pipe struct {
-	from, to regions.Name
-	proxy    *toxiproxy.Proxy
-	cut      bool // by a fault
-	dead     bool // nothing listens at its far end
-	stopped  bool
+	dead   map[string]bool // endpoints where nothing listens
 }
 
 // Open starts every proxy of a plan. Errors name the address that is in use.
 func Open(plan *topology.Plan) (*Network, error) {
-	n := &Network{plan: plan, faults: map[Link]Fault{}}
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	for _, from := range plan.Regions {
-		for _, to := range plan.Regions {
-			if from.Number == to.Number {
-				continue
-			}
-			for _, addr := range endpoints(to) {
-				if err := n.open(server, from, to, addr); err != nil {
-					n.Close()
-					return nil, err
-				}
+	n := &Network{plan: plan, faults: map[Link]Fault{}, dead: map[string]bool{}}
+	for from, to := range pairs(plan) {
+		for _, addr := range endpoints(to) {
+			if err := n.open(from, to, addr); err != nil {
+				n.Close()
+				return nil, err
 			}
 		}
 	}
@@ -74,17 +61,25 @@ func Open(plan *topology.Plan) (*Network, error) {
 // Addresses lists where a plan's proxies listen.
 func Addresses(plan *topology.Plan) []string {
 	var all []string
-	for _, from := range plan.Regions {
-		for _, to := range plan.Regions {
-			if from.Number == to.Number {
-				continue
-			}
-			for _, addr := range endpoints(to) {
-				all = append(all, plan.Across(from, to, addr))
-			}
+	for from, to := range pairs(plan) {
+		for _, addr := range endpoints(to) {
+			all = append(all, plan.Across(from, to, addr))
 		}
 	}
 	return all
+}
+
+// pairs are a plan's regions, each with each other one.
+func pairs(plan *topology.Plan) iter.Seq2[topology.Region, topology.Region] {
+	return func(yield func(from, to topology.Region) bool) {
+		for _, from := range plan.Regions {
+			for _, to := range plan.Regions {
+				if from.Number != to.Number && !yield(from, to) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // endpoints lists what other regions call in a region.
@@ -96,9 +91,9 @@ func endpoints(r topology.Region) []string {
 	return addrs
 }
 
-func (n *Network) open(server *toxiproxy.ApiServer, from, to topology.Region, addr string) error {
-	listen := n.plan.Across(from, to, addr)
-	p := &pipe{from: from.Name, to: to.Name, proxy: toxiproxy.NewProxy(server, listen, listen, addr)}
+func (n *Network) open(from, to topology.Region, addr string) error {
+	p := newPipe(n.plan.Across(from, to, addr), addr)
+	p.streams = map[Link]string{{from.Name, to.Name}: "upstream", {to.Name, from.Name}: "downstream"}
 	if err := p.proxy.Start(); err != nil {
 		return fmt.Errorf("wan: from %s to %s: %w", from.Name, to.Name, err)
 	}
@@ -115,15 +110,27 @@ func (n *Network) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range n.pipes {
-		p.cut = true
-		_ = p.apply() // stopping does not fail
+		_ = p.stop(true) // stopping does not fail
 	}
 	n.pipes = nil
 }
 
-// apply starts or stops the proxy as its faults want.
-func (p *pipe) apply() error {
-	switch stop := p.cut || p.dead; {
+// pipe carries the connections that a region opens to one endpoint of another.
+type pipe struct {
+	proxy   *toxiproxy.Proxy
+	stopped bool
+	streams map[Link]string  // what the caller sends and what it is answered go opposite ways
+	faults  map[string]Fault // by stream, as they are in force
+}
+
+func newPipe(listen, to string) *pipe {
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	return &pipe{proxy: toxiproxy.NewProxy(server, listen, listen, to), faults: map[string]Fault{}}
+}
+
+// stop has the proxy refuse and close connections, or take them again.
+func (p *pipe) stop(stop bool) error {
+	switch {
 	case stop && !p.stopped:
 		p.proxy.Stop()
 	case !stop && p.stopped:
@@ -131,8 +138,31 @@ func (p *pipe) apply() error {
 			return fmt.Errorf("wan: open again: %w", err)
 		}
 	}
-	p.stopped = p.cut || p.dead
+	p.stopped = stop
 	return nil
+}
+
+// set has a fault on one stream in place of what was wrong with it. Connections that lost data are closed.
+func (p *pipe) set(stream string, f Fault) error {
+	if p.faults[stream] == f {
+		return nil
+	}
+	toxic := "fault_" + stream
+	if p.proxy.Toxics.GetToxic(toxic) != nil {
+		if err := p.proxy.Toxics.RemoveToxic(context.Background(), toxic); err != nil {
+			return fmt.Errorf("wan: toxic %s: %w", toxic, err)
+		}
+	}
+	p.faults[stream] = f
+	switch f.Kind {
+	case Blackhole:
+		return p.add(toxic, "timeout", stream, map[string]int64{"timeout": 0})
+	case Slow:
+		rounded := (f.Extra + time.Millisecond - 1).Milliseconds() // up, so that a positive duration stays one
+		return p.add(toxic, "latency", stream, map[string]int64{"latency": rounded})
+	default: // Cut is of the whole pipe
+		return nil
+	}
 }
 
 func (p *pipe) add(name, kind, stream string, attributes map[string]int64) error {
@@ -147,28 +177,3 @@ func (p *pipe) add(name, kind, stream string, attributes map[string]int64) error
 	}
 	return nil
 }
-
-func (p *pipe) remove(name string) error {
-	if p.proxy.Toxics.GetToxic(name) == nil {
-		return nil
-	}
-	if err := p.proxy.Toxics.RemoveToxic(context.Background(), name); err != nil {
-		return fmt.Errorf("wan: toxic %s: %w", name, err)
-	}
-	return nil
-}
-
-// stream returns the stream of the pipe that a direction of the WAN carries, if any: what the caller sends and what
-// it is answered go opposite ways.
-func (p *pipe) stream(l Link) (string, bool) {
-	switch l {
-	case Link{p.from, p.to}:
-		return "upstream", true
-	case Link{p.to, p.from}:
-		return "downstream", true
-	}
-	return "", false
-}
-
-// millis rounds up, so that a positive duration stays one.
-func millis(d time.Duration) int64 { return int64((d + time.Millisecond - 1) / time.Millisecond) }
