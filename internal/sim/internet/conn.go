@@ -30,7 +30,6 @@ type conn struct {
 
 	far    net.Conn // the other end of the caller's pipe
 	raw    net.Conn // to the edge
-	timers [2]*timer
 	broken atomic.Bool
 	once   sync.Once
 	done   chan struct{}
@@ -42,44 +41,31 @@ func dial(ctx context.Context, addr string, rtt time.Duration, onEnd func(*conn)
 	start := time.Now()
 	var d net.Dialer
 	raw, err := d.DialContext(ctx, "tcp", addr)
-	if waitErr := sleep(ctx, start.Add(rtt)); waitErr != nil {
-		err = errors.Join(err, waitErr)
-	}
-	if err != nil {
+	if waitErr := sleep(start.Add(rtt)); waitErr != nil || err != nil {
 		if raw != nil {
 			_ = raw.Close()
 		}
-		return nil, err
+		return nil, errors.Join(err, waitErr)
 	}
 	c := &conn{raw: raw, done: make(chan struct{}), onEnd: onEnd}
-	for i := range c.timers {
-		if c.timers[i], err = newTimer(); err != nil {
-			c.end()
-			return nil, err
-		}
-	}
 	c.Conn, c.far = net.Pipe()
-	c.relay(c.far, raw, rtt/2, c.timers[0])
-	c.relay(raw, c.far, rtt/2, c.timers[1])
+	c.relay(c.far, raw, rtt/2)
+	c.relay(raw, c.far, rtt/2)
 	return c, nil
 }
 
-// sleep waits until a time or the context's end, whichever is first.
-func sleep(ctx context.Context, until time.Time) error {
+// sleep waits until a time.
+func sleep(until time.Time) error {
 	t, err := newTimer()
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	defer context.AfterFunc(ctx, t.close)()
-	if err := t.wait(until); err != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return t.wait(until)
 }
 
 // relay carries what src says to dst, each chunk delay after it was said, in order, without limiting the rate.
-func (c *conn) relay(src, dst net.Conn, delay time.Duration, t *timer) {
+func (c *conn) relay(src, dst net.Conn, delay time.Duration) {
 	air := make(chan chunk, chunksInTheAir)
 	go func() {
 		defer close(air)
@@ -100,6 +86,11 @@ func (c *conn) relay(src, dst net.Conn, delay time.Duration, t *timer) {
 	}()
 	go func() {
 		defer c.end()
+		t, err := newTimer()
+		if err != nil {
+			return
+		}
+		defer t.close()
 		for p := range air {
 			if err := t.wait(p.due); err != nil || p.data == nil {
 				return
@@ -156,16 +147,7 @@ func (c *conn) end() {
 	c.once.Do(func() {
 		close(c.done)
 		_ = c.raw.Close()
-		if c.far != nil {
-			_ = c.far.Close()
-		}
-		for _, t := range c.timers {
-			if t != nil {
-				t.close()
-			}
-		}
-		if c.onEnd != nil {
-			c.onEnd(c)
-		}
+		_ = c.far.Close()
+		c.onEnd(c)
 	})
 }

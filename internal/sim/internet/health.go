@@ -18,6 +18,9 @@ var ErrDeclined = errors.New("internet: the edge declines")
 // ReadyPath is where an edge says whether callers may be sent to it.
 const ReadyPath = "/.well-known/meridian/ready"
 
+// inARow is how many checks that disagree with an announcement change it.
+const inARow = 2
+
 // Run checks every edge until the context ends.
 func (n *Internet) Run(ctx context.Context) {
 	var running sync.WaitGroup
@@ -46,35 +49,27 @@ func (n *Internet) watch(ctx context.Context, e *edge) {
 	}
 }
 
-// observe takes one check's result. The check that completes a run of Fall or Rise changes the
-// announcement. The withdrawal of an edge that does not answer resets the connections that it held; one that
-// declines keeps them until it closes them, as a load balancer leaves a target that is taken out in order, and
+// observe takes one check's result. The withdrawal of an edge that does not answer resets the connections that it held;
+// one that declines keeps them until it closes them, as a load balancer leaves a target that is taken out in order, and
 // gets new callers only when no edge is announced.
 func (n *Internet) observe(e *edge, failure error, at time.Time) {
 	healthy := failure == nil
 	n.mu.Lock()
-	if healthy == e.up {
+	if e.streak++; healthy == e.up {
 		e.streak = 0
+	}
+	turned := e.streak == inARow
+	if turned || healthy == e.up {
 		e.keeps = errors.Is(failure, ErrDeclined)
-		n.mu.Unlock()
-		return
 	}
-	e.streak++
-	need := n.cfg.Rise
-	if e.up {
-		need = n.cfg.Fall
-	}
-	if e.streak < need {
-		n.mu.Unlock()
-		return
-	}
-	e.up = healthy
-	e.keeps = errors.Is(failure, ErrDeclined)
-	e.streak = 0
-	n.changes = append(n.changes, Change{At: at, Region: e.Region, Up: healthy})
 	var lost []*conn
-	if !healthy && !e.keeps {
-		lost = slices.Collect(maps.Keys(e.conns))
+	if turned {
+		e.up = healthy
+		e.streak = 0
+		n.changes = append(n.changes, Change{At: at, Region: e.Region, Up: healthy})
+		if !healthy && !e.keeps {
+			lost = slices.Collect(maps.Keys(e.conns))
+		}
 	}
 	n.mu.Unlock()
 	for _, c := range lost {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -31,14 +32,12 @@ type Edge struct {
 	Addr   string // host:port
 }
 
-// Config is what an Internet is made of. Zero durations and counts mean the defaults.
+// Config is what an Internet is made of. Zero durations mean the defaults.
 type Config struct {
 	Edges    []Edge
 	Cities   []City
 	Interval time.Duration // between two health checks of an edge; 1 s
 	Timeout  time.Duration // of a health check; 1 s
-	Fall     int           // failed checks in a row that withdraw an edge; 2
-	Rise     int           // good checks in a row that restore it; 2
 
 	// Probe asks an edge for its health; by default GET /.well-known/meridian/ready must answer 200.
 	Probe func(ctx context.Context, e Edge) error
@@ -94,8 +93,6 @@ func New(cfg Config) (*Internet, error) {
 	}
 	cfg.Interval = cmp.Or(cfg.Interval, time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
-	cfg.Fall = cmp.Or(cfg.Fall, 2)
-	cfg.Rise = cmp.Or(cfg.Rise, 2)
 	if cfg.Probe == nil {
 		cfg.Probe = probe(cfg.Timeout)
 	}
@@ -114,16 +111,22 @@ func New(cfg Config) (*Internet, error) {
 
 func (n *Internet) access(c City) *access {
 	a := &access{City: c, order: slices.Clone(n.edges)}
-	slices.SortStableFunc(a.order, func(x, y *edge) int {
-		return cmp.Compare(regions.EstimateRTT(c.Place, x.Place), regions.EstimateRTT(c.Place, y.Place))
-	})
+	slices.SortStableFunc(a.order, func(x, y *edge) int { return cmp.Compare(a.rtt(x), a.rtt(y)) })
 	a.transport = &http.Transport{
-		DialContext:         n.dialer(a),
+		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+			at := slices.IndexFunc(a.order, func(e *edge) bool { return e.Addr == addr })
+			if at < 0 {
+				return nil, fmt.Errorf("internet: %s is not an edge", addr)
+			}
+			return n.connect(ctx, a, a.order[at])
+		},
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     90 * time.Second,
 	}
 	return a
 }
+
+func (a *access) rtt(e *edge) time.Duration { return regions.EstimateRTT(a.Place, e.Place) }
 
 // Nearest returns the region whose edge is nearest to a city when all are announced; "" for an unknown city.
 func (n *Internet) Nearest(city string) regions.Name {
@@ -138,15 +141,12 @@ func (n *Internet) Nearest(city string) regions.Name {
 func (n *Internet) entry(a *access) (*edge, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, e := range a.order {
-		if e.up {
-			return e, nil
-		}
+	if at := slices.IndexFunc(a.order, func(e *edge) bool { return e.up }); at >= 0 {
+		return a.order[at], nil
 	}
-	for _, e := range a.order {
-		if e.keeps { // load balancers fail open: with no healthy target, those that at least answer
-			return e, nil
-		}
+	// Load balancers fail open: with no healthy target, those that at least answer.
+	if at := slices.IndexFunc(a.order, func(e *edge) bool { return e.keeps }); at >= 0 {
+		return a.order[at], nil
 	}
 	return nil, ErrNoEdge
 }
@@ -159,7 +159,7 @@ func (n *Internet) RTT(city string, r regions.Name) time.Duration {
 	}
 	for _, e := range a.order {
 		if e.Region == r {
-			return regions.EstimateRTT(a.Place, e.Place)
+			return a.rtt(e)
 		}
 	}
 	return 0

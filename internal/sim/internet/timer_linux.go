@@ -23,7 +23,7 @@ func newTimer() (*timer, error) {
 	return &timer{fd: fd, file: os.NewFile(uintptr(fd), "timer")}, nil
 }
 
-// wait returns at a time, or with an error once the timer was closed. One goroutine at a time may wait.
+// wait returns at a time. One goroutine at a time may wait.
 func (t *timer) wait(until time.Time) error {
 	left := time.Until(until)
 	if left <= 0 {

@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 // caller is one caller's access to the internet.
@@ -45,20 +43,8 @@ func (c *caller) RoundTrip(req *http.Request) (*http.Response, error) {
 	return c.access.transport.RoundTrip(out)
 }
 
-// dialer returns how connections from a city to an edge's address are made.
-func (n *Internet) dialer(a *access) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, addr string) (net.Conn, error) {
-		for _, e := range a.order {
-			if e.Addr == addr {
-				return n.connect(ctx, a, e)
-			}
-		}
-		return nil, fmt.Errorf("internet: %s is not an edge", addr)
-	}
-}
-
 func (n *Internet) connect(ctx context.Context, a *access, e *edge) (net.Conn, error) {
-	c, err := dial(ctx, e.Addr, regions.EstimateRTT(a.Place, e.Place), func(c *conn) {
+	c, err := dial(ctx, e.Addr, a.rtt(e), func(c *conn) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		delete(e.conns, c)
