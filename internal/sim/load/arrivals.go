@@ -1,11 +1,13 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math/rand/v2"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Poisson draws the times of arrivals, since the beginning, of a Poisson process of so many a second over a length.
@@ -30,15 +32,12 @@ type Player struct {
 	Dropped int           // because the generator was too slow: its figures cannot be trusted
 	Delay   time.Duration // how much later than intended somebody set off at worst
 
-	serving sync.WaitGroup
+	serving errgroup.Group
 }
 
 // Play lets everybody set off. It returns early with the context's error; Wait is for the last of them.
 func (p *Player) Play(ctx context.Context, start time.Time, times iter.Seq[time.Duration], serve func(n int, intended time.Time)) error {
-	var room chan struct{}
-	if p.Most > 0 {
-		room = make(chan struct{}, p.Most)
-	}
+	p.serving.SetLimit(cmp.Or(p.Most, -1))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for at := range times {
@@ -53,29 +52,15 @@ func (p *Player) Play(ctx context.Context, start time.Time, times iter.Seq[time.
 		}
 		n := p.Arrived
 		p.Arrived++
-		if room != nil && !enter(room) {
+		late := time.Since(intended)
+		if p.serving.TryGo(func() error { serve(n, intended); return nil }) {
+			p.Delay = max(p.Delay, late)
+		} else {
 			p.Dropped++
-			continue
 		}
-		p.Delay = max(p.Delay, time.Since(intended))
-		p.serving.Go(func() {
-			if room != nil {
-				defer func() { <-room }()
-			}
-			serve(n, intended)
-		})
 	}
 	return nil
 }
 
 // Wait returns when everybody who set off has been served.
-func (p *Player) Wait() { p.serving.Wait() }
-
-func enter(room chan struct{}) bool {
-	select {
-	case room <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
+func (p *Player) Wait() { _ = p.serving.Wait() } // serving does not fail

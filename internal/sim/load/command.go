@@ -76,8 +76,8 @@ func onPlan(ctx context.Context, plan *topology.Plan, cfg Config, out io.Writer)
 
 // row sums up the requests of a kind.
 type row struct {
-	ok, refused, unknown int
-	caller, edge         history.Latencies
+	outcomes     map[history.Outcome]int
+	caller, edge history.Latencies
 }
 
 // Print writes a table of what callers saw since the load began, by kind of request: outcomes, and the
@@ -90,18 +90,13 @@ func Print(w io.Writer, r Result, ops []history.Op) error {
 		}
 		at := rows[op.Kind]
 		if at == nil {
-			at = &row{}
+			at = &row{outcomes: map[history.Outcome]int{}}
 			rows[op.Kind] = at
 		}
-		switch op.Outcome {
-		case history.OK:
-			at.ok++
+		at.outcomes[op.Outcome]++
+		if op.Outcome == history.OK {
 			at.caller = append(at.caller, op.Latency())
 			at.edge = append(at.edge, op.Edge)
-		case history.Fail:
-			at.refused++
-		default:
-			at.unknown++
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
@@ -110,7 +105,8 @@ func Print(w io.Writer, r Result, ops []history.Op) error {
 	p("request\tok\trefused\tunknown\tcaller p50\tp99\tedge p50\tp99 ms\t")
 	for _, kind := range slices.Sorted(maps.Keys(rows)) {
 		k := rows[kind]
-		p("%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t", kind, k.ok, k.refused, k.unknown, ms(k.caller, 50), ms(k.caller, 99), ms(k.edge, 50), ms(k.edge, 99))
+		p("%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t", kind, k.outcomes[history.OK], k.outcomes[history.Fail], k.outcomes[history.Info],
+			ms(k.caller, 50), ms(k.caller, 99), ms(k.edge, 50), ms(k.edge, 99))
 	}
 	p("\t\t\t\t\t\t\t\t")
 	if err := t.Flush(); err != nil {

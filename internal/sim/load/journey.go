@@ -35,6 +35,10 @@ func (t *trip) ask(ctx context.Context, r shopper.Request) history.Op {
 	return t.Ask(ctx, r)
 }
 
+func (t *trip) browse(ctx context.Context) { t.ask(ctx, shopper.ListProducts(20)) }
+
+func (t *trip) viewCart(ctx context.Context) { t.ask(ctx, shopper.GetCart()) }
+
 func (t *trip) viewItem(ctx context.Context) {
 	t.ask(ctx, shopper.GetProduct(t.load.store.pick(t.rng).handle))
 }
@@ -108,7 +112,7 @@ func (t *trip) viewOrder(ctx context.Context) {
 	if id, ok := t.anOrder(t.rng); ok {
 		t.ask(ctx, shopper.GetOrder(id))
 	} else {
-		t.ask(ctx, shopper.GetCart())
+		t.viewCart(ctx)
 	}
 }
 
@@ -117,7 +121,7 @@ func (t *trip) viewOrder(ctx context.Context) {
 func (t *trip) watch(ctx context.Context) {
 	id, ok := t.anOrder(t.rng)
 	if !ok {
-		t.ask(ctx, shopper.GetCart())
+		t.viewCart(ctx)
 		return
 	}
 	watching, cancel := context.WithTimeout(ctx, watchingTime)

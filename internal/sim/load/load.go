@@ -14,13 +14,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
-	"github.com/meridian-commerce/meridian/internal/sim/shopper"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -58,8 +58,8 @@ type Load struct {
 	store    *assortment
 	crowd    [][]*person // by city
 
-	ending  chan struct{} // closed by End
-	endOnce sync.Once
+	ending context.Context
+	end    context.CancelFunc
 
 	diverted atomic.Int64
 }
@@ -88,14 +88,16 @@ func New(cfg Config) (*Load, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = io.Discard
 	}
-	return &Load{cfg: cfg, schedule: schedule, ending: make(chan struct{}), run: fmt.Sprintf("%d-%x", cfg.Seed, time.Now().UnixMilli())}, nil
+	l := &Load{cfg: cfg, schedule: schedule, run: fmt.Sprintf("%d-%x", cfg.Seed, time.Now().UnixMilli())}
+	l.ending, l.end = context.WithCancel(context.Background())
+	return l, nil
 }
 
 // Run plays the schedule from now on, the warm-up first, and returns when the last journey has ended, or early with the
 // context's error. Canceling the context cuts requests off; their outcomes count as unknown.
 func (l *Load) Run(ctx context.Context) (Result, error) {
 	start := time.Now()
-	p := Player{Most: maxInFlight, Ending: l.ending}
+	p := Player{Most: maxInFlight, Ending: l.ending.Done()}
 	times := func(yield func(time.Duration) bool) {
 		for _, a := range l.schedule {
 			if !yield(a.After) {
@@ -115,24 +117,24 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 }
 
 // End lets nobody else arrive; Run returns when the last journey has ended. It may be called at any time, by anyone.
-func (l *Load) End() { l.endOnce.Do(func() { close(l.ending) }) }
+func (l *Load) End() { l.end() }
 
 // While runs the load while work is done, and ends it then. The error is that of work, which ends the load too, or
 // else that of Run.
 func (l *Load) While(ctx context.Context, work func(ctx context.Context) error) (Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	done := make(chan error, 1)
-	go func() {
+	var working errgroup.Group
+	working.Go(func() error {
+		defer l.End()
 		err := work(ctx)
 		if err != nil {
 			cancel(err)
 		}
-		l.End()
-		done <- err
-	}()
+		return err
+	})
 	result, err := l.Run(ctx)
-	if failed := <-done; failed != nil { // and ended the load
+	if failed := working.Wait(); failed != nil { // and ended the load
 		err = failed
 	}
 	return result, err
@@ -156,24 +158,7 @@ func (l *Load) serve(ctx context.Context, number int, a Arrival, intended time.T
 	defer release()
 	defer s.refresh(ctx, rng)
 	t := trip{person: s, load: l, rng: rng, number: number, next: intended}
-	switch journey {
-	case Browse:
-		t.ask(ctx, shopper.ListProducts(20))
-	case ViewItem:
-		t.viewItem(ctx)
-	case Search:
-		t.search(ctx)
-	case ViewCart:
-		t.ask(ctx, shopper.GetCart())
-	case EditCart:
-		t.setItem(ctx)
-	case Checkout:
-		t.checkout(ctx)
-	case ViewOrder:
-		t.viewOrder(ctx)
-	case WatchItem:
-		t.watch(ctx)
-	}
+	journeys[journey].play(&t, ctx)
 }
 
 // pick draws a shopper who sits in the arrival's city. One that changes its cart must not be checking out at

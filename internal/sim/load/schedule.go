@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -23,17 +24,27 @@ const (
 	WatchItem                // an order's life, as a stream
 )
 
-// journeys lists the names and the weights of the mix: on average an arrival makes 1.3 requests.
+// journeys lists the mix: on average an arrival makes 1.3 requests.
 var journeys = [...]struct {
 	name   string
 	weight float64
+	play   func(*trip, context.Context)
 }{
-	Browse: {"browse", 30}, ViewItem: {"product", 26}, Search: {"search", 10}, ViewCart: {"view cart", 5},
-	EditCart: {"edit cart", 3}, Checkout: {"checkout", 20}, ViewOrder: {"order status", 5}, WatchItem: {"watch", 1},
+	Browse:    {"browse", 30, (*trip).browse},
+	ViewItem:  {"product", 26, (*trip).viewItem},
+	Search:    {"search", 10, (*trip).search},
+	ViewCart:  {"view cart", 5, (*trip).viewCart},
+	EditCart:  {"edit cart", 3, func(t *trip, ctx context.Context) { t.setItem(ctx) }},
+	Checkout:  {"checkout", 20, (*trip).checkout},
+	ViewOrder: {"order status", 5, (*trip).viewOrder},
+	WatchItem: {"watch", 1, (*trip).watch},
 }
 
 // String names the journey.
 func (j Journey) String() string { return journeys[j].name }
+
+// Weight is the journey's part of the mix, in proportion to the others'.
+func (j Journey) Weight() float64 { return journeys[j].weight }
 
 // Arrival is one caller who turns up, whether or not the one before was served.
 type Arrival struct {
@@ -83,19 +94,4 @@ func draw(rng *rand.Rand, weights []float64) int {
 		}
 	}
 	return len(weights) - 1
-}
-
-// Share is a journey's part of the mix.
-type Share struct {
-	Journey Journey
-	Weight  float64 // in proportion to the others'
-}
-
-// Mix returns what arrivals do, and how often.
-func Mix() []Share {
-	var out []Share
-	for j, of := range journeys {
-		out = append(out, Share{Journey(j), of.weight})
-	}
-	return out
 }

@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
@@ -22,8 +24,8 @@ func journeys() []capacity.Journey {
 		load.WatchItem: {capacity.WatchOrder: 1},
 	}
 	var out []capacity.Journey
-	for _, share := range load.Mix() {
-		out = append(out, capacity.Journey{Name: share.Journey.String(), Weight: share.Weight, Requests: asks[share.Journey]})
+	for _, j := range slices.Sorted(maps.Keys(asks)) {
+		out = append(out, capacity.Journey{Name: j.String(), Weight: j.Weight(), Requests: asks[j]})
 	}
 	return out
 }
