@@ -38,10 +38,26 @@ func Invariants() []string {
 // Run checks every invariant of a finished and settled run.
 func Run(ops []history.Op, f Facts) []Violation {
 	placings := Placings(ops)
+	k := keep(f)
 	return slices.Concat(
-		acknowledged(placings, f), unacknowledged(placings, f), phantoms(ops, placings, f), replays(placings),
-		captures(f), paid(f), settled(placings, f), carts(ops, placings), statuses(ops),
+		acknowledged(placings, k), unacknowledged(placings, k), phantoms(ops, placings, k), replays(placings),
+		captures(k), paid(k), settled(placings, k), carts(ops, placings), statuses(ops),
 	)
+}
+
+// kept is the facts with their orders by id, and by user and key.
+type kept struct {
+	Facts
+	byID, byKey map[string][]Order
+}
+
+func keep(f Facts) kept {
+	k := kept{f, map[string][]Order{}, map[string][]Order{}}
+	for _, o := range f.Orders {
+		k.byID[o.ID] = append(k.byID[o.ID], o)
+		k.byKey[o.User+" "+o.Key] = append(k.byKey[o.User+" "+o.Key], o)
+	}
+	return k
 }
 
 // finding is one id's part in a violation.
@@ -84,14 +100,13 @@ type Placing struct {
 // Placings groups the PlaceOrder requests of a history by user and key, in order of the first invocation.
 // A placing is acknowledged if any attempt was, refused if all were, and unknown otherwise.
 func Placings(ops []history.Op) []Placing {
-	type userKey struct{ user, key string }
-	index := map[userKey]int{}
+	index := map[string]int{}
 	var out []Placing
 	for _, op := range ops {
 		if op.Kind != history.PlaceOrder {
 			continue
 		}
-		k := userKey{op.User, op.Key}
+		k := op.User + " " + op.Key
 		i, ok := index[k]
 		if !ok {
 			i = len(out)
@@ -117,10 +132,9 @@ func Placings(ops []history.Op) []Placing {
 
 // answer returns the first acknowledged attempt.
 func (p Placing) answer() (history.Op, bool) {
-	for _, a := range p.Attempts {
-		if a.Outcome == history.OK {
-			return a, true
-		}
+	at := slices.IndexFunc(p.Attempts, func(op history.Op) bool { return op.Outcome == history.OK })
+	if at < 0 {
+		return history.Op{}, false
 	}
-	return history.Op{}, false
+	return p.Attempts[at], true
 }

@@ -77,15 +77,12 @@ func payments(ctx context.Context, provider string) ([]Payment, error) {
 		return nil, fmt.Errorf("check: ask the provider: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("check: read the provider's answer: %w", err)
-	}
 	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(resp.Body) // a courtesy
 		return nil, fmt.Errorf("check: the provider answers %d: %.200s", resp.StatusCode, body)
 	}
 	var out []Payment
-	if err := json.Unmarshal(body, &out); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
 		return nil, fmt.Errorf("check: understand the provider: %w", err)
 	}
 	return out, nil

@@ -2,33 +2,29 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 )
 
 // acknowledged: an order that a caller was told of exists exactly once, by its id and by its key.
-func acknowledged(placings []Placing, f Facts) []Violation {
-	byID := map[string]int{}
-	for _, o := range f.Orders {
-		byID[o.ID]++
-	}
-	byKey := ordersByKey(f)
+func acknowledged(placings []Placing, k kept) []Violation {
 	var found []finding
 	for _, p := range placings {
 		if p.Outcome != history.OK {
 			continue
 		}
-		if n := byID[p.Order]; n != 1 {
+		if n := len(k.byID[p.Order]); n != 1 {
 			found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged and exists %d times", n)})
 		}
-		switch under := byKey[p.User+" "+p.Key]; {
+		switch under := k.byKey[p.User+" "+p.Key]; {
 		case len(under) > 1:
 			for _, o := range under {
 				found = append(found, finding{o.ID, fmt.Sprintf("is one of %d orders under the key %s", len(under), p.Key)})
 			}
 		case len(under) == 1 && under[0].ID != p.Order:
 			found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged under the key %s, which %s has", p.Key, under[0].ID)})
-		case len(under) == 0 && byID[p.Order] > 0:
+		case len(under) == 0 && len(k.byID[p.Order]) > 0:
 			found = append(found, finding{p.Order, fmt.Sprintf("does not have the key %s that placed it", p.Key)})
 		}
 	}
@@ -36,11 +32,10 @@ func acknowledged(placings []Placing, f Facts) []Violation {
 }
 
 // unacknowledged: an unknown outcome became at most one order, a refused one none.
-func unacknowledged(placings []Placing, f Facts) []Violation {
-	byKey := ordersByKey(f)
+func unacknowledged(placings []Placing, k kept) []Violation {
 	var unknown, failed []finding
 	for _, p := range placings {
-		under := byKey[p.User+" "+p.Key]
+		under := k.byKey[p.User+" "+p.Key]
 		for _, o := range under {
 			switch {
 			case p.Outcome == history.Info && len(under) > 1:
@@ -54,7 +49,7 @@ func unacknowledged(placings []Placing, f Facts) []Violation {
 }
 
 // phantoms: a caller has no order that it never asked for.
-func phantoms(ops []history.Op, placings []Placing, f Facts) []Violation {
+func phantoms(ops []history.Op, placings []Placing, k kept) []Violation {
 	users := map[string]bool{}
 	keys := map[string]bool{}
 	for _, op := range ops {
@@ -64,7 +59,7 @@ func phantoms(ops []history.Op, placings []Placing, f Facts) []Violation {
 		keys[p.User+" "+p.Key] = true
 	}
 	var found []finding
-	for _, o := range f.Orders {
+	for _, o := range k.Orders {
 		if users[o.User] && !keys[o.User+" "+o.Key] {
 			found = append(found, finding{o.ID, fmt.Sprintf("exists under the key %q, which its user never sent", o.Key)})
 		}
@@ -94,24 +89,13 @@ func replays(placings []Placing) []Violation {
 }
 
 // settled: after a while of quiet, no acknowledged order is still waiting for its payment.
-func settled(placings []Placing, f Facts) []Violation {
-	states := map[string]string{}
-	for _, o := range f.Orders {
-		states[o.ID] = o.State
-	}
+func settled(placings []Placing, k kept) []Violation {
 	var found []finding
 	for _, p := range placings {
-		if p.Outcome == history.OK && states[p.Order] == "pending_payment" {
+		unpaid := slices.ContainsFunc(k.byID[p.Order], func(o Order) bool { return o.State == "pending_payment" })
+		if p.Outcome == history.OK && unpaid {
 			found = append(found, finding{p.Order, "was acknowledged and is still pending_payment after the settling time"})
 		}
 	}
 	return violation(OrderSettles, found)
-}
-
-func ordersByKey(f Facts) map[string][]Order {
-	out := map[string][]Order{}
-	for _, o := range f.Orders {
-		out[o.User+" "+o.Key] = append(out[o.User+" "+o.Key], o)
-	}
-	return out
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/clock"
 )
 
 // How long the system gets to finish by itself what a load left behind: it must make progress all the time.
@@ -22,8 +24,6 @@ func Settle(ctx context.Context, pending func(context.Context) (Unfinished, erro
 	start := time.Now()
 	moved := time.Now()
 	var last Unfinished
-	tick := time.NewTicker(settleInterval)
-	defer tick.Stop()
 	for {
 		now, err := pending(ctx)
 		if err != nil {
@@ -41,10 +41,8 @@ func Settle(ctx context.Context, pending func(context.Context) (Unfinished, erro
 			_, _ = fmt.Fprintf(out, "not settled after %.0f s: %+v\n", time.Since(start).Seconds(), now)
 			return now, nil
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return now, context.Cause(ctx)
+		if err := clock.Sleep(ctx, settleInterval); err != nil {
+			return now, err
 		}
 	}
 }
