@@ -23,7 +23,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Run runs one command line and returns the exit code. more are commands of other rooms.
 func Run(ctx context.Context, args []string, out, errOut io.Writer, more ...*cobra.Command) int {
-	root := newRoot(more)
+	root := Root(more...)
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
@@ -42,10 +42,8 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer, more ...*cob
 	return 1
 }
 
-// Root returns the command line, for the reference that is generated from it. more are commands of other rooms.
-func Root(more ...*cobra.Command) *cobra.Command { return newRoot(more) }
-
-func newRoot(more []*cobra.Command) *cobra.Command {
+// Root returns the command line. more are commands of other rooms.
+func Root(more ...*cobra.Command) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "meridian-sim",
 		Short: "Several regions of Meridian on one machine, and what can happen to them",

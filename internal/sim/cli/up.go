@@ -70,12 +70,8 @@ func serveControl(ctx context.Context, c *cluster.Cluster) (stop func(), err err
 		return nil, fmt.Errorf("control endpoint: %w", err)
 	}
 	server := &http.Server{Handler: control.Handler(c, addr), ReadHeaderTimeout: 5 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(l) // it ends when stop closes it
-	}()
-	return func() { _ = server.Close(); <-done }, nil
+	go func() { _ = server.Serve(l) }() // it ends when stop closes it
+	return func() { _ = server.Close() }, nil
 }
 
 // printUp prints the one table that a person starts from.

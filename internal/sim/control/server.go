@@ -44,29 +44,27 @@ func Handler(s Simulation, host string) http.Handler {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'")
 		_, _ = w.Write(console) // the reader may have gone
 	})
-	mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusOK, s.Status(r.Context()))
-	})
-	mux.HandleFunc("POST /api/kill", func(w http.ResponseWriter, r *http.Request) {
-		// A caller that goes away must not leave a region half killed.
-		report, err := s.Kill(context.WithoutCancel(r.Context()), r.FormValue("target"))
-		result(w, report, err)
-	})
-	mux.HandleFunc("POST /api/break", func(w http.ResponseWriter, r *http.Request) {
+	handle := func(pattern string, do func(context.Context, *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			// A caller that goes away must not leave a region half killed.
+			v, err := do(context.WithoutCancel(r.Context()), r)
+			result(w, v, err)
+		})
+	}
+	handle("GET /api/status", func(_ context.Context, r *http.Request) (any, error) { return s.Status(r.Context()), nil })
+	handle("POST /api/kill", func(ctx context.Context, r *http.Request) (any, error) { return s.Kill(ctx, r.FormValue("target")) })
+	handle("POST /api/break", func(ctx context.Context, r *http.Request) (any, error) {
 		var f cluster.Fault
 		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
-			result(w, nil, fmt.Errorf("%w: %w", cluster.ErrBadFault, err))
-			return
+			return nil, fmt.Errorf("%w: %w", cluster.ErrBadFault, err)
 		}
 		if err := f.Validate(); err != nil {
-			result(w, nil, err)
-			return
+			return nil, err
 		}
-		report, err := s.Break(context.WithoutCancel(r.Context()), f)
-		result(w, report, err)
+		return s.Break(ctx, f)
 	})
-	mux.HandleFunc("POST /api/heal", func(w http.ResponseWriter, r *http.Request) {
-		result(w, struct{}{}, s.Heal(context.WithoutCancel(r.Context()), r.FormValue("target")))
+	handle("POST /api/heal", func(ctx context.Context, r *http.Request) (any, error) {
+		return struct{}{}, s.Heal(ctx, r.FormValue("target"))
 	})
 	return only(host, http.NewCrossOriginProtection().Handler(mux))
 }
@@ -83,18 +81,19 @@ func only(host string, next http.Handler) http.Handler {
 }
 
 func result(w http.ResponseWriter, v any, err error) {
+	code := http.StatusInternalServerError
 	switch {
 	case err == nil:
 		answer(w, http.StatusOK, v)
+		return
 	case errors.Is(err, cluster.ErrBadFault):
-		answer(w, http.StatusBadRequest, failure{err.Error()})
+		code = http.StatusBadRequest
 	case errors.Is(err, cluster.ErrUnknownTarget):
-		answer(w, http.StatusNotFound, failure{err.Error()})
+		code = http.StatusNotFound
 	case errors.Is(err, cluster.ErrNotRunning), errors.Is(err, cluster.ErrRegionLost):
-		answer(w, http.StatusConflict, failure{err.Error()})
-	default:
-		answer(w, http.StatusInternalServerError, failure{err.Error()})
+		code = http.StatusConflict
 	}
+	answer(w, code, failure{err.Error()})
 }
 
 func answer(w http.ResponseWriter, code int, v any) {

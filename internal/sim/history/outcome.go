@@ -42,10 +42,7 @@ func Classify(err error) (outcome Outcome, code, reason string) {
 // Reason returns the reason of the error's ErrorInfo, or "".
 func Reason(err *connect.Error) string {
 	for _, d := range err.Details() {
-		v, decodeErr := d.Value()
-		if decodeErr != nil {
-			continue
-		}
+		v, _ := d.Value() // nil if it cannot be decoded
 		if info, ok := v.(*errdetails.ErrorInfo); ok {
 			return info.GetReason()
 		}
@@ -56,10 +53,5 @@ func Reason(err *connect.Error) string {
 // Refusal reports whether an outcome is the answer of a service that works: the request was understood and
 // declined for a reason of the shop's, such as stock that ran out. Such an answer is no loss of service.
 func Refusal(reason string) bool {
-	switch reason {
-	case OutOfStock, "CART_CHANGED", "TOTAL_CHANGED":
-		return true
-	default:
-		return false
-	}
+	return reason == OutOfStock || reason == "CART_CHANGED" || reason == "TOTAL_CHANGED"
 }
