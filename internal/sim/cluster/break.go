@@ -103,7 +103,7 @@ func (c *Cluster) breakLinks(ctx context.Context, f Fault) (FaultReport, error) 
 	}
 	if f.Kind != FaultSlow && f.From == "" && c.alive(target) {
 		var err error
-		if report.LeasesMoveAt, err = c.model.CutOffRegion(ctx, target, locality.DrawStall(c.random)); err != nil {
+		if report.LeasesMoveAt, err = c.model.LoseRegion(ctx, target, locality.DrawStall(c.random), true); err != nil {
 			return report, err
 		}
 	}

@@ -73,7 +73,7 @@ func (c *Cluster) lose(ctx context.Context, target string, end func(*part, *proc
 	}
 	if whole {
 		// The leases first: survivors must not read the region's rows in the instant before they stall.
-		if report.LeasesMoveAt, err = c.model.KillRegion(ctx, regions.Name(target), locality.DrawStall(c.random)); err != nil {
+		if report.LeasesMoveAt, err = c.model.LoseRegion(ctx, regions.Name(target), locality.DrawStall(c.random), false); err != nil {
 			return report, err
 		}
 	}

@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,14 +56,13 @@ type Model struct {
 	conn    *pgx.Conn
 	world   *world
 	version int64
-	now     func() time.Time
 }
 
 // Install puts the model on every table of the public schema of conn's database: partitioned tables are
 // regional, all others GLOBAL. appRole is the role that will pay. conn signs in as a superuser, and belongs
 // to the Model from here on.
 func Install(ctx context.Context, conn *pgx.Conn, catalog *regions.Set, appRole string) (*Model, error) {
-	m := &Model{conn: conn, world: newWorld(catalog), now: time.Now}
+	m := &Model{conn: conn, world: newWorld(catalog)}
 	if err := m.publish(ctx, m.world); err != nil {
 		return nil, err
 	}
@@ -83,21 +84,13 @@ const (
 )
 
 func install(ctx context.Context, conn *pgx.Conn, catalog *regions.Set, appRole string) error {
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // a no-op after COMMIT
-	if _, err := tx.Exec(ctx, modelSQL); err != nil {
-		return fmt.Errorf("functions: %w", err)
-	}
-	if err := attachAll(ctx, tx, catalog, appRole); err != nil {
-		return fmt.Errorf("attach: %w", err)
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, modelSQL); err != nil {
+			return fmt.Errorf("functions: %w", err)
+		}
+		_, err := tx.Exec(ctx, `SELECT sim.attach($1, $2)`, catalog.Names(), appRole)
+		return err
+	})
 }
 
 // DrawStall draws how long the leases of a lost region stall: 4 to 7 s.
@@ -105,20 +98,14 @@ func DrawStall(r *rand.Rand) time.Duration {
 	return leastStall + time.Duration(r.Int64N(int64(mostStall-leastStall)))
 }
 
-// KillRegion takes a region out of the cluster: its leases stall for so long, then are with the nearest live
+// LoseRegion takes a region out of the cluster: its leases stall for so long, then are with the nearest live
 // region. With half of the regions or fewer alive there is no quorum, and every statement on regional rows
-// and every write fails at once. It returns when the leases have moved, or will have.
-func (m *Model) KillRegion(ctx context.Context, name regions.Name, stall time.Duration) (time.Time, error) {
-	until := m.now().Add(stall)
-	return until, m.change(ctx, func(w *world) error { return w.kill(name, until) })
-}
-
-// CutOffRegion takes a region that runs on away from the others: its leases go as those of a lost one do, and
-// its own gateway, which reaches no quorum, is refused every statement on regional rows and every write. It
-// still reads GLOBAL tables. It returns when the leases have moved, or will have.
-func (m *Model) CutOffRegion(ctx context.Context, name regions.Name, stall time.Duration) (time.Time, error) {
-	until := m.now().Add(stall)
-	return until, m.change(ctx, func(w *world) error { return w.cutOff(name, until) })
+// and every write fails at once. A region that is cut off runs on away from the others: its own gateway, which
+// reaches no quorum, is refused the same, and still reads GLOBAL tables. It returns when the leases have moved, or will
+// have.
+func (m *Model) LoseRegion(ctx context.Context, name regions.Name, stall time.Duration, cutOff bool) (time.Time, error) {
+	until := time.Now().Add(stall)
+	return until, m.change(ctx, func(w *world) error { return w.lose(name, until, cutOff) })
 }
 
 // SlowRegion makes every round trip to and from a region factor times the declared one, until it is healed.
@@ -143,7 +130,7 @@ func (m *Model) Publish(ctx context.Context) error {
 func (m *Model) State() []RegionState {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]RegionState(nil), m.world.states...)
+	return slices.Clone(m.world.states)
 }
 
 // EndSessions ends every session that came from an address, as the loss of that gateway would, and returns
@@ -249,10 +236,9 @@ func (m *Model) reload(ctx context.Context) error {
 // write has the server write its own file: the simulator may run as another user. COPY takes no parameters,
 // so the lines travel as one quoted literal.
 func (m *Model) write(ctx context.Context, file string, lines []string) error {
-	quoted := make([]string, len(lines))
-	for i, line := range lines {
-		quoted[i] = quote(line)
-	}
-	_, err := m.conn.Exec(ctx, fmt.Sprintf("COPY (SELECT unnest(ARRAY[%s])) TO %s", join(quoted), quote(file)))
+	_, err := m.conn.Exec(ctx, fmt.Sprintf(`COPY (SELECT string_to_table(%s, chr(10))) TO %s`, quote(strings.Join(lines, "\n")), quote(file)))
 	return err
 }
+
+// quote renders a SQL string literal; standard_conforming_strings is on.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -272,7 +272,7 @@ func TestLostRegion(t *testing.T) {
 
 	const stall = 700 * time.Millisecond
 	before := time.Now()
-	moved, err := s.model.KillRegion(t.Context(), eu, stall)
+	moved, err := s.model.LoseRegion(t.Context(), eu, stall, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestLostRegion(t *testing.T) {
 	paid(t, fromUS, "after: a write of eu from us", 220, func() error { _, err := fromUS.Exec(t.Context(), write); return err })
 
 	// Its leases would move in an hour. What is refused does not wait for that.
-	if _, err := s.model.KillRegion(t.Context(), ap, time.Hour); err != nil {
+	if _, err := s.model.LoseRegion(t.Context(), ap, time.Hour, false); err != nil {
 		t.Fatal(err)
 	}
 	var refused *pgconn.PgError
@@ -310,7 +310,7 @@ func TestRegionThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	inside, outside := s.gateway(t, eu), s.gateway(t, us)
-	if _, err := s.model.CutOffRegion(t.Context(), eu, 0); err != nil {
+	if _, err := s.model.LoseRegion(t.Context(), eu, 0, true); err != nil {
 		t.Fatal(err)
 	}
 	var n int64
@@ -342,13 +342,13 @@ func TestChangesAreSeenByRunningTransactions(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.model.KillRegion(gone, eu, 0); err == nil {
+	if _, err := s.model.LoseRegion(gone, eu, 0, false); err == nil {
 		t.Fatal("a canceled kill succeeds")
 	}
 	if !s.model.State()[1].Alive {
 		t.Error("a canceled kill took effect")
 	}
-	if _, err := s.model.KillRegion(t.Context(), eu, 0); err != nil {
+	if _, err := s.model.LoseRegion(t.Context(), eu, 0, false); err != nil {
 		t.Fatalf("after a canceled one: %v", err)
 	}
 	paid(t, conn, "COMMIT after the nearest other region was lost", 220, func() error { return tx.Commit(t.Context()) })

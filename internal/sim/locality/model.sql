@@ -99,3 +99,41 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
+
+-- Attaches the model to every table of the schema public, and prepares the role that pays.
+CREATE FUNCTION sim.attach(regions text[], payer text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  admission text;
+  t record;
+BEGIN
+  -- Otherwise row security would keep some built-in functions out of index conditions and change the plans.
+  UPDATE pg_proc SET proleakproof = true WHERE pronamespace = 'pg_catalog'::regnamespace AND NOT proleakproof;
+  EXECUTE format('GRANT USAGE ON SCHEMA sim TO %I', payer);
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %I', payer);
+  -- A scan of a tiny table would lock all of it against serializable writers; an index locks the keys read.
+  EXECUTE format('ALTER ROLE %I SET enable_seqscan = off', payer);
+  -- Each subquery is free of the row, so it runs at most once for a statement, and only when a row of its region is met.
+  SELECT 'CASE home_region' || string_agg(format(' WHEN %L THEN (SELECT sim.visit(%s))', r.name, r.i), '' ORDER BY r.i) || ' END'
+    INTO admission FROM unnest(regions) WITH ORDINALITY AS r(name, i);
+  FOR t IN
+    SELECT c.oid::regclass::text AS name FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid
+    WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1
+  LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t.name);
+    EXECUTE format('CREATE POLICY locality ON %s USING (%s)', t.name, admission);
+  END LOOP;
+  -- A partition's bound names its region; a table without partitions is GLOBAL.
+  FOR t IN
+    SELECT c.oid::regclass::text AS name, CASE WHEN c.relispartition
+      THEN array_position(regions, substring(pg_get_expr(c.relpartbound, c.oid) FROM '''([^'']*)'''))
+      ELSE cardinality(regions) + 1 END AS region
+    FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'goose_db_version' ORDER BY 1
+  LOOP
+    IF t.region IS NULL THEN
+      RAISE EXCEPTION 'the region of partition % is unknown', t.name;
+    END IF;
+    EXECUTE format('CREATE CONSTRAINT TRIGGER replicate AFTER INSERT OR UPDATE OR DELETE ON %s '
+      'DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sim.replicate(%L)', t.name, t.region);
+  END LOOP;
+END $$;

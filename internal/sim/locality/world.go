@@ -3,6 +3,7 @@ package locality
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,54 +34,34 @@ func newWorld(c *regions.Set) *world {
 	return w
 }
 
-func (w *world) clone() *world {
-	return &world{catalog: w.catalog, states: append([]RegionState(nil), w.states...)}
+func (w *world) clone() *world { return &world{catalog: w.catalog, states: slices.Clone(w.states)} }
+
+// edit changes what is held of one region.
+func (w *world) edit(n regions.Name, change func(*RegionState)) error {
+	i := slices.IndexFunc(w.states, func(s RegionState) bool { return s.Name == n })
+	if i < 0 {
+		return fmt.Errorf("%w %q", ErrUnknownRegion, n)
+	}
+	change(&w.states[i])
+	return nil
 }
 
-func (w *world) index(n regions.Name) (int, error) {
-	for i, s := range w.states {
-		if s.Name == n {
-			return i, nil
-		}
-	}
-	return 0, fmt.Errorf("%w %q", ErrUnknownRegion, n)
-}
-
-// kill takes a region away: the leases that it held stall until the given time, then are with each home's
-// nearest live region.
-func (w *world) kill(n regions.Name, until time.Time) error {
-	i, err := w.index(n)
-	if err != nil {
-		return err
-	}
-	w.states[i].Alive = false
+// lose takes a region away: the leases that it held stall until the given time, then are with each home's
+// nearest live region. If it is cut off, it runs on: its gateway hears of nobody any more.
+func (w *world) lose(n regions.Name, until time.Time, cutOff bool) error {
+	err := w.edit(n, func(s *RegionState) { s.Alive, s.CutOff = false, cutOff })
 	for j := range w.states {
 		if s := &w.states[j]; s.Leaseholder == n {
 			s.Leaseholder = w.nearestLive(s.Name)
 			s.StallUntil = until
 		}
 	}
-	return nil
-}
-
-// cutOff is kill of a region that runs on: its gateway hears of nobody any more.
-func (w *world) cutOff(n regions.Name, until time.Time) error {
-	if err := w.kill(n, until); err != nil {
-		return err
-	}
-	i, err := w.index(n)
-	w.states[i].CutOff = true
 	return err
 }
 
 // slow makes every round trip to and from a region so many times the declared one.
 func (w *world) slow(n regions.Name, factor float64) error {
-	i, err := w.index(n)
-	if err != nil {
-		return err
-	}
-	w.states[i].Slowness = factor
-	return nil
+	return w.edit(n, func(s *RegionState) { s.Slowness = factor })
 }
 
 // rtt returns the round trip between two regions as it is now.
@@ -100,13 +81,7 @@ func (w *world) rtt(a, b regions.Name) time.Duration {
 
 // heal brings a region back, and leases to their homes, without a stall: a lease moves by transfer, not by expiry.
 func (w *world) heal(n regions.Name) error {
-	i, err := w.index(n)
-	if err != nil {
-		return err
-	}
-	w.states[i].Alive = true
-	w.states[i].CutOff = false
-	w.states[i].Slowness = 1
+	err := w.edit(n, func(s *RegionState) { s.Alive, s.CutOff, s.Slowness = true, false, 1 })
 	for j := range w.states {
 		s := &w.states[j]
 		if holder := w.nearestLive(s.Name); holder == s.Name || !w.alive(s.Leaseholder) {
@@ -114,12 +89,11 @@ func (w *world) heal(n regions.Name) error {
 			s.StallUntil = time.Time{}
 		}
 	}
-	return nil
+	return err
 }
 
 func (w *world) alive(n regions.Name) bool {
-	i, err := w.index(n)
-	return err == nil && w.states[i].Alive
+	return slices.ContainsFunc(w.states, func(s RegionState) bool { return s.Name == n && s.Alive })
 }
 
 // nearestLive returns n itself while it lives, and n as well when no region does.
@@ -174,38 +148,26 @@ func (w *world) settings(version int64) []string {
 	for _, gateway := range w.states {
 		var visits, commits []string
 		for _, home := range w.states {
-			visit, commit := w.cells(gateway, home)
+			distance := millis(w.rtt(gateway.Name, home.Leaseholder))
+			visit, until := distance, ""
+			if !home.StallUntil.IsZero() {
+				until = fmt.Sprintf("%.3f", float64(home.StallUntil.UnixMilli())/1000)
+				visit += "@" + until
+			}
 			visits = append(visits, visit)
-			commits = append(commits, commit)
+			commits = append(commits, fmt.Sprintf("%s/%s/%s", millis(w.replication(home.Leaseholder)), distance, until))
 		}
-		commits = append(commits, w.globalCell(gateway))
+		commits = append(commits, millis(w.commitWait())+"/0/")
+		if !w.quorum() || gateway.CutOff {
+			visits = slices.Repeat([]string{"lost"}, len(visits))
+			commits = slices.Repeat([]string{"lost"}, len(commits))
+		}
 		suffix := strings.ReplaceAll(string(gateway.Name), "-", "_")
 		lines = append(lines,
 			fmt.Sprintf("meridian.visit_%s = '%s'", suffix, strings.Join(visits, " ")),
 			fmt.Sprintf("meridian.commit_%s = '%s'", suffix, strings.Join(commits, " ")))
 	}
 	return lines
-}
-
-func (w *world) cells(gateway, home RegionState) (visit, commit string) {
-	if !w.quorum() || gateway.CutOff {
-		return "lost", "lost"
-	}
-	distance := millis(w.rtt(gateway.Name, home.Leaseholder))
-	until := ""
-	visit = distance
-	if !home.StallUntil.IsZero() {
-		until = fmt.Sprintf("%.3f", float64(home.StallUntil.UnixMilli())/1000)
-		visit += "@" + until
-	}
-	return visit, fmt.Sprintf("%s/%s/%s", millis(w.replication(home.Leaseholder)), distance, until)
-}
-
-func (w *world) globalCell(gateway RegionState) string {
-	if !w.quorum() || gateway.CutOff {
-		return "lost"
-	}
-	return millis(w.commitWait()) + "/0/"
 }
 
 func millis(d time.Duration) string {

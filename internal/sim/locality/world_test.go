@@ -29,27 +29,27 @@ func TestSettings(t *testing.T) {
 			map[regions.Name]regions.Name{us: us, eu: eu, ap: ap},
 		},
 		{
-			"home lost", func(w *world) error { return w.kill(eu, stall) },
+			"home lost", func(w *world) error { return w.lose(eu, stall, false) },
 			[]string{"70 70@1764000000.500 175", "220/70/ 220/70/1764000000.500 220/175/ 220/0/"},
 			map[regions.Name]regions.Name{us: us, eu: us, ap: ap},
 		},
 		{
-			"far region lost", func(w *world) error { return w.kill(ap, stall) },
+			"far region lost", func(w *world) error { return w.lose(ap, stall, false) },
 			[]string{"70 0 0@1764000000.500", "70/70/ 70/0/ 70/0/1764000000.500 70/0/"},
 			map[regions.Name]regions.Name{us: us, eu: eu, ap: eu},
 		},
 		{
-			"two lost", func(w *world) error { return errors.Join(w.kill(eu, stall), w.kill(us, stall)) },
+			"two lost", func(w *world) error { return errors.Join(w.lose(eu, stall, false), w.lose(us, stall, false)) },
 			[]string{"lost lost lost", "lost lost lost lost"},
 			map[regions.Name]regions.Name{us: ap, eu: ap, ap: ap},
 		},
 		{
-			"cut off", func(w *world) error { return w.cutOff(eu, stall) },
+			"cut off", func(w *world) error { return w.lose(eu, stall, true) },
 			[]string{"lost lost lost", "lost lost lost lost"},
 			map[regions.Name]regions.Name{us: us, eu: us, ap: ap},
 		},
 		{
-			"another cut off", func(w *world) error { return w.cutOff(ap, stall) },
+			"another cut off", func(w *world) error { return w.lose(ap, stall, true) },
 			[]string{"70 0 0@1764000000.500", "70/70/ 70/0/ 70/0/1764000000.500 70/0/"},
 			map[regions.Name]regions.Name{us: us, eu: eu, ap: eu},
 		},
@@ -59,12 +59,12 @@ func TestSettings(t *testing.T) {
 			map[regions.Name]regions.Name{us: us, eu: eu, ap: ap},
 		},
 		{
-			"cut off, slow and healed", func(w *world) error { return errors.Join(w.cutOff(eu, stall), w.slow(eu, 10), w.heal(eu)) },
+			"cut off, slow and healed", func(w *world) error { return errors.Join(w.lose(eu, stall, true), w.slow(eu, 10), w.heal(eu)) },
 			[]string{"70 0 175", "70/70/ 70/0/ 175/175/ 220/0/"},
 			map[regions.Name]regions.Name{us: us, eu: eu, ap: ap},
 		},
 		{
-			"healed", func(w *world) error { return errors.Join(w.kill(eu, stall), w.heal(eu)) },
+			"healed", func(w *world) error { return errors.Join(w.lose(eu, stall, false), w.heal(eu)) },
 			[]string{"70 0 175", "70/70/ 70/0/ 175/175/ 220/0/"},
 			map[regions.Name]regions.Name{us: us, eu: eu, ap: ap},
 		},
@@ -99,8 +99,8 @@ func TestSettings(t *testing.T) {
 func TestUnknownRegion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(regions.Default())
-	if err := errors.Join(w.kill("mars-1", time.Now())); !errors.Is(err, ErrUnknownRegion) {
-		t.Errorf("kill = %v", err)
+	if err := w.lose("mars-1", time.Now(), false); !errors.Is(err, ErrUnknownRegion) {
+		t.Errorf("lose = %v", err)
 	}
 	if err := w.heal("mars-1"); !errors.Is(err, ErrUnknownRegion) {
 		t.Errorf("heal = %v", err)
@@ -117,7 +117,7 @@ func TestLeasesFollowTheLiving(t *testing.T) {
 		for range rapid.IntRange(0, 12).Draw(t, "steps") {
 			n := rapid.SampledFrom(catalog.Names()).Draw(t, "region")
 			if rapid.Bool().Draw(t, "kill") {
-				_ = w.kill(n, time.UnixMilli(1))
+				_ = w.lose(n, time.UnixMilli(1), false)
 			} else {
 				_ = w.heal(n)
 			}
