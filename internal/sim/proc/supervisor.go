@@ -25,20 +25,17 @@ var ErrRunning = errors.New("proc: already running")
 
 // Spec says what to run.
 type Spec struct {
-	Name      string         // unique among the running processes of a supervisor
-	Path      string         // the program
-	Args      []string       // without the program's name
-	Env       []string       // the whole environment; nil: this process's
-	Dir       string         // working directory; empty: this process's
-	Log       string         // file that standard output and error are appended to
-	Grace     time.Duration  // how long a stop waits before SIGKILL; 0: SIGKILL at once
-	StopWith  syscall.Signal // asks for a stop; 0: SIGTERM
-	DeathWith syscall.Signal // what the kernel sends when this process dies; 0: SIGKILL
-	User      *User          // whom to run as; nil: this process's user
+	Name      string              // unique among the running processes of a supervisor
+	Path      string              // the program
+	Args      []string            // without the program's name
+	Env       []string            // the whole environment; nil: this process's
+	Dir       string              // working directory; empty: this process's
+	Log       string              // file that standard output and error are appended to
+	Grace     time.Duration       // how long a stop waits before SIGKILL; 0: SIGKILL at once
+	StopWith  syscall.Signal      // asks for a stop; 0: SIGTERM
+	DeathWith syscall.Signal      // what the kernel sends when this process dies; 0: SIGKILL
+	User      *syscall.Credential // whom to run as; nil: this process's user
 }
-
-// User is the numeric identity of a child.
-type User struct{ UID, GID uint32 }
 
 // Supervisor starts and watches processes. It is safe for concurrent use.
 type Supervisor struct {

@@ -136,7 +136,13 @@ func TestLSN(t *testing.T) {
 			t.Errorf("%q is %v", text, got)
 		}
 	}
-	if end, err := segmentEnd("0000000200000001000000FF"); err != nil || end.String() != "1/10000000" {
-		t.Errorf("%v, %v", end, err)
+	want := segment{"0000000200000001000000FF", 2, 0x110000000}
+	if got, ok := parseSegment(want.name); !ok || got != want {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	for _, other := range []string{"00000002.history", ".0000000200000001000000F", "0000000200000001000000FF.00000028.backup"} {
+		if got, ok := parseSegment(other); ok {
+			t.Errorf("%q is %+v", other, got)
+		}
 	}
 }

@@ -54,8 +54,8 @@ type Config struct {
 type Server struct {
 	config     Config
 	password   string
-	bin        string // the folder of the server's programs
-	as         *proc.User
+	bin        string              // the folder of the server's programs
+	as         *syscall.Credential // nil: this process's user
 	supervisor *proc.Supervisor
 	process    *proc.Process
 }
@@ -63,7 +63,8 @@ type Server struct {
 // Bin returns the folder that holds initdb and postgres.
 func Bin() (string, error) {
 	if path, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil && executable(filepath.Join(filepath.Dir(real), "initdb")) {
+		real, err := filepath.EvalSymlinks(path)
+		if _, missing := exec.LookPath(filepath.Join(filepath.Dir(real), "initdb")); err == nil && missing == nil {
 			return filepath.Dir(real), nil
 		}
 	}
@@ -71,21 +72,11 @@ func Bin() (string, error) {
 	if err != nil || len(found) == 0 {
 		return "", ErrNotInstalled
 	}
-	slices.SortFunc(found, func(a, b string) int { return version(b) - version(a) })
-	return filepath.Dir(found[0]), nil
-}
-
-func version(initdb string) int {
-	n, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(initdb))))
-	if err != nil {
-		return 0
+	version := func(initdb string) int {
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(initdb)))) // 0, such as of 9.6, is too old
+		return n
 	}
-	return n
-}
-
-func executable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode()&0o111 != 0
+	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })), nil
 }
 
 // Start makes a new data directory and runs a server on it. It returns when the server accepts connections.
@@ -105,16 +96,16 @@ func Start(ctx context.Context, s *proc.Supervisor, c Config) (*Server, error) {
 	if err := server.initialize(ctx); err != nil {
 		return nil, err
 	}
-	if err := server.configure(); err != nil {
-		return nil, err
-	}
 	return server, server.launch(ctx)
 }
 
 func (s *Server) data() string { return filepath.Join(s.config.Dir, "data") }
 
-// launch runs the server on its data directory and waits until it accepts connections.
-func (s *Server) launch(ctx context.Context) error {
+// launch runs the server on its data directory, with some more settings, and waits until it accepts connections.
+func (s *Server) launch(ctx context.Context, settings ...string) error {
+	if err := s.configure(settings); err != nil {
+		return err
+	}
 	stop := syscall.SIGQUIT
 	if s.config.Archive > 0 {
 		stop = syscall.SIGINT // an orderly end, which archives the rest of the log
@@ -127,33 +118,43 @@ func (s *Server) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.process.Await(ctx, s.ping)
+	return s.process.Await(ctx, func(ctx context.Context) error { return s.exec(ctx, "SELECT") })
 }
 
 func (s *Server) initialize(ctx context.Context) error {
-	data := s.data()
-	if err := os.RemoveAll(data); err != nil {
-		return fmt.Errorf("postgres: remove former data: %w", err)
-	}
-	if err := errors.Join(os.MkdirAll(filepath.Dir(data), 0o711), os.Mkdir(data, 0o700)); err != nil {
+	if err := os.MkdirAll(s.config.Dir, 0o711); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	secret := filepath.Join(filepath.Dir(data), "password")
+	secret := filepath.Join(s.config.Dir, "password")
 	if err := os.WriteFile(secret, []byte(s.password), 0o600); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	if err := errors.Join(s.own(data), s.own(secret)); err != nil {
+	if err := errors.Join(s.own(secret), s.folder(s.data()), s.folder(s.archive()), s.folder(s.backups())); err != nil {
 		return err
 	}
 	args := []string{
-		"--pgdata=" + data, "--username=" + superuser, "--pwfile=" + secret,
+		"--pgdata=" + s.data(), "--username=" + superuser, "--pwfile=" + secret,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync",
 	}
 	if s.config.Archive > 0 {
 		args = append(args, fmt.Sprintf("--wal-segsize=%d", segmentSize>>20))
 	}
-	_, err := s.run(ctx, "initdb", args...)
-	return err
+	if _, err := s.run(ctx, filepath.Join(s.bin, "initdb"), args...); err != nil {
+		return err
+	}
+	access := "host all,replication all 127.0.0.0/8 scram-sha-256\n"
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(access), 0o600); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	return nil
+}
+
+// folder makes an empty folder of the server's user, in place of a former one.
+func (s *Server) folder(path string) error {
+	if err := errors.Join(os.RemoveAll(path), os.Mkdir(path, 0o700)); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
+	return s.own(path)
 }
 
 // own gives a file or folder to the server's user.
@@ -161,35 +162,29 @@ func (s *Server) own(path string) error {
 	if s.as == nil {
 		return nil
 	}
-	if err := os.Chown(path, int(s.as.UID), int(s.as.GID)); err != nil {
+	if err := os.Chown(path, int(s.as.Uid), int(s.as.Gid)); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
 	return nil
 }
 
-// run runs one of the server's programs as the server's user, and returns what it printed.
+// run runs a program as the server's user, and returns what it printed.
 func (s *Server) run(ctx context.Context, program string, args ...string) ([]byte, error) {
-	return s.runPath(ctx, filepath.Join(s.bin, program), args...)
-}
-
-func (s *Server) runPath(ctx context.Context, program string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = s.config.Dir
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+s.password)
-	if s.as != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: s.as.UID, Gid: s.as.GID}}
-	}
-	var out, errOut bytes.Buffer
-	cmd.Stdout = &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+	var errOut bytes.Buffer
 	cmd.Stderr = &errOut
-	if err := cmd.Run(); err != nil {
-		return out.Bytes(), fmt.Errorf("postgres: %s: %w\n%s", filepath.Base(program), err, bytes.TrimSpace(errOut.Bytes()))
+	out, err := cmd.Output()
+	if err != nil {
+		return out, fmt.Errorf("postgres: %s: %w\n%s", filepath.Base(program), err, bytes.TrimSpace(errOut.Bytes()))
 	}
-	return out.Bytes(), nil
+	return out, nil
 }
 
 // runAs returns whom the server runs as: PostgreSQL refuses to be root.
-func runAs() (*proc.User, error) {
+func runAs() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -198,17 +193,16 @@ func runAs() (*proc.User, error) {
 		if err != nil {
 			continue
 		}
-		uid, errUID := strconv.ParseUint(u.Uid, 10, 32)
-		gid, errGID := strconv.ParseUint(u.Gid, 10, 32)
-		if errUID == nil && errGID == nil {
-			return &proc.User{UID: uint32(uid), GID: uint32(gid)}, nil
+		var as syscall.Credential
+		if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &as.Uid, &as.Gid); err == nil {
+			return &as, nil
 		}
 	}
 	return nil, errors.New("postgres: as root it needs a user postgres or nobody to run as; there is none")
 }
 
 // reachable reports a folder on the way to dir that the server's user may not enter.
-func reachable(dir string, as *proc.User) error {
+func reachable(dir string, as *syscall.Credential) error {
 	if as == nil {
 		return nil
 	}
@@ -218,7 +212,7 @@ func reachable(dir string, as *proc.User) error {
 			return fmt.Errorf("postgres: %w", err)
 		}
 		if err == nil && info.Mode()&0o001 == 0 && !owns(info, as) {
-			return fmt.Errorf("%w %d may not enter %s (mode %s)", ErrUnreachable, as.UID, dir, info.Mode())
+			return fmt.Errorf("%w %d may not enter %s (mode %s)", ErrUnreachable, as.Uid, dir, info.Mode())
 		}
 		if dir == filepath.Dir(dir) {
 			return nil
@@ -226,19 +220,19 @@ func reachable(dir string, as *proc.User) error {
 	}
 }
 
-func owns(info os.FileInfo, as *proc.User) bool {
+func owns(info os.FileInfo, as *syscall.Credential) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && stat.Uid == as.UID && info.Mode()&0o100 != 0
+	return ok && stat.Uid == as.Uid && info.Mode()&0o100 != 0
 }
 
-// configure writes what differs from initdb's defaults.
-func (s *Server) configure() error {
-	data := s.data()
+// configure writes what differs from initdb's defaults: all of it anew, because a backup has the targets of the restore
+// before it, which would be in force again.
+func (s *Server) configure(more []string) error {
 	host, port, err := net.SplitHostPort(s.config.Addr)
 	if err != nil {
 		return fmt.Errorf("postgres: address: %w", err)
 	}
-	lines := []string{
+	lines := append([]string{
 		"listen_addresses = '" + host + "'", "port = " + port, "unix_socket_directories = ''",
 		"max_connections = 400", "superuser_reserved_connections = 10", "shared_buffers = 64MB",
 		// No data outlives the server, so nothing need reach the disk.
@@ -248,28 +242,12 @@ func (s *Server) configure() error {
 		// Room for the locks of serializable transactions: running out of it merges them into false conflicts.
 		"max_pred_locks_per_transaction = 256", "max_pred_locks_per_page = 16", "max_pred_locks_per_relation = 1024",
 		"log_min_messages = warning", "log_timezone = UTC", "timezone = UTC",
-	}
+	}, more...)
 	if s.config.Include != "" {
 		lines = append(lines, "include_if_exists = '"+s.config.Include+"'")
 	}
-	archive, err := s.archiving()
-	if err != nil {
-		return err
-	}
-	lines = append(lines, archive...)
-	return errors.Join(
-		appendTo(filepath.Join(data, "postgresql.conf"), strings.Join(lines, "\n")+"\n"),
-		appendTo(filepath.Join(data, "pg_hba.conf"), "host all,replication all 127.0.0.0/8 scram-sha-256\n"),
-	)
-}
-
-func appendTo(path, line string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
-	}
-	_, err = f.WriteString(line)
-	if err := errors.Join(err, f.Close()); err != nil {
+	lines = append(lines, s.archiving()...)
+	if err := os.WriteFile(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
 	return nil
@@ -302,21 +280,21 @@ func (s *Server) CreateDatabase(ctx context.Context, name string) error {
 }
 
 func (s *Server) exec(ctx context.Context, sql string) error {
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	return s.session(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql)
+		return err
+	})
+}
+
+// session lets the superuser do something.
+func (s *Server) session(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, s.URL(superuser))
 	if err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // nothing is pending on it
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	if err := do(conn); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
 	return nil
-}
-
-func (s *Server) ping(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, s.URL("postgres"))
-	if err != nil {
-		return err
-	}
-	return conn.Close(ctx)
 }

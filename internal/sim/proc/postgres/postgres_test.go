@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,7 +71,7 @@ func TestReachableNamesTheFolderInTheWay(t *testing.T) {
 	if err := os.Mkdir(private, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	stranger := &proc.User{UID: 54321, GID: 54321}
+	stranger := &syscall.Credential{Uid: 54321, Gid: 54321}
 	if err := reachable(filepath.Join(private, "state"), stranger); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("a private parent: %v", err)
 	}

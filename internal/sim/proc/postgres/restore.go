@@ -1,16 +1,12 @@
 package postgres
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -69,46 +65,26 @@ func inhabited(dir string) bool {
 // the record at until, or to its end when that is 0. It returns when the server accepts connections again, which it
 // does on a new timeline.
 func (s *Server) Restore(ctx context.Context, b Backup, until LSN) error {
-	if err := os.RemoveAll(s.data()); err != nil {
-		return fmt.Errorf("postgres: %w", err)
-	}
-	if err := s.copy(ctx, b.Dir, s.data()); err != nil {
+	if err := s.folder(s.data()); err != nil {
 		return err
 	}
+	if _, err := s.run(ctx, "cp", "-a", b.Dir+"/.", s.data()); err != nil {
+		return err
+	}
+	signal := filepath.Join(s.data(), "recovery.signal")
+	if err := errors.Join(os.WriteFile(signal, nil, 0o600), s.own(signal)); err != nil {
+		return fmt.Errorf("postgres: %w", err)
+	}
 	from := strings.ReplaceAll(s.archive(), "%", "%%")
-	lines := []string{
+	recovery := []string{
 		"restore_command = " + quote(fmt.Sprintf(`cp "%s/%%f" "%%p"`, from)),
 		"recovery_target_timeline = 'latest'", "recovery_target_action = 'promote'",
 		"hot_standby = off", // nobody reads before all is there
 	}
 	if until > 0 {
-		lines = append(lines, "recovery_target_lsn = "+quote(until.String()), "recovery_target_inclusive = on")
+		recovery = append(recovery, "recovery_target_lsn = "+quote(until.String()), "recovery_target_inclusive = on")
 	}
-	// The file is written anew: a backup has the targets of the restore before it, which would be in force again.
-	signal := filepath.Join(s.data(), "recovery.signal")
-	err := errors.Join(
-		os.WriteFile(filepath.Join(s.data(), "postgresql.auto.conf"), []byte(strings.Join(lines, "\n")+"\n"), 0o600),
-		os.WriteFile(signal, nil, 0o600), s.own(signal))
-	if err != nil {
-		return err
-	}
-	return s.launch(ctx)
-}
-
-// copy copies a folder with what its files are allowed.
-func (s *Server) copy(ctx context.Context, from, to string) error {
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return fmt.Errorf("postgres: %w", err)
-	}
-	if err := s.own(to); err != nil {
-		return err
-	}
-	cp, err := exec.LookPath("cp")
-	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
-	}
-	_, err = s.runPath(ctx, cp, "-a", from+"/.", to)
-	return err
+	return s.launch(ctx, recovery...)
 }
 
 var (
@@ -124,27 +100,18 @@ func (s *Server) BeforeDrop(ctx context.Context, since LSN) (LSN, error) {
 		return 0, errors.Join(ErrNoDrop, err)
 	}
 	newest := segments[len(segments)-1]
-	timeline, err := strconv.ParseUint(newest[:8], 16, 32)
-	if err != nil {
-		return 0, fmt.Errorf("postgres: %w", err)
-	}
-	end, err := segmentEnd(newest)
+	text, err := s.run(ctx, filepath.Join(s.bin, "pg_waldump"), "--path="+s.archive(), fmt.Sprintf("--timeline=%d", newest.timeline),
+		"--start="+since.String(), "--end="+newest.end.String())
 	if err != nil {
 		return 0, err
 	}
-	text, err := s.run(ctx, "pg_waldump", "--path="+s.archive(), fmt.Sprintf("--timeline=%d", timeline), "--start="+since.String(), "--end="+end.String())
-	if err != nil {
-		return 0, err
-	}
-	return beforeDrop(text)
+	return beforeDrop(string(text))
 }
 
-func beforeDrop(dump []byte) (LSN, error) {
+func beforeDrop(dump string) (LSN, error) {
 	var last, before, target LSN // the last COMMIT; the last before pg_database changed; the answer
-	lines := bufio.NewScanner(bytes.NewReader(dump))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		m := logRecord.FindStringSubmatch(lines.Text())
+	for line := range strings.Lines(dump) {
+		m := logRecord.FindStringSubmatch(strings.TrimRight(line, "\n"))
 		if m == nil {
 			continue
 		}
