@@ -97,8 +97,8 @@ func (c *Cluster) breakLinks(ctx context.Context, f Fault) (FaultReport, error) 
 	report := FaultReport{Target: f.Target}
 	target := regions.Name(f.Target)
 	for _, name := range []regions.Name{target, cmp.Or(f.From, target)} {
-		if _, err := c.region(name); err != nil {
-			return report, err
+		if _, ok := c.plan.Lookup(name); !ok {
+			return report, fmt.Errorf("%w %q", ErrUnknownTarget, name)
 		}
 	}
 	if f.Kind != FaultSlow && f.From == "" && c.alive(target) {
@@ -108,6 +108,7 @@ func (c *Cluster) breakLinks(ctx context.Context, f Fault) (FaultReport, error) 
 		}
 	}
 	report.At = time.Now()
+	fault := wan.Fault{Kind: map[FaultKind]wan.Kind{FaultSlow: wan.Slow, FaultCut: wan.Cut, FaultPartition: wan.Blackhole}[f.Kind]}
 	for _, r := range c.plan.Regions {
 		if r.Name == target || f.From != "" && f.From != r.Name {
 			continue
@@ -117,7 +118,10 @@ func (c *Cluster) breakLinks(ctx context.Context, f Fault) (FaultReport, error) 
 			links = links[:1]
 		}
 		for _, l := range links {
-			fault := c.linkFault(f, l)
+			if f.Kind == FaultSlow {
+				oneWay := float64(c.plan.Catalog.RTT(l.From, l.To)) / 2
+				fault.Extra = time.Duration(oneWay * (f.Factor - 1))
+			}
 			if err := c.network.Break(l, fault); err != nil {
 				return report, err
 			}
@@ -128,16 +132,4 @@ func (c *Cluster) breakLinks(ctx context.Context, f Fault) (FaultReport, error) 
 		return report, c.model.SlowRegion(ctx, target, f.Factor)
 	}
 	return report, nil
-}
-
-func (c *Cluster) linkFault(f Fault, l wan.Link) wan.Fault {
-	switch f.Kind {
-	case FaultSlow:
-		oneWay := float64(c.plan.Catalog.RTT(l.From, l.To)) / 2
-		return wan.Fault{Kind: wan.Slow, Extra: time.Duration(oneWay * (f.Factor - 1))}
-	case FaultCut:
-		return wan.Fault{Kind: wan.Cut}
-	default:
-		return wan.Fault{Kind: wan.Blackhole}
-	}
 }

@@ -66,7 +66,6 @@ type Cluster struct {
 
 	faults sync.Mutex // one fault or Heal at a time
 	random *rand.Rand // guarded by faults
-	flaps  flaps
 
 	printing sync.Mutex
 }
@@ -93,7 +92,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		opts: o, plan: o.Plan, state: state, tools: tools, started: time.Now(),
-		random: rand.New(rand.NewPCG(o.Seed, 0)), flaps: flaps{now: map[string]*flap{}},
+		random: rand.New(rand.NewPCG(o.Seed, 0)),
 	}
 	c.supervisor = proc.New(c.alarm)
 	c.parts = c.allParts()
@@ -112,22 +111,18 @@ func (c *Cluster) boot(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := c.prepareFiles(ctx); err != nil {
+	var err error
+	if c.network, err = wan.Open(c.plan); err != nil {
 		return err
 	}
-	network, err := wan.Open(c.plan)
-	if err != nil {
-		return err
-	}
-	c.network = network
 	c.say("WAN between %d regions", len(c.plan.Regions))
 	base, during := errgroup.WithContext(ctx)
 	base.Go(func() error { return c.startDatabase(during) })
-	base.Go(func() error { return c.startAll(during, func(p *part) bool { return p.kind.base() }) })
+	base.Go(func() error { return c.startAll(during, c.parts, true) })
 	if err := base.Wait(); err != nil {
 		return err
 	}
-	return c.startAll(ctx, func(p *part) bool { return !p.kind.base() })
+	return c.startAll(ctx, c.parts, false)
 }
 
 // Plan is the address plan.
@@ -148,16 +143,15 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.faults.Lock()
 	c.endFlaps(c.parts)
 	c.faults.Unlock()
-	var fronts, backs []string
-	for _, p := range c.parts {
-		if p.kind.base() {
-			backs = append(backs, p.name)
-		} else {
-			fronts = append(fronts, p.name)
+	for _, base := range []bool{false, true} {
+		var names []string
+		for _, p := range c.parts {
+			if p.kind.base() == base {
+				names = append(names, p.name)
+			}
 		}
+		c.supervisor.Stop(ctx, names...)
 	}
-	c.supervisor.Stop(ctx, fronts...)
-	c.supervisor.Stop(ctx, backs...)
 	if c.model != nil {
 		_ = c.model.Close(ctx) // the server goes with it
 	}
@@ -168,30 +162,35 @@ func (c *Cluster) Close(ctx context.Context) {
 	c.state.release()
 }
 
-// startAll brings some parts up at the same time, whether they run already or not, and waits until they are ready.
-func (c *Cluster) startAll(ctx context.Context, which func(*part) bool) error {
+// startAll brings some parts up at the same time, those that others need or those that need them, whether they run
+// already or not, and waits until they are ready.
+func (c *Cluster) startAll(ctx context.Context, parts []*part, base bool) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, p := range c.parts {
-		if !which(p) {
-			continue
+	for _, p := range parts {
+		if p.kind.base() == base {
+			group.Go(func() error { return c.start(ctx, p) })
 		}
-		group.Go(func() error {
-			if process, ok := c.supervisor.Lookup(p.name); ok && process.Running() {
-				return c.await(ctx, p, process)
-			}
-			return c.start(ctx, p)
-		})
 	}
 	return group.Wait()
 }
 
-// start starts a part and waits until it is ready.
+// start starts a part, unless it runs, and waits until it is ready.
 func (c *Cluster) start(ctx context.Context, p *part) error {
-	process, err := c.launch(p)
-	if err != nil {
+	begun := time.Now()
+	process := c.supervisor.Lookup(p.name)
+	if !process.Running() {
+		var err error
+		if process, err = c.launch(p); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := process.Await(ctx, p.ready); err != nil {
 		return err
 	}
-	return c.await(ctx, p, process)
+	c.say("%-28s ready after %.1f s", p.name, time.Since(begun).Seconds())
+	return nil
 }
 
 // launch starts a part without waiting for it.
@@ -232,17 +231,6 @@ func (c *Cluster) kill(p *part, process *proc.Process) {
 	together.Go(process.Kill)
 	together.Go(func() { c.dead(p, true) })
 	together.Wait()
-}
-
-func (c *Cluster) await(ctx context.Context, p *part, process *proc.Process) error {
-	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	if err := process.Await(ctx, p.ready); err != nil {
-		return err
-	}
-	c.say("%-28s ready after %.1f s", p.name, time.Since(begun).Seconds())
-	return nil
 }
 
 // alarm reports a process that ended and was not asked to.

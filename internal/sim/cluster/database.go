@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -28,24 +29,14 @@ func (c *Cluster) startDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.database.CreateDatabase(ctx, databaseName); err != nil {
-		return err
-	}
-	if err := c.database.CreateRole(ctx, appRole); err != nil {
+	if err := errors.Join(c.database.CreateDatabase(ctx, databaseName), c.database.CreateRole(ctx, appRole)); err != nil {
 		return err
 	}
 	c.say("PostgreSQL runs at %s", c.plan.Database)
 	if !c.opts.bare {
-		if err := c.writeStackConfigs(); err != nil {
+		if err := c.prepare(ctx); err != nil {
 			return err
 		}
-		if err := c.run(ctx, "migrate", "--config", c.configFile("owner")); err != nil {
-			return err
-		}
-		if err := c.run(ctx, "seed", "--config", c.configFile("owner")); err != nil {
-			return err
-		}
-		c.say("schema and catalog are loaded")
 	}
 	conn, err := pgx.Connect(ctx, c.DatabaseURL())
 	if err != nil {

@@ -12,9 +12,8 @@ var (
 	Addresses      = addresses
 	Holder         = holder
 	OpenState      = openState
-	Descends       = descends
 	KeysOf         = keysOf
-	Only           = only
+	Render         = render
 	Grace          = Leave.grace
 )
 

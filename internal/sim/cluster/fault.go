@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,6 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
-	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -81,34 +81,23 @@ func (c *Cluster) lose(ctx context.Context, target string, end func(*part, *proc
 	var together errgroup.Group
 	for _, p := range running {
 		report.Processes = append(report.Processes, p.name)
-		if process, ok := c.supervisor.Lookup(p.name); ok {
-			together.Go(func() error { return end(p, process) })
-		}
+		together.Go(func() error { return end(p, c.supervisor.Lookup(p.name)) })
 	}
 	if err := together.Wait(); err != nil {
 		return report, err
 	}
-	report.Sessions, err = c.endSessions(ctx, running)
-	return report, err
-}
-
-// endSessions ends the database sessions of lost gateways, which would else finish their statements.
-func (c *Cluster) endSessions(ctx context.Context, lost []*part) (int, error) {
-	total := 0
-	for _, p := range lost {
+	for _, p := range running {
 		if p.kind != kindGateway {
 			continue
 		}
-		r, err := c.region(p.region)
-		if err != nil {
-			return total, err
-		}
-		n, err := c.model.EndSessions(ctx, netip.MustParseAddrPort(r.Gateway).Addr())
-		if total += n; err != nil {
-			return total, err
+		// The sessions of a lost gateway would else finish their statements.
+		r, _ := c.plan.Lookup(p.region)
+		ended, err := c.model.EndSessions(ctx, netip.MustParseAddrPort(r.Gateway).Addr())
+		if report.Sessions += ended; err != nil {
+			return report, err
 		}
 	}
-	return total, nil
+	return report, nil
 }
 
 // Heal undoes whatever is wrong with a target: it ends flapping, restores the WAN links of a region, resumes
@@ -124,16 +113,19 @@ func (c *Cluster) Heal(ctx context.Context, target string) error {
 	if !whole && parts[0].region != "" && !c.alive(parts[0].region) {
 		return fmt.Errorf("%w %s", ErrRegionLost, parts[0].region)
 	}
-	unready := c.endFlaps(parts) // a part that flapped was just started
+	broken := slices.DeleteFunc(slices.Clone(parts), c.well)
+	c.endFlaps(parts)
 	if whole {
 		if err := c.network.Rejoin(regions.Name(target)); err != nil {
 			return err
 		}
 	}
-	if err := c.resume(parts, unready); err != nil {
-		return err
+	for _, p := range c.running(broken) {
+		if err := c.supervisor.Lookup(p.name).Resume(); err != nil {
+			return err
+		}
 	}
-	if err := c.startAll(ctx, func(p *part) bool { return unready[p] && p.kind.base() }); err != nil {
+	if err := c.startAll(ctx, broken, true); err != nil {
 		return err
 	}
 	if whole {
@@ -141,27 +133,10 @@ func (c *Cluster) Heal(ctx context.Context, target string) error {
 			return err
 		}
 	}
-	if err := c.startAll(ctx, func(p *part) bool { return unready[p] && !p.kind.base() }); err != nil {
+	if err := c.startAll(ctx, broken, false); err != nil {
 		return err
 	}
 	c.say("healed %s", target)
-	return nil
-}
-
-// resume lets hanging processes continue, and notes their parts and those that do not run: all of them are to get ready.
-func (c *Cluster) resume(parts []*part, unready map[*part]bool) error {
-	for _, p := range parts {
-		process, ok := c.supervisor.Lookup(p.name)
-		switch {
-		case !ok || !process.Running():
-			unready[p] = true
-		case process.State().Paused:
-			if err := process.Resume(); err != nil {
-				return err
-			}
-			unready[p] = true
-		}
-	}
 	return nil
 }
 
@@ -182,28 +157,16 @@ func (c *Cluster) resolve(target string) (parts []*part, whole bool, err error) 
 }
 
 func (c *Cluster) running(parts []*part) []*part {
-	var running []*part
-	for _, p := range parts {
-		if process, ok := c.supervisor.Lookup(p.name); ok && process.Running() {
-			running = append(running, p)
-		}
-	}
-	return running
+	return slices.DeleteFunc(slices.Clone(parts), func(p *part) bool { return !c.supervisor.Lookup(p.name).Running() })
+}
+
+// well reports whether nothing was done to a part since it was ready.
+func (c *Cluster) well(p *part) bool {
+	process := c.supervisor.Lookup(p.name)
+	return process.Running() && !process.State().Paused && p.flap.Load() == nil
 }
 
 // alive reports whether the region was not lost as a whole.
 func (c *Cluster) alive(name regions.Name) bool {
-	for _, s := range c.model.State() {
-		if s.Name == name {
-			return s.Alive
-		}
-	}
-	return false
-}
-
-func (c *Cluster) region(name regions.Name) (topology.Region, error) {
-	if r, ok := c.plan.Lookup(name); ok {
-		return r, nil
-	}
-	return topology.Region{}, fmt.Errorf("%w %q", ErrUnknownTarget, name)
+	return slices.ContainsFunc(c.model.State(), func(s locality.RegionState) bool { return s.Name == name && s.Alive })
 }

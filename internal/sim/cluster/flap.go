@@ -1,11 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -15,16 +14,19 @@ const (
 	MaxFlap = 10 * time.Minute
 )
 
-// flaps are the flaps of a simulation, by part. It is safe for concurrent use.
-type flaps struct {
-	mu  sync.Mutex
-	now map[string]*flap
-}
-
 // flap kills and starts one part over and over, until stop is called or its time is over.
 type flap struct {
 	stop context.CancelFunc
 	done chan struct{}
+}
+
+func (f *flap) over() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // startFlap begins to flap a part, in place of a flap that it had. c.faults is held.
@@ -40,21 +42,16 @@ func (c *Cluster) startFlap(f Fault) (FaultReport, error) {
 		return report, fmt.Errorf("%w: %s", ErrNotRunning, f.Target)
 	}
 	c.endFlaps(parts)
-	last := f.For
-	if last == 0 {
-		last = MaxFlap
-	}
-	ctx, stop := context.WithTimeout(context.Background(), last)
+	ctx, stop := context.WithTimeout(context.Background(), cmp.Or(f.For, MaxFlap))
 	fl := &flap{stop: stop, done: make(chan struct{})}
-	c.flaps.mu.Lock()
-	c.flaps.now[f.Target] = fl
-	c.flaps.mu.Unlock()
+	p := parts[0]
+	p.flap.Store(fl)
 	report.At = time.Now()
 	report.Processes = []string{f.Target}
 	go func() {
 		defer close(fl.done)
 		defer stop()
-		c.flapPart(ctx, parts[0], f.Every)
+		c.flapPart(ctx, p, f.Every)
 	}()
 	return report, nil
 }
@@ -64,9 +61,7 @@ func (c *Cluster) flapPart(ctx context.Context, p *part, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		if process, ok := c.supervisor.Lookup(p.name); ok {
-			c.kill(p, process)
-		}
+		c.kill(p, c.supervisor.Lookup(p.name))
 		if _, err := c.launch(p); err != nil {
 			c.say("%s does not flap any more: %v", p.name, err)
 			return
@@ -78,34 +73,24 @@ func (c *Cluster) flapPart(ctx context.Context, p *part, every time.Duration) {
 	}
 }
 
-// endFlaps ends the flaps of some parts and returns those, which run then. c.faults is held.
-func (c *Cluster) endFlaps(parts []*part) map[*part]bool {
-	ended := map[*part]bool{}
+// endFlaps ends the flaps of some parts, which run then. c.faults is held.
+func (c *Cluster) endFlaps(parts []*part) {
 	for _, p := range parts {
-		c.flaps.mu.Lock()
-		fl := c.flaps.now[p.name]
-		delete(c.flaps.now, p.name)
-		c.flaps.mu.Unlock()
-		if fl != nil {
+		if fl := p.flap.Swap(nil); fl != nil {
 			fl.stop()
 			<-fl.done
-			ended[p] = true
 		}
 	}
-	return ended
 }
 
 // flapping lists the parts that flap now.
 func (c *Cluster) flapping() []string {
-	c.flaps.mu.Lock()
-	defer c.flaps.mu.Unlock()
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(c.flaps.now)) {
-		select {
-		case <-c.flaps.now[name].done:
-		default:
-			names = append(names, name)
+	for _, p := range c.parts {
+		if fl := p.flap.Load(); fl != nil && !fl.over() {
+			names = append(names, p.name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }

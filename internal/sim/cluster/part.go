@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -47,6 +50,8 @@ type part struct {
 
 	admin  string          // of stacks and edges: where metrics are, host:port
 	config func() settings // of stacks and edges: what their configuration file says
+
+	flap atomic.Pointer[flap] // nil: it does not flap
 }
 
 // allParts lists every part but the database.
@@ -67,45 +72,31 @@ func (c *Cluster) allParts() []*part {
 	return parts
 }
 
-func (c *Cluster) part(r topology.Region, k kind, path string, args ...string) *part {
-	name := string(r.Name) + "/" + string(k)
+// part is one of a region, or of none, that runs a program.
+func (c *Cluster) part(region regions.Name, k kind, name, program string, args ...string) *part {
+	if region != "" {
+		name = string(region) + "/" + cmp.Or(name, string(k))
+	}
 	return &part{
-		name: name, region: r.Name, kind: k,
-		spec: proc.Spec{Name: name, Path: path, Args: args, Env: c.environment(), Dir: c.state.path, Log: c.log(name)},
+		name: name, region: region, kind: k,
+		spec: proc.Spec{Name: name, Path: program, Args: args, Env: environment(), Dir: c.state.path, Log: c.log(name)},
 	}
 }
 
 // environment is this process's, without the variables that would configure a Meridian process.
-func (c *Cluster) environment() []string {
-	var env []string
-	for _, pair := range os.Environ() {
-		if !strings.HasPrefix(pair, "MERIDIAN_") {
-			env = append(env, pair)
-		}
-	}
-	return env
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "MERIDIAN_") })
 }
 
+// consul is a data center of one server, joined to the others.
 func (c *Cluster) consul(r topology.Region) *part {
-	p := c.part(r, kindConsul, c.tools.consul, "agent", "-config-file="+c.consulConfig(r))
-	p.remote = r.Consul
-	p.ready = func(ctx context.Context) error { return hasLeader(ctx, r.Consul) }
-	return p
-}
-
-func (c *Cluster) consulConfig(r topology.Region) string {
-	return filepath.Join(c.state.path, "config", string(r.Name)+"-consul.json")
-}
-
-// writeConsulConfig configures a region's Consul: a data center of one server, joined to the others.
-func (c *Cluster) writeConsulConfig(r topology.Region) error {
 	var others []string
 	for _, o := range c.plan.Regions {
 		if o.Number != r.Number {
 			others = append(others, o.Host)
 		}
 	}
-	text, err := json.MarshalIndent(map[string]any{
+	config, _ := json.Marshal(map[string]any{ // strings and numbers are JSON
 		"server": true, "bootstrap_expect": 1, "datacenter": r.Name, "node_name": "consul-" + string(r.Name),
 		"data_dir":  filepath.Join(c.state.path, "consul", string(r.Name)),
 		"bind_addr": r.Host, "client_addr": r.Host, "advertise_addr": r.Host, "advertise_addr_wan": r.Host,
@@ -114,16 +105,16 @@ func (c *Cluster) writeConsulConfig(r topology.Region) error {
 		"performance": map[string]int{"raft_multiplier": 1},
 		"log_level":   "warn", "disable_update_check": true, "check_update_interval": "1s",
 		"leave_on_terminate": false, "skip_leave_on_interrupt": true,
-	}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("cluster: consul: %w", err)
-	}
-	return writeFile(c.consulConfig(r), text)
+	})
+	p := c.part(r.Name, kindConsul, "", c.tools.consul, "agent", "-hcl="+string(config))
+	p.remote = r.Consul
+	p.ready = func(ctx context.Context) error { return hasLeader(ctx, r.Consul) }
+	return p
 }
 
 func (c *Cluster) redis(r topology.Region) *part {
 	host, port, _ := net.SplitHostPort(r.Redis) // the plan's own
-	p := c.part(r, kindRedis, c.tools.redis, "--bind", host, "--port", port, "--save", "", "--appendonly", "no",
+	p := c.part(r.Name, kindRedis, "", c.tools.redis, "--bind", host, "--port", port, "--save", "", "--appendonly", "no",
 		"--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru", "--daemonize", "no", "--loglevel", "warning",
 		"--databases", "1", "--dir", c.state.path)
 	p.ready = func(ctx context.Context) error { return pong(ctx, r.Redis) }
@@ -131,13 +122,13 @@ func (c *Cluster) redis(r topology.Region) *part {
 }
 
 func (c *Cluster) bus(r topology.Region) *part {
-	p := c.part(r, kindBus, c.tools.simulator, "bus", "--listen", r.Bus)
+	p := c.part(r.Name, kindBus, "", c.tools.simulator, "bus", "--listen", r.Bus)
 	p.ready = func(ctx context.Context) error { return accepts(ctx, r.Bus) }
 	return p
 }
 
 func (c *Cluster) gateway(r topology.Region) *part {
-	p := c.part(r, kindGateway, c.tools.simulator, "gateway", "--listen", r.Gateway, "--to", c.plan.Database)
+	p := c.part(r.Name, kindGateway, "", c.tools.simulator, "gateway", "--listen", r.Gateway, "--to", c.plan.Database)
 	p.ready = func(ctx context.Context) error { return accepts(ctx, r.Gateway) }
 	return p
 }

@@ -5,50 +5,65 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"github.com/knadh/koanf/providers/confmap"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/meridian-commerce/meridian/internal/sim/proc"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-const (
-	serviceName = "meridian" // that stacks register in Consul
-)
+const serviceName = "meridian" // that stacks register in Consul
 
+// settings are what a configuration file says, by key, such as database.url.
 type settings = map[string]any
 
-func (c *Cluster) provider() *part {
-	const name = "provider"
-	return &part{
-		name: name, kind: kindProvider,
-		spec: c.meridian(name, "sandbox-provider", "--listen", c.plan.Provider, "--admin_listen", c.plan.ProviderAdmin,
-			"--journal", filepath.Join(c.state.path, journalName)),
-		ready: func(ctx context.Context) error { return healthy(ctx, c.plan.ProviderAdmin) },
+// render writes settings as a configuration file, those whose keys are among the given ones; nil: all.
+func render(s settings, keys map[string]bool) ([]byte, error) {
+	known := maps.Clone(s)
+	maps.DeleteFunc(known, func(key string, _ any) bool { return keys != nil && !keys[key] })
+	nested, err := confmap.Provider(known, ".").Read()
+	if err != nil {
+		return nil, err
 	}
+	return yaml.Marshal(nested)
+}
+
+// meridian is a part that runs the meridian program.
+func (c *Cluster) meridian(region regions.Name, k kind, name string, args ...string) *part {
+	p := c.part(region, k, name, c.tools.meridian, args...)
+	p.spec.Env = append(p.spec.Env, c.opts.Env...)
+	p.spec.Grace = c.opts.Leave.grace()
+	return p
+}
+
+func (c *Cluster) provider() *part {
+	p := c.meridian("", kindProvider, string(kindProvider), "sandbox-provider", "--listen", c.plan.Provider, "--admin_listen", c.plan.ProviderAdmin,
+		"--journal", filepath.Join(c.state.path, journalName))
+	p.ready = func(ctx context.Context) error { return healthy(ctx, c.plan.ProviderAdmin) }
+	return p
 }
 
 func (c *Cluster) stack(r topology.Region, i int) *part {
 	s := r.Stacks[i]
-	name := fmt.Sprintf("%s/stack-%d", r.Name, i+1)
-	return &part{
-		name: name, region: r.Name, kind: kindStack, remote: s.Addr,
-		spec:   c.meridian(name, "serve", "--config", c.configFile(name)),
-		admin:  s.Admin,
-		config: func() settings { return c.stackSettings(r, s) },
-		ready:  func(ctx context.Context) error { return errors.Join(healthy(ctx, s.Admin), c.discovered(ctx, r, s)) },
-	}
+	p := c.meridian(r.Name, kindStack, fmt.Sprintf("stack-%d", i+1))
+	p.spec.Args = []string{"serve", "--config", c.configFile(p.name)}
+	p.remote = s.Addr
+	p.admin = s.Admin
+	p.config = func() settings { return c.stackSettings(r, s) }
+	p.ready = func(ctx context.Context) error { return errors.Join(healthy(ctx, s.Admin), c.discovered(ctx, r, s)) }
+	return p
 }
 
 // discovered reports a stack that the region's Consul, if it runs, does not name to callers yet.
 func (c *Cluster) discovered(ctx context.Context, r topology.Region, s topology.Stack) error {
-	if p, ok := c.supervisor.Lookup(string(r.Name) + "/" + string(kindConsul)); !ok || !p.Running() {
+	if !c.supervisor.Lookup(string(r.Name) + "/" + string(kindConsul)).Running() {
 		return nil
 	}
 	var passing []struct{ Service struct{ ID string } }
@@ -64,74 +79,69 @@ func (c *Cluster) discovered(ctx context.Context, r topology.Region, s topology.
 }
 
 func (c *Cluster) edge(r topology.Region) *part {
-	name := string(r.Name) + "/edge"
-	return &part{
-		name: name, region: r.Name, kind: kindEdge,
-		spec:   c.meridian(name, "edge", "--config", c.configFile(name)),
-		admin:  r.EdgeAdmin,
-		config: func() settings { return c.edgeSettings(r) },
-		ready:  func(ctx context.Context) error { return healthy(ctx, r.EdgeAdmin) },
-	}
-}
-
-func (c *Cluster) meridian(name string, args ...string) proc.Spec {
-	return proc.Spec{
-		Name: name, Path: c.tools.meridian, Args: args, Env: append(c.environment(), c.opts.Env...),
-		Dir: c.state.path, Log: c.log(name), Grace: c.opts.Leave.grace(),
-	}
+	p := c.meridian(r.Name, kindEdge, "")
+	p.spec.Args = []string{"edge", "--config", c.configFile(p.name)}
+	p.admin = r.EdgeAdmin
+	p.config = func() settings { return c.edgeSettings(r) }
+	p.ready = func(ctx context.Context) error { return healthy(ctx, r.EdgeAdmin) }
+	return p
 }
 
 func (c *Cluster) configFile(name string) string {
 	return filepath.Join(c.state.path, "config", strings.ReplaceAll(name, "/", "-")+".yaml")
 }
 
-// prepareFiles writes every configuration that does not need the database.
-func (c *Cluster) prepareFiles(ctx context.Context) error {
-	for _, r := range c.plan.Regions {
-		if err := c.writeConsulConfig(r); err != nil {
-			return err
-		}
-	}
-	if c.opts.bare {
-		return nil
-	}
-	if err := writeFile(c.regionsFile(), regions.DefaultYAML()); err != nil {
-		return err
-	}
+// prepare writes what the meridian program reads, and has it make the schema and load the catalog.
+func (c *Cluster) prepare(ctx context.Context) error {
+	catalog := regions.DefaultYAML()
 	if c.opts.RegionsFile != "" {
-		text, err := os.ReadFile(c.opts.RegionsFile)
-		if err != nil {
+		var err error
+		if catalog, err = os.ReadFile(c.opts.RegionsFile); err != nil {
 			return fmt.Errorf("cluster: region catalog: %w", err)
 		}
-		if err := writeFile(c.regionsFile(), text); err != nil {
+	}
+	if err := writeFile(c.regionsFile(), catalog); err != nil {
+		return err
+	}
+	for _, p := range c.parts {
+		if p.config == nil {
+			continue
+		}
+		if err := c.writeConfig(p.name, p.config()); err != nil {
 			return err
 		}
 	}
-	for _, r := range c.plan.Regions {
-		if err := c.writeConfig(string(r.Name)+"/edge", c.edgeSettings(r)); err != nil {
+	owner := settings{"regions_file": c.regionsFile(), "database.url": c.DatabaseURL(), "database.app_role": appRole}
+	if err := c.writeConfig("owner", owner); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"keys", "generate", "--dir", c.keyFile("")},
+		{"migrate", "--config", c.configFile("owner")},
+		{"seed", "--config", c.configFile("owner")},
+	} {
+		if err := c.run(ctx, c.tools.meridian, args...); err != nil {
 			return err
 		}
 	}
-	return c.run(ctx, "keys", "generate", "--dir", c.keyFile(""))
+	c.say("schema and catalog are loaded")
+	return nil
 }
 
 func (c *Cluster) regionsFile() string { return filepath.Join(c.state.path, "config", "regions.yaml") }
 
 func (c *Cluster) keyFile(name string) string { return filepath.Join(c.state.path, "keys", name) }
 
-// writeStackConfigs writes the configurations that hold the database's password.
-func (c *Cluster) writeStackConfigs() error {
-	for _, r := range c.plan.Regions {
-		for i, s := range r.Stacks {
-			if err := c.writeConfig(fmt.Sprintf("%s/stack-%d", r.Name, i+1), c.stackSettings(r, s)); err != nil {
-				return err
-			}
-		}
+// settings are those of every process of a region, and more.
+func (c *Cluster) settings(r topology.Region, leave Parting, more settings) settings {
+	leave = leave.orDefault()
+	s := settings{
+		"region": r.Name, "regions_file": c.regionsFile(), "log.level": "info", "log.format": "json",
+		"shutdown.delay": leave.Delay.String(), "shutdown.timeout": leave.Timeout.String(),
+		"consul.address": r.Consul, "auth.keys_file": c.keyFile("auth.json"),
 	}
-	return c.writeConfig("owner", settings{
-		"regions_file": c.regionsFile(),
-		"database":     settings{"url": c.DatabaseURL(), "app_role": appRole},
-	})
+	maps.Copy(s, more)
+	return s
 }
 
 func (c *Cluster) stackSettings(r topology.Region, s topology.Stack) settings {
@@ -139,19 +149,12 @@ func (c *Cluster) stackSettings(r topology.Region, s topology.Stack) settings {
 	if c.opts.Front != nil {
 		advertise = c.opts.Front(s)
 	}
-	return settings{
-		"advertise": advertise, "region": r.Name, "instance": s.Name, "regions_file": c.regionsFile(), "target": []string{"all"},
-		"listen": s.Addr, "admin_listen": s.Admin, "log": settings{"level": "info", "format": "json"},
-		"shutdown": c.opts.Leave.Stack.settings(),
-		"consul":   settings{"address": r.Consul},
-		"redis":    settings{"address": r.Redis},
-		"kafka":    settings{"brokers": []string{r.Bus}},
-		"database": settings{"url": c.gatewayURL(r)},
-		"auth":     settings{"keys_file": c.keyFile("auth.json"), "token_ttl": "1h"},
-		"account":  settings{"directory_key_file": c.keyFile("directory.key")},
-		"payment":  settings{"provider_url": "http://" + c.plan.Provider},
-		"order":    settings{"fulfill_after": "5s"},
-	}
+	return c.settings(r, c.opts.Leave.Stack, settings{
+		"advertise": advertise, "instance": s.Name, "target": []string{"all"}, "listen": s.Addr, "admin_listen": s.Admin,
+		"redis.address": r.Redis, "kafka.brokers": []string{r.Bus}, "database.url": c.gatewayURL(r), "auth.token_ttl": "1h",
+		"account.directory_key_file": c.keyFile("directory.key"), "payment.provider_url": "http://" + c.plan.Provider,
+		"order.fulfill_after": "5s",
+	})
 }
 
 // gatewayURL is how a region's stacks reach the database: by the region's gateway, as a role that pays.
@@ -160,40 +163,29 @@ func (c *Cluster) gatewayURL(r topology.Region) string {
 }
 
 func (c *Cluster) edgeSettings(r topology.Region) settings {
-	consuls := settings{}
+	consuls := map[string]string{}
 	for _, o := range c.plan.Regions {
 		consuls[string(o.Name)] = c.plan.Across(r, o, o.Consul)
 	}
-	return settings{
-		"region": r.Name, "instance": string(r.Name) + "-edge", "regions_file": c.regionsFile(),
-		"listen": r.Edge, "admin_listen": r.EdgeAdmin, "log": settings{"level": "info", "format": "json"},
-		"shutdown": c.opts.Leave.Edge.settings(),
-		"consul":   settings{"address": r.Consul},
-		"auth":     settings{"keys_file": c.keyFile("auth.json")},
+	return c.settings(r, c.opts.Leave.Edge, settings{
+		"instance": string(r.Name) + "-edge", "listen": r.Edge, "admin_listen": r.EdgeAdmin,
 		// Every caller comes from this machine, so the edges believe what the simulated Internet says of its callers.
-		"edge": settings{"consul": consuls, "peer_nat": c.plan.NAT(r), "trusted_proxies": []string{"127.0.0.0/8"}},
-	}
+		"edge.consul": consuls, "edge.peer_nat": c.plan.NAT(r), "edge.trusted_proxies": []string{"127.0.0.0/8"},
+	})
 }
 
 func (c *Cluster) writeConfig(name string, s settings) error {
-	if c.keys != nil {
-		s = only(s, "", c.keys)
-	}
-	text, err := yaml.Marshal(s)
+	text, err := render(s, c.keys)
 	if err != nil {
 		return fmt.Errorf("cluster: configuration of %s: %w", name, err)
 	}
 	return writeFile(c.configFile(name), text)
 }
 
-// run runs a meridian command to its end.
-func (c *Cluster) run(ctx context.Context, args ...string) error {
-	return c.runProgram(ctx, c.tools.meridian, args...)
-}
-
-func (c *Cluster) runProgram(ctx context.Context, program string, args ...string) error {
+// run runs a command of a meridian program to its end.
+func (c *Cluster) run(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = c.environment()
+	cmd.Env = environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cluster: meridian %s: %w\n%s", args[0], err, bytes.TrimSpace(out))
 	}
@@ -202,10 +194,7 @@ func (c *Cluster) runProgram(ctx context.Context, program string, args ...string
 
 // writeFile writes a file that only its owner may read: some hold secrets.
 func writeFile(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("cluster: %w", err)
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, text, 0o600)); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
 	return nil

@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -48,14 +50,11 @@ func DefaultStateDir(net int) (string, error) {
 
 // openState locks the folder and removes what a former simulation left in it.
 func openState(plan *topology.Plan, path string) (*stateDir, error) {
-	if path == "" {
-		var err error
-		if path, err = DefaultStateDir(plan.Net); err != nil {
-			return nil, err
-		}
+	ordinary, err := DefaultStateDir(plan.Net)
+	if path = cmp.Or(path, ordinary); path == "" {
+		return nil, err
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
+	if path, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("cluster: state folder: %w", err)
 	}
 	if err := os.MkdirAll(path, 0o711); err != nil {
@@ -83,12 +82,7 @@ func refuseForeign(path string) error {
 	if err != nil {
 		return fmt.Errorf("cluster: state folder: %w", err)
 	}
-	for _, e := range entries {
-		if e.Name() == lockName {
-			return nil
-		}
-	}
-	if len(entries) > 0 {
+	if len(entries) > 0 && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == lockName }) {
 		return fmt.Errorf("%w: %s holds other files; give an empty or a new one", ErrForeignFolder, path)
 	}
 	return nil
@@ -106,16 +100,11 @@ func acquire(path string) (*os.File, error) {
 		return nil, fmt.Errorf("%w: %s belongs to the running process %s; stop that one, or choose another --net or --state",
 			ErrStateInUse, filepath.Dir(path), strings.TrimSpace(string(holder)))
 	}
-	if err := errors.Join(f.Truncate(0), write(f, fmt.Sprintf("%d (%s)\n", os.Getpid(), strings.Join(os.Args, " ")))); err != nil {
+	if err := os.WriteFile(path, fmt.Appendf(nil, "%d (%s)\n", os.Getpid(), strings.Join(os.Args, " ")), 0o644); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("cluster: lock: %w", err)
 	}
 	return f, nil
-}
-
-func write(f *os.File, text string) error {
-	_, err := f.WriteAt([]byte(text), 0)
-	return err
 }
 
 func (s *stateDir) release() { _ = s.lock.Close() }

@@ -87,13 +87,3 @@ func TestAddressesAreDistinct(t *testing.T) {
 		seen[addr] = true
 	}
 }
-
-func TestDescends(t *testing.T) {
-	t.Parallel()
-	parents := map[int]int{10: 1, 11: 10, 12: 11, 20: 1}
-	for pid, want := range map[int]bool{10: true, 11: true, 12: true, 20: false, 1: false} {
-		if got := cluster.Descends(parents, pid, 10); got != want {
-			t.Errorf("Descends(%d) = %v", pid, got)
-		}
-	}
-}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/sim/locality"
 	"github.com/meridian-commerce/meridian/internal/sim/proc"
+	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/internal/sim/wan"
 )
 
@@ -55,24 +58,27 @@ func (c *Cluster) Status(ctx context.Context) Status {
 		Regions: make([]RegionStatus, len(c.plan.Regions)),
 	}
 	s.MemoryBytes, _ = c.Memory() // 0 says that it is unknown
-	processes := c.supervisor.States()
+	for _, p := range c.supervisor.States() {
+		region, _, _ := strings.Cut(p.Name, "/")
+		at := slices.IndexFunc(c.plan.Regions, func(r topology.Region) bool { return string(r.Name) == region })
+		if at < 0 {
+			s.Outside = append(s.Outside, p)
+		} else {
+			s.Regions[at].Processes = append(s.Regions[at].Processes, p)
+		}
+	}
 	leases := c.model.State()
 	var wg sync.WaitGroup
 	for i, r := range c.plan.Regions {
 		region := &s.Regions[i]
 		region.RegionState = leases[i]
 		region.Edge = "http://" + r.Edge
-		for _, p := range processes {
-			if strings.HasPrefix(p.Name, string(r.Name)+"/") {
-				region.Processes = append(region.Processes, p)
+		wg.Go(func() {
+			if err := c.health(ctx, region, r.EdgeAdmin); err != nil {
+				region.Reason = err.Error()
 			}
-		}
-		wg.Go(func() { region.Healthy, region.Reason = c.health(ctx, region, r.EdgeAdmin) })
-	}
-	for _, p := range processes {
-		if !strings.Contains(p.Name, "/") {
-			s.Outside = append(s.Outside, p)
-		}
+			region.Healthy = region.Reason == ""
+		})
 	}
 	for link, fault := range c.network.Faults() {
 		s.Links = append(s.Links, LinkStatus{link, fault})
@@ -83,49 +89,45 @@ func (c *Cluster) Status(ctx context.Context) Status {
 }
 
 // health is the edge's own word, or the processes that are missing.
-func (c *Cluster) health(ctx context.Context, r *RegionStatus, admin string) (bool, string) {
+func (c *Cluster) health(ctx context.Context, r *RegionStatus, admin string) error {
 	switch {
 	case r.CutOff:
-		return false, "cut off"
+		return errors.New("cut off")
 	case !r.Alive:
-		return false, "lost"
+		return errors.New("lost")
 	}
 	for _, p := range r.Processes {
-		if !p.Running {
-			return false, strings.TrimPrefix(p.Name, string(r.Name)+"/") + " does not run"
-		}
-		if p.Paused {
-			return false, strings.TrimPrefix(p.Name, string(r.Name)+"/") + " hangs"
+		switch name := path.Base(p.Name); {
+		case !p.Running:
+			return errors.New(name + " does not run")
+		case p.Paused:
+			return errors.New(name + " hangs")
 		}
 	}
 	if c.opts.bare {
-		return true, ""
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	if err := healthy(ctx, admin); err != nil {
-		return false, err.Error()
-	}
-	return true, ""
+	return healthy(ctx, admin)
 }
 
-// Memory is the proportional set size, in bytes, of this process and all that descend from it: shared pages
-// count once.
+// Memory is the proportional set size, in bytes, of this process, of the simulation's and of their children, such as the
+// database's sessions: shared pages count once.
 func (c *Cluster) Memory() (int64, error) {
 	processes, err := procfs.AllProcs()
 	if err != nil {
 		return 0, fmt.Errorf("cluster: processes: %w", err)
 	}
-	parents := map[int]int{}
-	for _, p := range processes {
-		if stat, err := p.Stat(); err == nil { // else it has just ended
-			parents[p.PID] = stat.PPID
-		}
+	ours := []int{os.Getpid()}
+	for _, s := range c.supervisor.States() {
+		ours = append(ours, s.PID)
 	}
 	var total uint64
 	for _, p := range processes {
-		if !descends(parents, p.PID, os.Getpid()) {
-			continue
+		stat, err := p.Stat()
+		if err != nil || !slices.Contains(ours, p.PID) && !slices.Contains(ours, stat.PPID) {
+			continue // it is not ours, or has just ended
 		}
 		memory, err := p.ProcSMapsRollup()
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ESRCH) { // it has just ended
@@ -134,13 +136,4 @@ func (c *Cluster) Memory() (int64, error) {
 		total += memory.Pss
 	}
 	return int64(total), nil
-}
-
-func descends(parents map[int]int, pid, ancestor int) bool {
-	for ; pid > 1; pid = parents[pid] {
-		if pid == ancestor {
-			return true
-		}
-	}
-	return false
 }

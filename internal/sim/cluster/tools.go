@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -23,17 +24,15 @@ func findTools(o Options) (tools, error) {
 	if runtime.GOOS != "linux" {
 		return tools{}, fmt.Errorf("%w: it needs Linux, whose whole 127.0.0.0/8 is this machine; run it in a container or a virtual machine", ErrMissing)
 	}
-	var t tools
 	var missing []string
-	find := func(into *string, name string, beside ...string) {
-		path, err := lookup(name, beside...)
+	find := func(name, folder string) string {
+		path, err := lookup(name, folder)
 		if err != nil {
 			missing = append(missing, name)
 		}
-		*into = path
+		return path
 	}
-	find(&t.consul, "consul", cacheBin())
-	find(&t.redis, "redis-server")
+	t := tools{consul: find("consul", cacheBin()), redis: find("redis-server", "")}
 	if _, err := postgres.Bin(); err != nil {
 		missing = append(missing, "postgres (PostgreSQL 15 or newer)")
 	}
@@ -44,9 +43,7 @@ func findTools(o Options) (tools, error) {
 	if err != nil {
 		return tools{}, fmt.Errorf("cluster: this program's path: %w", err)
 	}
-	if t.simulator = o.Simulator; t.simulator == "" {
-		t.simulator = self
-	}
+	t.simulator = cmp.Or(o.Simulator, self)
 	if t.meridian = o.Meridian; t.meridian == "" && !o.bare {
 		if t.meridian, err = lookup("meridian", filepath.Dir(self)); err != nil {
 			return tools{}, fmt.Errorf("%w: meridian, which is neither beside meridian-sim nor in PATH. `make build` builds both", ErrMissing)
@@ -55,13 +52,10 @@ func findTools(o Options) (tools, error) {
 	return t, nil
 }
 
-// lookup finds a program in the given folders, then in PATH.
-func lookup(name string, folders ...string) (string, error) {
-	for _, folder := range folders {
-		path := filepath.Join(folder, name)
-		if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
+// lookup finds a program in a folder, else in PATH.
+func lookup(name, folder string) (string, error) {
+	if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
+		return path, nil
 	}
 	return exec.LookPath(name)
 }

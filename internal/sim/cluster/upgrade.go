@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
-	"strings"
 	"time"
 )
 
@@ -26,11 +25,6 @@ type Parting struct {
 
 func (p Parting) orDefault() Parting {
 	return Parting{cmp.Or(p.Delay, 100*time.Millisecond), cmp.Or(p.Timeout, 3*time.Second)}
-}
-
-func (p Parting) settings() settings {
-	p = p.orDefault()
-	return settings{"delay": p.Delay.String(), "timeout": p.Timeout.String()}
 }
 
 // grace is how long a process may take to leave before it is killed.
@@ -53,18 +47,17 @@ func (c *Cluster) Replaceable() []string {
 
 // Admin is where a replaceable process has its metrics, host:port; "" for any other.
 func (c *Cluster) Admin(name string) string {
-	for _, p := range c.parts {
-		if p.name == name {
-			return p.admin
-		}
+	parts, whole, err := c.resolve(name)
+	if err != nil || whole {
+		return ""
 	}
-	return ""
+	return parts[0].admin
 }
 
 // Migrate brings the database's schema to what a program wants.
 func (c *Cluster) Migrate(ctx context.Context, program string) error {
 	c.say("migrate with %s", program)
-	return c.runProgram(ctx, program, "migrate", "--config", c.configFile("owner"))
+	return c.run(ctx, program, "migrate", "--config", c.configFile("owner"))
 }
 
 // Replace stops a stack or an edge and starts another program in its place, with the configuration that this one
@@ -78,8 +71,8 @@ func (c *Cluster) Replace(ctx context.Context, name, program string, abruptly bo
 		return err
 	}
 	p := parts[0]
-	process, ok := c.supervisor.Lookup(p.name)
-	if whole || p.config == nil || !ok || !process.Running() {
+	process := c.supervisor.Lookup(p.name)
+	if whole || p.config == nil || !process.Running() {
 		return fmt.Errorf("cluster: %s is no running stack or edge", name)
 	}
 	if c.keys, err = keysOf(ctx, program); err != nil {
@@ -117,23 +110,4 @@ func keysOf(ctx context.Context, program string) (map[string]bool, error) {
 		return nil, fmt.Errorf("cluster: %s serve --help lists no configuration keys", program)
 	}
 	return keys, nil
-}
-
-// only returns the settings whose keys are among the given ones. A key of a map's own entries, such as
-// edge.consul's regions, is that of the map.
-func only(s settings, within string, keys map[string]bool) settings {
-	out := settings{}
-	for name, value := range s {
-		key := strings.TrimPrefix(within+"."+name, ".")
-		if inner, ok := value.(settings); ok && !keys[key] {
-			if inner = only(inner, key, keys); len(inner) > 0 {
-				out[name] = inner
-			}
-			continue
-		}
-		if keys[key] {
-			out[name] = value
-		}
-	}
-	return out
 }

@@ -29,14 +29,14 @@ echo 'Flags:
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := cluster.Only(cluster.Settings{
-		"region": "eu-west-1", "new": cluster.Settings{"key": 1}, "database": cluster.Settings{"url": "u", "newer": 2},
-		"edge": cluster.Settings{"consul": cluster.Settings{"eu-west-1": "a"}},
-	}, "", keys)
-	want := cluster.Settings{
-		"region": "eu-west-1", "database": cluster.Settings{"url": "u"}, "edge": cluster.Settings{"consul": cluster.Settings{"eu-west-1": "a"}},
+	got, err := cluster.Render(cluster.Settings{
+		"region": "eu-west-1", "new.key": 1, "database.url": "u", "database.newer": 2, "edge.consul": map[string]string{"eu-west-1": "a"},
+	}, keys)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	want := "database:\n    url: u\nedge:\n    consul:\n        eu-west-1: a\nregion: eu-west-1\n"
+	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := cluster.KeysOf(t.Context(), "true"); err == nil {

@@ -226,7 +226,7 @@ func TestNamesAreReusedOnlyAfterAnEnd(t *testing.T) {
 	}
 	first.Kill()
 	second := start(t, s, spec)
-	if got, _ := s.Lookup("one"); got != second {
+	if got := s.Lookup("one"); got != second || s.Lookup("two").Running() {
 		t.Error("Lookup does not return the latest run")
 	}
 	s.Close(t.Context())

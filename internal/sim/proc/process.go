@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,9 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Running reports whether the process has not ended.
 func (p *Process) Running() bool {
+	if p == nil {
+		return false
+	}
 	select {
 	case <-p.done:
 		return false
@@ -110,11 +114,7 @@ func (p *Process) Await(ctx context.Context, probe func(context.Context) error) 
 // Stop asks the process to end, kills it after its grace or when ctx ends, and waits until it is gone.
 func (p *Process) Stop(ctx context.Context) {
 	if p.spec.Grace > 0 {
-		ask := p.spec.StopWith
-		if ask == 0 {
-			ask = syscall.SIGTERM
-		}
-		p.signal(ask, true)
+		p.signal(cmp.Or(p.spec.StopWith, syscall.SIGTERM), true)
 		p.signal(syscall.SIGCONT, true)
 		grace := time.NewTimer(p.spec.Grace)
 		defer grace.Stop()

@@ -76,7 +76,7 @@ func (s *Supervisor) Start(spec Spec) (*Process, error) {
 	if s.closed {
 		return nil, ErrClosed
 	}
-	at := slices.IndexFunc(s.processes, func(p *Process) bool { return p.spec.Name == spec.Name })
+	at := s.index(spec.Name)
 	if at >= 0 && s.processes[at].Running() {
 		return nil, fmt.Errorf("%w: %s", ErrRunning, spec.Name)
 	}
@@ -117,15 +117,18 @@ func (s *Supervisor) launch(spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// Lookup returns the latest process of a name.
-func (s *Supervisor) Lookup(name string) (*Process, bool) {
+// Lookup returns the latest process of a name; nil, which does not run, if there was none.
+func (s *Supervisor) Lookup(name string) *Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := slices.IndexFunc(s.processes, func(p *Process) bool { return p.spec.Name == name })
-	if at < 0 {
-		return nil, false
+	if at := s.index(name); at >= 0 {
+		return s.processes[at]
 	}
-	return s.processes[at], true
+	return nil
+}
+
+func (s *Supervisor) index(name string) int {
+	return slices.IndexFunc(s.processes, func(p *Process) bool { return p.spec.Name == name })
 }
 
 // States describes the latest process of each name, in the order in which the names were first started.
@@ -144,7 +147,7 @@ func (s *Supervisor) States() []State {
 func (s *Supervisor) Stop(ctx context.Context, names ...string) {
 	var wg sync.WaitGroup
 	for _, name := range names {
-		if p, ok := s.Lookup(name); ok {
+		if p := s.Lookup(name); p != nil {
 			wg.Go(func() { p.Stop(ctx) })
 		}
 	}
