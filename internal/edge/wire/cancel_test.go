@@ -168,6 +168,7 @@ func TestEarlyAnswers(t *testing.T) {
 		_ = c.Close() // with most of the request unread, so that the connection is reset behind the answer
 	}()
 	p := newTransport(t, nil)
+	p.early = time.Hour // the answer is here, however late it is looked for
 	got, err := send(p, request(t, l.Addr().String(), withBody(strings.Repeat("x", 32<<20))))
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func (t *Transport) exchange(ctx context.Context, c *conn, req *http.Request) (r
 			return nil, false, fmt.Errorf("wire: write: %w", writeErr)
 		}
 		// A stack may refuse a body before it has read it all, and its answer is worth more than our error.
-		_ = c.SetReadDeadline(time.Now().Add(earlyWait)) // one that cannot is closed, which the read finds
+		_ = c.SetReadDeadline(time.Now().Add(t.early)) // one that cannot is closed, which the read finds
 	}
 	if res, err = c.readHead(ctx, req); err != nil {
 		return nil, true, fmt.Errorf("wire: read: %w", errors.Join(writeErr, err))

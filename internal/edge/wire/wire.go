@@ -32,7 +32,8 @@ type Config struct {
 // Transport is an http.RoundTripper for requests over HTTP/1.1 whose bodies are short, have a length and no trailer,
 // and which do not switch protocols. It is safe for concurrent use.
 type Transport struct {
-	cfg Config
+	cfg   Config
+	early time.Duration // how long an answer is waited for whose request broke off
 
 	mu    sync.Mutex
 	idle  map[string][]*conn // by address; the one used last is at the end
@@ -44,5 +45,5 @@ func New(cfg Config) (*Transport, error) {
 	if cfg.Dial == nil || cfg.MaxIdle < 0 || cfg.IdleTimeout <= 0 || cfg.Handshake < 0 {
 		return nil, errors.New("wire: a transport needs a dialer and bounds")
 	}
-	return &Transport{cfg: cfg, idle: map[string][]*conn{}}, nil
+	return &Transport{cfg: cfg, early: earlyWait, idle: map[string][]*conn{}}, nil
 }

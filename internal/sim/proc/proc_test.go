@@ -141,9 +141,15 @@ func TestAwaitSaysWhyItFailed(t *testing.T) {
 	hangs := shell(t, "hangs", "echo still loading; exec sleep 60")
 	p = start(t, s, hangs)
 	eventually(t, "it said so", func() bool { return strings.Contains(proc.Tail(hangs.Log), "still loading") })
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := p.Await(ctx, probe)
+	probes := 0
+	err := p.Await(ctx, func(ctx context.Context) error {
+		if probes++; probes == 3 {
+			cancel() // as when the time of whoever waits is over
+		}
+		return probe(ctx)
+	})
 	if !errors.Is(err, proc.ErrNotReady) || !errors.Is(err, never) || !strings.Contains(err.Error(), "still loading") {
 		t.Errorf("Await of a process that hangs = %v", err)
 	}
