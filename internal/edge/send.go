@@ -175,5 +175,5 @@ func (e *Edge) send(ctx context.Context, o *outgoing, t target, fresh bool) (*ht
 	if dial, ok := errors.AsType[*wire.DialError](err); ok && ctx.Err() == nil {
 		e.view.ReportFailure(t.Endpoint, dial.Err)
 	}
-	return res, err //nolint:wrapcheck // for judge to tell apart
+	return res, err // unwrapped: judge tells the kinds apart
 }

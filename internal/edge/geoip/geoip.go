@@ -69,7 +69,7 @@ func (d *Database) Reload() (changed bool, err error) {
 func (d *Database) read() error {
 	content, err := os.ReadFile(d.path)
 	if err != nil {
-		return err //nolint:wrapcheck // it names the file, and its callers the operation
+		return err // it names the file, and callers name the operation
 	}
 	reader, err := maxminddb.OpenBytes(content)
 	if err != nil {

@@ -50,7 +50,7 @@ func NewServer(h http.Handler, secure *tls.Config, log *slog.Logger) *Server {
 func (s *Server) Serve(l net.Listener) error {
 	l = Patient(l)
 	if s.TLSConfig != nil {
-		return s.ServeTLS(l, "", "") //nolint:wrapcheck // as http.Server's
+		return s.ServeTLS(l, "", "")
 	}
-	return s.Server.Serve(l) //nolint:wrapcheck // as http.Server's
+	return s.Server.Serve(l)
 }

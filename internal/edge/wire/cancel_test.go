@@ -75,7 +75,7 @@ func TestDialErrors(t *testing.T) {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprint(w, r.Proto, r.TLS != nil) }, (*httptest.Server).StartTLS)
-	trust := s.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck,forcetypeassert // as httptest says
+	trust := s.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck // as httptest says
 	p := newTransport(t, func(c *Config) { c.TLS = trust })
 	for range 3 {
 		if got, err := send(p, request(t, s.host(), withBody(strings.Repeat("x", 50_000)))); err != nil || got.body != "HTTP/1.1true" {
@@ -129,7 +129,7 @@ func TestUnasked(t *testing.T) {
 				}, begin)
 				p := newTransport(t, func(c *Config) {
 					if how == "TLS" {
-						c.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck,forcetypeassert // as httptest says
+						c.TLS = s.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck // as httptest says
 					}
 				})
 				for i := range 5 {

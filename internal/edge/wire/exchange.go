@@ -97,7 +97,7 @@ func (c *conn) readHead(ctx context.Context, req *http.Request) (*http.Response,
 		res, err := http.ReadResponse(c.reader, req)
 		switch {
 		case err != nil:
-			return nil, err //nolint:wrapcheck // exchange does
+			return nil, err // exchange wraps it
 		case res.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errSwitch
 		case res.StatusCode >= http.StatusOK:
@@ -106,7 +106,7 @@ func (c *conn) readHead(ctx context.Context, req *http.Request) (*http.Response,
 		}
 		if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.Got1xxResponse != nil {
 			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
-				return nil, err //nolint:wrapcheck // the caller's own
+				return nil, err // it is from the caller's own trace
 			}
 		}
 	}

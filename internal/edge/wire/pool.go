@@ -41,7 +41,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	c.limit -= int64(n)
-	return n, err //nolint:wrapcheck // a reader's own contract
+	return n, err // unwrapped: callers of a Read compare with io.EOF
 }
 
 // quiet reports whether an idle connection can be used: the other side has neither closed it nor sent anything that

@@ -85,5 +85,5 @@ func appendRequest(b []byte, r *http.Request) ([]byte, error) {
 	if _, err := io.ReadFull(r.Body, b[head:]); err != nil {
 		return nil, fmt.Errorf("%w: the body: %w", ErrMalformed, err)
 	}
-	return b, r.Body.Close() //nolint:wrapcheck // the caller's own
+	return b, r.Body.Close() // an error of the caller's own body, as it is
 }
