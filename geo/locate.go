@@ -19,13 +19,13 @@ var countryHeaders = [...]struct{ key, name string }{
 
 // Locator locates callers for one edge. It never changes.
 type Locator struct {
-	catalog   *regions.Set
+	regions   *regions.Set
 	edge      regions.Name
 	trusted   Proxies
 	countries Countries
 }
 
-// Caller is what is known of a request before it is located. Regions that the catalog does not have count
+// Caller is what is known of a request before it is located. Regions that the set does not have count
 // as not given.
 type Caller struct {
 	Peer   netip.Addr   // the TCP peer
@@ -38,9 +38,9 @@ type Caller struct {
 // NewLocator returns a locator for the edge of a region. countries may be nil: there is no database.
 func NewLocator(c *regions.Set, edge regions.Name, trusted Proxies, countries Countries) (*Locator, error) {
 	if _, ok := c.Lookup(edge); !ok {
-		return nil, fmt.Errorf("geo: the edge's region %q is not in the catalog", edge)
+		return nil, fmt.Errorf("geo: the edge's region %q is not in the set of regions", edge)
 	}
-	return &Locator{catalog: c, edge: edge, trusted: trusted, countries: countries}, nil
+	return &Locator{regions: c, edge: edge, trusted: trusted, countries: countries}, nil
 }
 
 // Trusts reports whether an address is one of a trusted proxy.
@@ -52,7 +52,7 @@ func (l *Locator) Trusts(address netip.Addr) bool { return l.trusted.Contains(ad
 func (l *Locator) Locate(c Caller) Location {
 	loc := Location{Client: ClientAddress(c.Peer, c.Header, l.trusted), Region: l.edge, Source: SourceEdge}
 	source := l.country(c, &loc)
-	if region, ok := l.catalog.Prefers(loc.Country); ok {
+	if region, ok := l.regions.Prefers(loc.Country); ok {
 		loc.Region = region
 		loc.Source = source
 	}
@@ -60,7 +60,7 @@ func (l *Locator) Locate(c Caller) Location {
 		region regions.Name
 		source Source
 	}{{c.Home, SourceClaim}, {c.ID, SourceID}, {c.Pin, SourcePin}} {
-		if _, ok := l.catalog.Lookup(row.region); ok {
+		if _, ok := l.regions.Lookup(row.region); ok {
 			loc.Region = row.region
 			loc.Source = row.source
 			break

@@ -134,16 +134,16 @@ func TestProximity(t *testing.T) {
 
 func TestProximityProperties(t *testing.T) {
 	t.Parallel()
-	catalog := regions.Default()
+	set := regions.Default()
 	rapid.Check(t, func(t *rapid.T) {
 		figures := map[[2]regions.Name]time.Duration{}
-		for _, a := range catalog.Names() {
-			for _, b := range catalog.Names() {
+		for _, a := range set.Names() {
+			for _, b := range set.Names() {
 				figures[[2]regions.Name{a, b}] = time.Duration(rapid.Int64Range(-1, 400).Draw(t, "ms")) * time.Millisecond
 			}
 		}
-		p := geo.NewProximity(catalog, func(a, b regions.Name) (time.Duration, bool) { return figures[[2]regions.Name{a, b}], true })
-		for _, from := range catalog.Names() {
+		p := geo.NewProximity(set, func(a, b regions.Name) (time.Duration, bool) { return figures[[2]regions.Name{a, b}], true })
+		for _, from := range set.Names() {
 			order := p.From(from)
 			if order[0] != from {
 				t.Fatalf("%s is not nearest to itself: %v", from, order)
@@ -152,7 +152,7 @@ func TestProximityProperties(t *testing.T) {
 				t.Fatalf("from %s: %v is not by round trip", from, order)
 			}
 			sorted := slices.Sorted(slices.Values(order))
-			if diff := cmp.Diff(slices.Sorted(slices.Values(catalog.Names())), sorted); diff != "" {
+			if diff := cmp.Diff(slices.Sorted(slices.Values(set.Names())), sorted); diff != "" {
 				t.Fatal(diff)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Proximity ranks the regions of a catalog by round trip from each of them. It never changes.
+// Proximity ranks the regions of a set by round trip from each of them. It never changes.
 type Proximity struct {
 	rtt   map[regions.Name]map[regions.Name]time.Duration
 	order map[regions.Name][]regions.Name
@@ -41,8 +41,8 @@ func NewProximity(c *regions.Set, measured func(a, b regions.Name) (time.Duratio
 	return p
 }
 
-// From returns every region, nearest first, from itself first; ties keep the catalog's order. The slice is
-// shared: do not change it. It is nil for a region that the catalog does not have.
+// From returns every region, nearest first, from itself first; ties keep the set's order. The slice is
+// shared: do not change it. It is nil for a region that the set does not have.
 func (p *Proximity) From(from regions.Name) []regions.Name { return p.order[from] }
 
 // RTT returns the round trip that the ranking rests on; 0 from a region to itself or when one is unknown.

@@ -39,7 +39,7 @@ func noisy(r *rand.Rand, ms float64) time.Duration {
 // often as the true one does, and in the end it is the true one.
 func TestNoiseDoesNotFlap(t *testing.T) {
 	t.Parallel()
-	catalog := regions.Default()
+	set := regions.Default()
 	rapid.Check(t, func(t *rapid.T) {
 		var euWay way
 		for range rapid.IntRange(1, 4).Draw(t, "spans") {
@@ -48,7 +48,7 @@ func TestNoiseDoesNotFlap(t *testing.T) {
 		euWay.change = week / len(euWay.rtt)
 		apWay := rapid.Float64Range(200, 300).Draw(t, "us to ap")
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		ranking := geo.NewRanking(catalog)
+		ranking := geo.NewRanking(set)
 		seen := ranking.Proximity()
 		truth, changes, trueChanges := seen, 0, 0
 		for n := 0; n < week; n += 12 { // every other minute will do
@@ -62,7 +62,7 @@ func TestNoiseDoesNotFlap(t *testing.T) {
 				return 0, false
 			}
 			if n == 0 || euWay.at(n) != euWay.at(n-12) {
-				now := geo.NewProximity(catalog, func(a, b regions.Name) (time.Duration, bool) {
+				now := geo.NewProximity(set, func(a, b regions.Name) (time.Duration, bool) {
 					ms, ok := trueWay(a, b)
 					return time.Duration(ms * float64(time.Millisecond)), ok
 				})

@@ -8,10 +8,10 @@ import (
 
 // What a write costs at home, and which region serves when that one is lost.
 func Example() {
-	catalog := regions.Default()
+	set := regions.Default()
 
-	for _, home := range catalog.Names() {
-		fmt.Println(home, "commits in", catalog.QuorumRTT(home), "and falls back to", catalog.Nearest(home)[1])
+	for _, home := range set.Names() {
+		fmt.Println(home, "commits in", set.QuorumRTT(home), "and falls back to", set.Nearest(home)[1])
 	}
 	// Output:
 	// us-east-1 commits in 70ms and falls back to eu-west-1
@@ -21,7 +21,7 @@ func Example() {
 
 // A region of one's own is an entry. Round trips that are not given are estimated from the great circle.
 func ExampleParse() {
-	catalog, err := regions.Parse([]byte(`
+	set, err := regions.Parse([]byte(`
 version: 1
 regions:
   - name: eu-central-1
@@ -45,8 +45,8 @@ regions:
 		fmt.Println(err)
 		return
 	}
-	nearest, _ := catalog.Prefers("PL") // no region lists Poland, so the continent decides
-	fmt.Println(nearest, catalog.RTT("eu-central-1", "us-east-1").Milliseconds(), "ms")
+	nearest, _ := set.Prefers("PL") // no region lists Poland, so the continent decides
+	fmt.Println(nearest, set.RTT("eu-central-1", "us-east-1").Milliseconds(), "ms")
 	// Output:
 	// eu-central-1 92 ms
 }

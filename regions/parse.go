@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ErrCatalog is wrapped by every error about a catalog's content.
-var ErrCatalog = errors.New("regions: bad catalog")
+// ErrInvalid is wrapped by every error about the content of a regions file.
+var ErrInvalid = errors.New("regions: invalid set")
 
 var (
 	validName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
@@ -39,42 +39,42 @@ type pairRTT struct {
 	Millis  float64 `yaml:"ms"`
 }
 
-// Load reads a catalog from a file.
+// Load reads a set from a file.
 func Load(path string) (*Set, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("regions: read catalog: %w", err)
+		return nil, fmt.Errorf("regions: read the regions file: %w", err)
 	}
 	return Parse(text)
 }
 
-// Parse reads and validates a catalog. Errors wrap ErrCatalog and name the entry at fault.
+// Parse reads and validates the text of a regions file. Errors wrap ErrInvalid and name the entry at fault.
 func Parse(text []byte) (*Set, error) {
 	var doc document
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	if err := dec.Decode(&doc); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCatalog, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if doc.Version != 1 {
-		return nil, fmt.Errorf("%w: version is %d, this binary reads version 1", ErrCatalog, doc.Version)
+		return nil, fmt.Errorf("%w: version is %d, this binary reads version 1", ErrInvalid, doc.Version)
 	}
 	if len(doc.Regions) == 0 {
-		return nil, fmt.Errorf("%w: it lists no region", ErrCatalog)
+		return nil, fmt.Errorf("%w: it lists no region", ErrInvalid)
 	}
 	c := &Set{
 		regions: doc.Regions, byName: map[Name]int{}, byCode: map[Code]Name{}, byCountry: map[string]Name{}, strict: map[string]bool{},
 	}
 	for i, r := range c.regions {
 		if err := c.add(i, r); err != nil {
-			return nil, fmt.Errorf("%w: region %q: %w", ErrCatalog, r.Name, err)
+			return nil, fmt.Errorf("%w: region %q: %w", ErrInvalid, r.Name, err)
 		}
 	}
 	if err := c.confine(doc.Residency); err != nil {
-		return nil, fmt.Errorf("%w: residency_groups: %w", ErrCatalog, err)
+		return nil, fmt.Errorf("%w: residency_groups: %w", ErrInvalid, err)
 	}
 	if err := c.measure(doc.RTT); err != nil {
-		return nil, fmt.Errorf("%w: rtt_ms: %w", ErrCatalog, err)
+		return nil, fmt.Errorf("%w: rtt_ms: %w", ErrInvalid, err)
 	}
 	return c, nil
 }

@@ -1,4 +1,4 @@
-// Package regions is the region catalog: which regions exist, where they are, whom they prefer and how
+// Package regions is the set of regions: which regions exist, where they are, whom they prefer and how
 // far apart they are. It is data and vocabulary and depends on no other room; a Set never changes
 // after it was parsed, so it may be read from any goroutine.
 package regions
@@ -26,7 +26,7 @@ type Place struct {
 	Lon     float64 `yaml:"lon"`
 }
 
-// Region is one entry of the catalog.
+// Region is one of a set.
 type Region struct {
 	Name       Name                `yaml:"name"`
 	Code       Code                `yaml:"code"`
@@ -51,22 +51,22 @@ type Set struct {
 //go:embed regions.yaml
 var embedded []byte
 
-// Default returns the catalog that ships in the binary. A test proves that it parses.
+// Default returns the set that ships in the binary. A test proves that it parses.
 func Default() *Set {
 	c, err := Parse(embedded)
 	if err != nil {
-		panic("regions: the embedded catalog is broken: " + err.Error())
+		panic("regions: the embedded set is broken: " + err.Error())
 	}
 	return c
 }
 
-// DefaultYAML returns the text of the catalog that ships in the binary.
+// DefaultYAML returns the text of the regions file that ships in the binary.
 func DefaultYAML() []byte { return slices.Clone(embedded) }
 
-// All returns every region in the catalog's order.
+// All returns every region in the set's order.
 func (c *Set) All() []Region { return slices.Clone(c.regions) }
 
-// Names returns every region's name in the catalog's order.
+// Names returns every region's name in the set's order.
 func (c *Set) Names() []Name {
 	names := make([]Name, len(c.regions))
 	for i, r := range c.regions {
@@ -115,7 +115,7 @@ func (c *Set) Prefers(country string) (Name, bool) {
 
 // MayServe reports whether users whose home is one region may be served, and their rows kept, in another one:
 // always, unless the home's residency group is strict and the other region is not of it. It is false where the
-// catalog does not have one of the two.
+// set does not have one of the two.
 func (c *Set) MayServe(home, other Name) bool {
 	i, okA := c.byName[home]
 	j, okB := c.byName[other]
@@ -145,7 +145,7 @@ func (c *Set) QuorumRTT(n Name) time.Duration {
 	return 0
 }
 
-// Nearest returns every region by declared round trip from n, n itself first; ties keep the catalog's order.
+// Nearest returns every region by declared round trip from n, n itself first; ties keep the set's order.
 func (c *Set) Nearest(n Name) []Name {
 	names := c.Names()
 	slices.SortStableFunc(names, func(a, b Name) int { return cmp.Compare(c.RTT(n, a), c.RTT(n, b)) })

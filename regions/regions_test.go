@@ -29,7 +29,7 @@ func TestDefault(t *testing.T) {
 		}
 	}
 	if again, err := regions.Parse(regions.DefaultYAML()); err != nil || !slices.Equal(again.Names(), c.Names()) {
-		t.Errorf("the shipped text does not parse to the same catalog: %v", err)
+		t.Errorf("the shipped text does not parse to the same set: %v", err)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// fourth is an entry that may be appended to the default catalog's regions.
+// fourth is an entry that may be appended to the default set's regions.
 const fourth = `
   - name: sa-east-1
     code: sa1
@@ -149,7 +149,7 @@ func TestMayServe(t *testing.T) {
 	}{
 		{"us-east-1", "us-east-1", true, true},
 		{"us-east-1", "eu-west-1", true, false},
-		{"us-east-1", "sa-east-1", false, true}, // the default catalog does not have it
+		{"us-east-1", "sa-east-1", false, true}, // the default set does not have it
 		{"eu-west-1", "us-east-1", true, true},
 		{"mars-1", "us-east-1", false, false},
 		{"us-east-1", "mars-1", false, false},
@@ -202,19 +202,19 @@ func TestParseRefuses(t *testing.T) {
 			if text == good {
 				t.Fatalf("%q is not in the text", edit[0])
 			}
-			if _, err := regions.Parse([]byte(text)); !errors.Is(err, regions.ErrCatalog) {
+			if _, err := regions.Parse([]byte(text)); !errors.Is(err, regions.ErrInvalid) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
 	for _, text := range []string{"", "[]", "version: 1", "version: 1\nregions: []", "\x00"} {
-		if _, err := regions.Parse([]byte(text)); !errors.Is(err, regions.ErrCatalog) {
+		if _, err := regions.Parse([]byte(text)); !errors.Is(err, regions.ErrInvalid) {
 			t.Errorf("%q: got %v", text, err)
 		}
 	}
 }
 
-// FuzzParse proves that a catalog either is refused with ErrCatalog or keeps what its methods promise.
+// FuzzParse proves that a text either is refused with ErrInvalid or keeps what its methods promise.
 func FuzzParse(f *testing.F) {
 	f.Add(regions.DefaultYAML())
 	f.Add([]byte(withFourth(fourth)))
@@ -223,7 +223,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := regions.Parse(text)
 		if err != nil {
-			if !errors.Is(err, regions.ErrCatalog) {
+			if !errors.Is(err, regions.ErrInvalid) {
 				t.Fatalf("an error of another kind: %v", err)
 			}
 			return

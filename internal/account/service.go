@@ -60,7 +60,7 @@ type Service struct {
 	hasher    Hasher
 	attempts  Attempts
 	issuer    Issuer
-	catalog   *regions.Set
+	regions   *regions.Set
 	directory []byte // HMAC key
 	clock     clock.Clock
 }
@@ -71,7 +71,7 @@ type Config struct {
 	Hasher       Hasher
 	Attempts     Attempts // nil: nobody counts
 	Issuer       Issuer
-	Catalog      *regions.Set
+	Regions      *regions.Set
 	DirectoryKey []byte // at least 32 bytes, the same in every region
 	Clock        clock.Clock
 }
@@ -81,7 +81,7 @@ func New(c Config) (*Service, error) {
 	if len(c.DirectoryKey) < 32 {
 		return nil, errors.New("account: the directory key has less than 32 bytes")
 	}
-	return &Service{c.Store, c.Hasher, c.Attempts, c.Issuer, c.Catalog, c.DirectoryKey, c.Clock}, nil
+	return &Service{c.Store, c.Hasher, c.Attempts, c.Issuer, c.Regions, c.DirectoryKey, c.Clock}, nil
 }
 
 // SignUp is what a new user says, and where they are.
@@ -114,15 +114,15 @@ func (s *Service) SignUp(ctx context.Context, in SignUp) (Session, error) {
 			return Session{}, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "currency is an ISO 4217 code such as EUR")
 		}
 	}
-	if _, known := s.catalog.Lookup(in.Home); !known {
-		return Session{}, fault.New(fault.Invalid, "REGION_UNKNOWN", "region %q is not in the catalog", in.Home)
+	if _, known := s.regions.Lookup(in.Home); !known {
+		return Session{}, fault.New(fault.Invalid, "REGION_UNKNOWN", "region %q is not in the set of regions", in.Home)
 	}
 	hash, err := s.hasher.Hash(ctx, in.Password)
 	if err != nil {
 		return Session{}, err
 	}
 	a := Account{
-		ID: id.New(id.User, s.catalog.Code(in.Home)), Home: in.Home, Email: email, DisplayName: in.DisplayName,
+		ID: id.New(id.User, s.regions.Code(in.Home)), Home: in.Home, Email: email, DisplayName: in.DisplayName,
 		Country: in.Country, Currency: currency, CreatedAt: s.clock().Truncate(time.Microsecond),
 	}
 	if err := s.store.Create(ctx, s.emailHMAC(email), a, hash); err != nil {

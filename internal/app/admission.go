@@ -10,11 +10,11 @@ import (
 )
 
 // buildGate makes the gate that stands before the edge, and believes of a request what the edge does.
-func (p *process) buildGate(catalog *regions.Set, e *edge.Edge) (*admission.Gate, error) {
+func (p *process) buildGate(set *regions.Set, e *edge.Edge) (*admission.Gate, error) {
 	c := p.config
 	limits := c.Admission
 	limits.Region = c.Region
-	limits.Regions = catalog.Names()
+	limits.Regions = set.Names()
 	limits.Redis = c.Redis
 	gate, err := admission.New(limits, admission.Deps{
 		Call:    func(r *http.Request) admission.Call { return admission.Call(e.CallOf(r)) },

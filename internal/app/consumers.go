@@ -20,7 +20,7 @@ type registration struct {
 // wants, whether it runs in the same process or not.
 func (s *stack) registrations() []registration {
 	return []registration{
-		{"payment", payment.NewConsumer(paymentsql.New(s.db), s.catalog)},
+		{"payment", payment.NewConsumer(paymentsql.New(s.db), s.regions)},
 	}
 }
 

@@ -48,7 +48,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 	if err := c.Require("region", "instance", "auth.keys_file"); err != nil {
 		return err
 	}
-	catalog, err := c.Catalog()
+	set, err := c.RegionSet()
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 		return err
 	}
 	e, err := edge.New(edge.Config{
-		StackTLS: secure, Catalog: catalog, Region: c.Region, Consul: consul,
+		StackTLS: secure, Regions: set, Region: c.Region, Consul: consul,
 		TrustedProxies: c.Edge.TrustedProxies, PeerNAT: c.Edge.PeerNAT, GeoIPFile: c.Edge.GeoIPFile,
 		MaxBody: maxBody, HedgePercent: c.Edge.Hedge, LogPercent: c.Edge.AccessLog,
 	}, edge.Deps{
@@ -87,7 +87,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 			p.telemetry.Logger.ErrorContext(ctx, "edge stopped looking at regions", "error", err)
 		}
 	})
-	gate, err := p.buildGate(catalog, e)
+	gate, err := p.buildGate(set, e)
 	if err != nil {
 		return err
 	}

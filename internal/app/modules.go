@@ -62,7 +62,7 @@ func accountModule(_ context.Context, s *stack) error {
 		return err
 	}
 	service, err := account.New(account.Config{
-		Store: accountsql.New(s.db), Hasher: password.New(), Attempts: attempts, Issuer: issuer, Catalog: s.catalog,
+		Store: accountsql.New(s.db), Hasher: password.New(), Attempts: attempts, Issuer: issuer, Regions: s.regions,
 		DirectoryKey: directoryKey, Clock: s.clock,
 	})
 	if err != nil {
@@ -72,7 +72,7 @@ func accountModule(_ context.Context, s *stack) error {
 }
 
 func catalogModule(_ context.Context, s *stack) error {
-	products := catalogsql.New(s.db, s.catalog, s.clock)
+	products := catalogsql.New(s.db, s.regions, s.clock)
 	listener, err := catalogcache.NewListener(s.config.Region, products, s.cache, s.telemetry.Logger, s.telemetry.Metrics)
 	if err != nil {
 		return err
@@ -83,11 +83,11 @@ func catalogModule(_ context.Context, s *stack) error {
 	}
 	s.background = append(s.background, listener.Run, counter.Run)
 	store := views.Counted(catalogcache.New(products, s.cache, s.cacheStatus), counter)
-	return s.serve(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store), s.catalog, s.config.Region), s.handlers...))
+	return s.serve(catalogv1connect.NewCatalogServiceHandler(catalogrpc.New(catalog.New(store), s.regions, s.config.Region), s.handlers...))
 }
 
 func cartModule(_ context.Context, s *stack) error {
-	products := catalogsql.New(s.db, s.catalog, s.clock)
+	products := catalogsql.New(s.db, s.regions, s.clock)
 	// A cart is priced by many products, so none of them sets the answer's Cache-Status, and none counts as viewed.
 	silent := func(context.Context, cache.Status) {}
 	offers, err := catalogcache.NewOffers(catalogcache.New(products, s.cache, silent), products)
@@ -116,9 +116,9 @@ func orderModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
-	watchers := order.NewWatchers(store, s.orders, s.catalog, s.telemetry.Logger)
+	watchers := order.NewWatchers(store, s.orders, s.regions, s.telemetry.Logger)
 	s.background = append(s.background, watchers.Run)
-	handler := orderrpc.New(order.New(store, s.catalog, s.clock, watchers), s.draining)
+	handler := orderrpc.New(order.New(store, s.regions, s.clock, watchers), s.draining)
 	if err := s.serve("GET /v1/orders/{id}/events", handler.Events()); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ const maxBody = 1 << 20
 // stack is what the modules of one instance share.
 type stack struct {
 	process
-	catalog  *regions.Set
+	regions  *regions.Set
 	clock    clock.Clock
 	db       *sqldb.DB
 	cache    *cache.Cache
@@ -66,7 +66,7 @@ func (s *stack) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.catalog, err = c.Catalog(); err != nil {
+	if s.regions, err = c.RegionSet(); err != nil {
 		return err
 	}
 	if s.methods, err = method.Linked(); err != nil {

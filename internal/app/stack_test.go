@@ -133,7 +133,7 @@ func TestStackRefusesToStart(t *testing.T) {
 		"no key that signs":       {[]string{nowhere, "--auth.keys_file=" + publicKeys(t)}, "holds public keys alone"},
 		"no password of Redis":    {[]string{nowhere, "--redis.address=" + nettest.Address(t), "--redis.password_file=none"}, "the redis settings cannot be used"},
 		"no password of Kafka":    {[]string{nowhere, "--target=relay", "--kafka.brokers=" + nettest.Address(t), "--kafka.sasl.mechanism=PLAIN"}, "the kafka settings cannot be used"},
-		"unknown region":          {[]string{nowhere, "--region=mars-1"}, "not in the region catalog"},
+		"unknown region":          {[]string{nowhere, "--region=mars-1"}, "not in the set of regions"},
 		"unreadable regions file": {[]string{nowhere, "--regions_file=none.yaml"}, "regions_file"},
 	} {
 		err := app.RunStack(t.Context(), configure(t, append([]string{"--listen=" + nettest.Address(t), "--admin_listen=" + nettest.Address(t)}, tc.args...)...))

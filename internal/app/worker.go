@@ -120,7 +120,7 @@ func paymentModule(_ context.Context, s *stack) error {
 // elect takes part in the election for the lease of that name in every region.
 func (s *stack) elect(name string, work ...lease.Work) (*lease.Elector, error) {
 	elector, err := lease.New(lease.Config{
-		Catalog: s.catalog, Region: s.config.Region, Instance: s.config.Instance, Store: leasesql.New(s.db, name), Work: work,
+		Regions: s.regions, Region: s.config.Region, Instance: s.config.Instance, Store: leasesql.New(s.db, name), Work: work,
 		Log: s.telemetry.Logger.With("lease", name), Metrics: s.leaseMetrics(name),
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ func auditCommand() *cobra.Command {
 		if err := c.Require("database.url"); err != nil {
 			return err
 		}
-		catalog, err := c.Catalog()
+		set, err := c.RegionSet()
 		if err != nil {
 			return err
 		}
@@ -32,12 +32,12 @@ func auditCommand() *cobra.Command {
 			return err
 		}
 		defer db.Close()
-		found, err := audit.Run(cmd.Context(), db.Pool(), catalog, quiet)
+		found, err := audit.Run(cmd.Context(), db.Pool(), set, quiet)
 		if err != nil {
 			return err
 		}
 		if metrics != "" {
-			if err := audit.WriteMetrics(metrics, found, catalog, time.Now()); err != nil {
+			if err := audit.WriteMetrics(metrics, found, set, time.Now()); err != nil {
 				return err
 			}
 		}

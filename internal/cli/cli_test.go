@@ -34,7 +34,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"serve", "--no-such-flag"}, 2, "no-such-flag"},
 		{[]string{"serve"}, 2, "region is not set"},
 		{[]string{"serve", "--config", "no-such-file.yaml"}, 2, "no-such-file.yaml"},
-		{[]string{"edge", "--region", "mars-1", "--instance", "e", "--auth.keys_file", "k"}, 2, `"mars-1" is not in the region catalog`},
+		{[]string{"edge", "--region", "mars-1", "--instance", "e", "--auth.keys_file", "k"}, 2, `"mars-1" is not in the set of regions`},
 		{[]string{"catalog", "import", "no-such-file.csv"}, 2, "no-such-file.csv"},
 		{[]string{"seed"}, 2, "MERIDIAN_DATABASE_URL"},
 		{[]string{"route", "explain", "--admin", "127.200.0.9:1"}, 1, "no edge answers"},

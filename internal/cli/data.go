@@ -24,18 +24,18 @@ import (
 
 func migrateCommand() *cobra.Command {
 	return configured(&cobra.Command{
-		Use: "migrate", Short: "Bring the database to the newest schema and to the catalogue's regions", Args: cobra.NoArgs,
-		Long: "Bring the database to the newest schema and to the catalogue's regions. It may be run again; it needs the owner of the tables.",
+		Use: "migrate", Short: "Bring the database to the newest schema and to the regions of the regions file", Args: cobra.NoArgs,
+		Long: "Bring the database to the newest schema and to the regions of the regions file. It may be run again; it needs the owner of the tables.",
 	}, func(cmd *cobra.Command, _ []string, c config.Config) error {
 		if err := c.Require("database.url"); err != nil {
 			return err
 		}
-		regions, err := c.Catalog()
+		set, err := c.RegionSet()
 		if err != nil {
 			return err
 		}
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-		return sqldb.Migrate(cmd.Context(), c.Database.URL, regions, c.Database.AppRole, log)
+		return sqldb.Migrate(cmd.Context(), c.Database.URL, set, c.Database.AppRole, log)
 	})
 }
 
@@ -112,7 +112,7 @@ func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
 	if err := c.Require("database.url"); err != nil {
 		return err
 	}
-	regions, err := c.Catalog()
+	set, err := c.RegionSet()
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
 		return err
 	}
 	defer db.Close()
-	return importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), catalogsql.New(db, regions, clock.System()), stocksql.New(db, regions), from)
+	return importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), catalogsql.New(db, set, clock.System()), stocksql.New(db, set), from)
 }
 
 func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store, stock catalog.Allotter, from catalog.Source) error {

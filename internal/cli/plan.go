@@ -56,8 +56,8 @@ func (f *planFlags) add(c *cobra.Command) {
 	fs.StringVar(&f.traffic, "traffic", "", "instead of --orders-per-second: CSV file of past days (date,orders[,region]) to forecast from")
 	fs.IntVar(&f.horizon, "horizon", 30, "days to forecast")
 	fs.StringVar(&f.growth, "growth", "1x", "times as many orders: 3x, 1.5")
-	fs.StringSliceVar(&f.regions, "regions", nil, "regions of the catalog; default: all")
-	fs.StringVar(&f.regionsFile, "regions-file", "", "region catalog (YAML); default: the built-in one")
+	fs.StringSliceVar(&f.regions, "regions", nil, "regions of the regions file; default: all")
+	fs.StringVar(&f.regionsFile, "regions-file", "", "regions file (YAML); default: the built-in one")
 	fs.StringToStringVar(&f.share, "share", nil, "parts of the orders by home region: us-east-1=50%,…; default: as the traffic file has them, else equal")
 	fs.StringToStringVar(&f.mix, "mix", nil, "weights of the journeys: browse=300,product=260,…; default: those of the load generator")
 	fs.StringVar(&f.headroom, "headroom", string(capacity.SurviveRegion), "loss to size for: region, or none")
@@ -138,11 +138,11 @@ func (f *planFlags) forecast(in *capacity.Input) (*capacity.Forecast, error) {
 	return &forecast, nil
 }
 
-// files reads the catalog, the profile and the prices where they are not the built-in ones.
+// files reads the regions file, the profile and the prices where they are not the built-in ones.
 func (f *planFlags) files(in *capacity.Input) (err error) {
 	if f.regionsFile != "" {
 		if in.Catalog, err = regions.Load(f.regionsFile); err != nil {
-			return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the region catalog cannot be used")
+			return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "the regions file cannot be used")
 		}
 	}
 	if f.profile != "" {

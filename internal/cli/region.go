@@ -81,16 +81,16 @@ func agentOf(c config.Config, region regions.Name) (*discovery.Operator, regions
 
 // tellEdges tells the Consul of every region. The region that it is about may be lost: its edges are then too.
 func tellEdges(cmd *cobra.Command, c config.Config, name string, tell func(ctx context.Context, o *discovery.Operator, edges, n regions.Name) error) error {
-	catalog, err := c.Catalog()
+	set, err := c.RegionSet()
 	if err != nil {
 		return err
 	}
 	about := regions.Name(name)
-	if _, known := catalog.Lookup(about); !known {
-		return fault.New(fault.Invalid, "REGION_UNKNOWN", "there is no region %q; there are %v", name, catalog.Names())
+	if _, known := set.Lookup(about); !known {
+		return fault.New(fault.Invalid, "REGION_UNKNOWN", "there is no region %q; there are %v", name, set.Names())
 	}
 	var failed error
-	for _, n := range catalog.Names() {
+	for _, n := range set.Names() {
 		o, datacenter, err := agentOf(c, n)
 		if err != nil {
 			return err
@@ -112,13 +112,13 @@ func tellEdges(cmd *cobra.Command, c config.Config, name string, tell func(ctx c
 }
 
 func listRegions(cmd *cobra.Command, c config.Config) error {
-	catalog, err := c.Catalog()
+	set, err := c.RegionSet()
 	if err != nil {
 		return err
 	}
 	out, now, answered := cmd.OutOrStdout(), time.Now(), false
 	fmt.Fprintf(out, "%-18s %-18s %-8s %s\n", "edges of", "region", "weight", "drain")
-	for _, n := range catalog.Names() {
+	for _, n := range set.Names() {
 		o, datacenter, err := agentOf(c, n)
 		if err != nil {
 			return err

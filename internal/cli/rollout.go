@@ -61,7 +61,7 @@ func runRollout(cmd *cobra.Command, c config.Config, f rolloutFlags) error {
 	if f.change == "" || f.back == "" {
 		return fmt.Errorf("%w: --exec and --rollback-exec are needed", errUsage)
 	}
-	catalog, err := c.Catalog()
+	set, err := c.RegionSet()
 	if err != nil {
 		return err
 	}
@@ -69,17 +69,17 @@ func runRollout(cmd *cobra.Command, c config.Config, f rolloutFlags) error {
 	if err != nil {
 		return fmt.Errorf("%w: --prometheus: %w", errUsage, err)
 	}
-	fleet, err := fleetOf(c, catalog)
+	fleet, err := fleetOf(c, set)
 	if err != nil {
 		return err
 	}
-	state, err := f.begin(cmd.Context(), catalog, meter)
+	state, err := f.begin(cmd.Context(), set, meter)
 	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
 	r, err := rollout.New(rollout.Config{
-		All: catalog.Names(), Regions: state.Regions, Fleet: fleet, Meter: meter,
+		All: set.Names(), Regions: state.Regions, Fleet: fleet, Meter: meter,
 		Change: rollout.Shell(f.change, out), RollBack: rollout.Shell(f.back, out), Save: rollout.SaveTo(f.state),
 		Report: func(n regions.Name, text string) {
 			fmt.Fprintf(out, "%s %-18s %s\n", time.Now().UTC().Format(time.TimeOnly), n, text)
@@ -103,7 +103,7 @@ func runRollout(cmd *cobra.Command, c config.Config, f rolloutFlags) error {
 }
 
 // begin returns where the rollout is: at its beginning, or where an interrupted one with the same command left off.
-func (f *rolloutFlags) begin(ctx context.Context, catalog *regions.Set, meter *rollout.Prometheus) (rollout.State, error) {
+func (f *rolloutFlags) begin(ctx context.Context, set *regions.Set, meter *rollout.Prometheus) (rollout.State, error) {
 	state, found, err := rollout.Load(f.state)
 	if err != nil {
 		return state, err
@@ -118,26 +118,26 @@ func (f *rolloutFlags) begin(ctx context.Context, catalog *regions.Set, meter *r
 	state = rollout.State{Change: f.change}
 	for _, name := range f.order {
 		n := regions.Name(name)
-		if _, known := catalog.Lookup(n); !known || slices.Contains(state.Regions, n) {
-			return state, fault.New(fault.Invalid, "REGION_UNKNOWN", "--order names %q, which is no region or twice there; there are %v", name, catalog.Names())
+		if _, known := set.Lookup(n); !known || slices.Contains(state.Regions, n) {
+			return state, fault.New(fault.Invalid, "REGION_UNKNOWN", "--order names %q, which is no region or twice there; there are %v", name, set.Names())
 		}
 		state.Regions = append(state.Regions, n)
 	}
 	if len(f.order) > 0 {
 		return state, nil
 	}
-	traffic, err := meter.Traffic(ctx, catalog.Names())
+	traffic, err := meter.Traffic(ctx, set.Names())
 	if err != nil {
 		return state, fault.Wrap(err, fault.Unavailable, "PROMETHEUS_UNREACHABLE", "the regions' traffic is not known; give --order, or have Prometheus answer")
 	}
-	state.Regions = rollout.Order(catalog.Names(), traffic)
+	state.Regions = rollout.Order(set.Names(), traffic)
 	return state, nil
 }
 
 // fleetOf reaches the Consul of every region, as `meridian region` does.
-func fleetOf(c config.Config, catalog *regions.Set) (*rollout.Consul, error) {
+func fleetOf(c config.Config, set *regions.Set) (*rollout.Consul, error) {
 	var agents []rollout.Agent
-	for _, n := range catalog.Names() {
+	for _, n := range set.Names() {
 		a := rollout.Agent{Region: n, Address: c.Edge.Consul[string(n)]}
 		if a.Address == "" {
 			a.Address, a.Datacenter = c.Consul.Address, n

@@ -36,9 +36,9 @@ import (
 // Config is what every Meridian process is told: each room's own settings, under the name of their group, and what
 // belongs to the process itself. docs/reference/configuration.md explains the keys.
 type Config struct {
-	Region       regions.Name `koanf:"region" help:"the region that this process runs in, as the region catalog names it"`
+	Region       regions.Name `koanf:"region" help:"the region that this process runs in, as the regions file names it"`
 	Instance     string       `koanf:"instance" help:"this process's name, unique in its region; default: the host's name"`
-	RegionsFile  string       `koanf:"regions_file" help:"region catalog (YAML); default: the built-in one"`
+	RegionsFile  string       `koanf:"regions_file" help:"regions file (YAML); default: the built-in one"`
 	Listen       string       `koanf:"listen" default:"127.0.0.1:8080" help:"address of the API"`
 	AdminListen  string       `koanf:"admin_listen" default:"127.0.0.1:9090" help:"address of /metrics, /healthz and /readyz"`
 	Advertise    string       `koanf:"advertise" help:"host:port at which others reach the API; default: listen"`
@@ -138,21 +138,21 @@ func (c *Config) complete() {
 	}
 }
 
-// Catalog loads the region catalog and checks that the process's region is in it.
-func (c *Config) Catalog() (*regions.Set, error) {
-	catalog := regions.Default()
+// RegionSet loads the set of regions and checks that the process's region is in it.
+func (c *Config) RegionSet() (*regions.Set, error) {
+	set := regions.Default()
 	if c.RegionsFile != "" {
 		var err error
-		if catalog, err = regions.Load(c.RegionsFile); err != nil {
+		if set, err = regions.Load(c.RegionsFile); err != nil {
 			return nil, invalid(err, "regions_file")
 		}
 	}
 	if c.Region != "" {
-		if _, known := catalog.Lookup(c.Region); !known {
-			return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "region %q is not in the region catalog, which has %v", c.Region, catalog.Names())
+		if _, known := set.Lookup(c.Region); !known {
+			return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "region %q is not in the set of regions, which has %v", c.Region, set.Names())
 		}
 	}
-	return catalog, nil
+	return set, nil
 }
 
 // Require checks that keys have a value.

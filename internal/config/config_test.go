@@ -93,7 +93,7 @@ func TestBadConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Catalog(); fault.Reason(err) != "CONFIG_INVALID" {
+	if _, err := c.RegionSet(); fault.Reason(err) != "CONFIG_INVALID" {
 		t.Errorf("an unknown region: %v", err)
 	}
 	if err := c.Require("region", "database.url"); err == nil || !strings.Contains(err.Error(), "MERIDIAN_DATABASE_URL") {

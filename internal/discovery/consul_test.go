@@ -208,7 +208,7 @@ func becomes(t *testing.T, v *View, want string) {
 // runView runs the view of the European edge until the test ends.
 func runView(t *testing.T, consul map[regions.Name]string) *View {
 	t.Helper()
-	v, err := NewView(Config{Catalog: regions.Default(), Region: eu, Consul: consul})
+	v, err := NewView(Config{Regions: regions.Default(), Region: eu, Consul: consul})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func (v *View) setControls(said map[regions.Name]Control) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
-	for _, n := range v.catalog.Names() {
+	for _, n := range v.regions.Names() {
 		after := controlOf(said, n)
 		if after == controlOf(v.control, n) {
 			continue

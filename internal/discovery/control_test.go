@@ -143,7 +143,7 @@ func TestRoundTripsAreTold(t *testing.T) {
 		w.rtt = map[Pair]time.Duration{PairOf(us, eu): 71 * time.Millisecond}
 		var mu sync.Mutex
 		var told []map[Pair]time.Duration
-		v := newView(Config{Catalog: regions.Default(), Region: eu, Measured: func(m map[Pair]time.Duration) {
+		v := newView(Config{Regions: regions.Default(), Region: eu, Measured: func(m map[Pair]time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
 			told = append(told, m)

@@ -72,8 +72,8 @@ func TestEjectionsAreCapped(t *testing.T) {
 		failures := rapid.SliceOf(rapid.Custom(func(rt *rapid.T) [2]int {
 			return [2]int{rapid.IntRange(0, 2).Draw(rt, "region"), rapid.IntRange(0, 6).Draw(rt, "instance")}
 		})).Draw(rt, "failures")
-		v := newView(Config{Catalog: regions.Default(), Region: eu})
-		names := v.catalog.Names()
+		v := newView(Config{Regions: regions.Default(), Region: eu})
+		names := v.regions.Names()
 		for i, n := range names {
 			for k := range counts[i] {
 				id := fmt.Sprint(k)

@@ -173,10 +173,10 @@ func (s *Snapshot) For(module string) *Snapshot {
 	return made
 }
 
-// Regions returns every region of the catalog, in its order.
+// Regions returns every region of the set, in its order.
 func (s *Snapshot) Regions() []Region { return s.regions }
 
-// Region returns one region; the zero Region when the catalog does not have it.
+// Region returns one region; the zero Region when the set does not have it.
 func (s *Snapshot) Region(n regions.Name) Region {
 	if i, ok := s.index[n]; ok {
 		return s.regions[i]

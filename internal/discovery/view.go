@@ -18,7 +18,7 @@ import (
 
 // Config says what to watch.
 type Config struct {
-	Catalog *regions.Set
+	Regions *regions.Set
 	Region  regions.Name            // where this process runs
 	Consul  map[regions.Name]string // host:port of each region's own Consul, as reachable from here
 	NAT     NAT                     // how discovered addresses are reached from here
@@ -35,9 +35,9 @@ type Config struct {
 // Dial connects to a host:port, as net.Dialer's DialContext does.
 type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// View watches every region of a catalog. Make one with NewView; it is safe for concurrent use.
+// View watches every region of a set. Make one with NewView; it is safe for concurrent use.
 type View struct {
-	catalog *regions.Set
+	regions *regions.Set
 	region  regions.Name
 	nat     NAT
 	log     *slog.Logger
@@ -62,16 +62,16 @@ type View struct {
 
 // NewView returns a view that knows nothing yet; Run fills it.
 func NewView(cfg Config) (*View, error) {
-	if cfg.Catalog == nil {
-		return nil, errors.New("discovery: a view needs a region catalog")
+	if cfg.Regions == nil {
+		return nil, errors.New("discovery: a view needs a set of regions")
 	}
-	if _, ok := cfg.Catalog.Lookup(cfg.Region); !ok {
-		return nil, fmt.Errorf("discovery: region %q is not in the catalog", cfg.Region)
+	if _, ok := cfg.Regions.Lookup(cfg.Region); !ok {
+		return nil, fmt.Errorf("discovery: region %q is not in the set of regions", cfg.Region)
 	}
 	v := newView(cfg)
 	for name, addr := range cfg.Consul {
-		if _, ok := cfg.Catalog.Lookup(name); !ok {
-			return nil, fmt.Errorf("discovery: Consul of %q: the region is not in the catalog", name)
+		if _, ok := cfg.Regions.Lookup(name); !ok {
+			return nil, fmt.Errorf("discovery: Consul of %q: the region is not in the set of regions", name)
 		}
 		client, err := newConsulClient(addr, cfg.Dial)
 		if err != nil {
@@ -90,14 +90,14 @@ func NewView(cfg Config) (*View, error) {
 
 func newView(cfg Config) *View {
 	v := &View{
-		catalog: cfg.Catalog, region: cfg.Region, nat: cfg.NAT, log: cfg.Logger,
+		regions: cfg.Regions, region: cfg.Region, nat: cfg.NAT, log: cfg.Logger,
 		own: map[regions.Name]directory{}, states: map[regions.Name]*regionState{},
 		recovery: cfg.Recovery.orDefault(), measured: cfg.Measured,
 	}
 	if v.log == nil {
 		v.log = slog.New(slog.DiscardHandler)
 	}
-	for _, n := range cfg.Catalog.Names() {
+	for _, n := range cfg.Regions.Names() {
 		v.states[n] = &regionState{name: n, source: SourceNone, instances: map[string]*tracked{}}
 	}
 	v.publish()
@@ -121,7 +121,7 @@ func (v *View) Run(ctx context.Context) error {
 	}
 	v.mu.Unlock()
 	var watches sync.WaitGroup
-	for _, n := range v.catalog.Names() {
+	for _, n := range v.regions.Names() {
 		watches.Go(func() { v.watch(ctx, n) })
 	}
 	if v.local != nil {
@@ -148,7 +148,7 @@ func (v *View) Ready() error {
 	defer v.mu.Unlock()
 	var missing []string
 	healthy := 0
-	for _, n := range v.catalog.Names() {
+	for _, n := range v.regions.Names() {
 		s := v.states[n]
 		if reason := s.unsettled(); reason != "" {
 			missing = append(missing, string(n)+" "+reason)
@@ -170,7 +170,7 @@ func (v *View) Ready() error {
 
 // publish makes a snapshot of the states. The caller holds mu (or nobody else knows v yet).
 func (v *View) publish() {
-	names := v.catalog.Names()
+	names := v.regions.Names()
 	list := make([]Region, len(names))
 	for i, n := range names {
 		list[i] = v.states[n].view()

@@ -103,8 +103,8 @@ func (w *world) probe(ctx context.Context, addr string) (float64, error) {
 // start runs a view of the European edge on a world, inside a synctest bubble.
 func start(t *testing.T, w *world) *View {
 	t.Helper()
-	v := newView(Config{Catalog: regions.Default(), Region: eu})
-	for _, n := range v.catalog.Names() {
+	v := newView(Config{Regions: regions.Default(), Region: eu})
+	for _, n := range v.regions.Names() {
 		v.own[n] = fakeConsul{w, n}
 	}
 	v.crossDC, v.local, v.probe = fakeConsul{w, ""}, w, w.probe
@@ -335,12 +335,12 @@ func TestEndpointCounts(t *testing.T) {
 
 func TestNewViewRefuses(t *testing.T) {
 	t.Parallel()
-	good := Config{Catalog: regions.Default(), Region: eu, Consul: map[regions.Name]string{eu: "127.0.0.1:8500"}}
+	good := Config{Regions: regions.Default(), Region: eu, Consul: map[regions.Name]string{eu: "127.0.0.1:8500"}}
 	if _, err := NewView(good); err != nil {
 		t.Fatal(err)
 	}
 	for name, edit := range map[string]func(*Config){
-		"no catalog":           func(c *Config) { c.Catalog = nil },
+		"no regions":           func(c *Config) { c.Regions = nil },
 		"an unknown region":    func(c *Config) { c.Region = "mars-1" },
 		"Consul of nowhere":    func(c *Config) { c.Consul["mars-1"] = "127.0.0.1:8500" },
 		"a bad Consul address": func(c *Config) { c.Consul[us] = "127.0.0.1" },

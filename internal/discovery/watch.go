@@ -121,7 +121,7 @@ func (v *View) apply(region regions.Name, list []registered, source Source) {
 		} else if ok {
 			t.stop()
 		}
-		s.instances[r.id] = v.track(NewEndpoint(r.id, addr, region, r.target, v.catalog.RTT(v.region, region)))
+		s.instances[r.id] = v.track(NewEndpoint(r.id, addr, region, r.target, v.regions.RTT(v.region, region)))
 		v.log.Info("instance found", slog.String("instance", r.id), slog.String("region", string(region)), slog.String("addr", addr))
 	}
 	for id, t := range s.instances {
@@ -185,7 +185,7 @@ func (v *View) forget(s *regionState, id string) {
 // probeLoop probes one instance on every tick, whether or not earlier probes were answered, so that one that
 // hangs is found after an interval, a tick and a time-out. Time-outs bound how many are under way.
 func (v *View) probeLoop(ctx context.Context, t *tracked) {
-	timeout := probeTimeout + v.catalog.RTT(v.region, t.endpoint.Region)
+	timeout := probeTimeout + v.regions.RTT(v.region, t.endpoint.Region)
 	_ = clock.Sleep(ctx, rand.N(probeInterval/10))
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()

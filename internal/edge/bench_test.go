@@ -60,7 +60,7 @@ func benchPort(b *testing.B, body string) string {
 	stackAddr := listenBench(b, canned([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer-Timing: app;dur=1\r\nContent-Length: 800\r\n\r\n"+body)))
 	f := &fleet{}
 	f.publish()
-	e, err := newEdge(Config{Catalog: regions.Default(), Region: eu, HedgePercent: 5}, Deps{Tokens: tokens{}}, f)
+	e, err := newEdge(Config{Regions: regions.Default(), Region: eu, HedgePercent: 5}, Deps{Tokens: tokens{}}, f)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 func TestCallOf(t *testing.T) {
 	t.Parallel()
 	verifier := &countingTokens{}
-	e, err := newEdge(Config{Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"10.0.0.0/8"}}, Deps{Tokens: verifier}, &fleet{})
+	e, err := newEdge(Config{Regions: regions.Default(), Region: eu, TrustedProxies: []string{"10.0.0.0/8"}}, Deps{Tokens: verifier}, &fleet{})
 	if err != nil {
 		t.Fatal(err)
 	}

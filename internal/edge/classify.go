@@ -53,12 +53,12 @@ func (e *Edge) examine(q inquiry) (out examination) {
 			req.Home = claims.Home
 		}
 	}
-	req.ID = method.RegionOfPath(e.catalog, q.path)
+	req.ID = method.RegionOfPath(e.regions, q.path)
 	req.Require = regions.Name(first(q.header, headerRegion))
 	req.Prefer = regions.Name(first(q.header, headerPrefer))
-	if _, known := e.catalog.Lookup(req.Require); req.Require != "" && !known {
+	if _, known := e.regions.Lookup(req.Require); req.Require != "" && !known {
 		out.refusal = invalid(fault.New(fault.Invalid, "UNKNOWN_REGION", "%s names %.40q, which is no region; there are %v.",
-			headerRegion, req.Require, e.catalog.Names()))
+			headerRegion, req.Require, e.regions.Names()))
 	}
 	pin := req.Require
 	if pin == "" {

@@ -62,9 +62,9 @@ draw:
 	return out
 }
 
-// expected says where the catalog wants callers at an address, as a second reader of the database sees it;
+// expected says where the set of regions wants callers at an address, as a second reader of the database sees it;
 // "" when the database does not have the address.
-func expected(t *testing.T, db *maxminddb.Reader, catalog *regions.Set, addr netip.Addr) (country string, region regions.Name) {
+func expected(t *testing.T, db *maxminddb.Reader, set *regions.Set, addr netip.Addr) (country string, region regions.Name) {
 	t.Helper()
 	result := db.Lookup(addr)
 	if !result.Found() {
@@ -73,7 +73,7 @@ func expected(t *testing.T, db *maxminddb.Reader, catalog *regions.Set, addr net
 	if err := result.DecodePath(&country, "country_code"); err != nil {
 		t.Fatal(err)
 	}
-	region, _ = catalog.Prefers(country)
+	region, _ = set.Prefers(country)
 	return country, region
 }
 
@@ -81,7 +81,7 @@ func expected(t *testing.T, db *maxminddb.Reader, catalog *regions.Set, addr net
 func TestCountriesOfTheInternet(t *testing.T) {
 	t.Parallel()
 	path := countryFile(t)
-	e, err := newEdge(Config{Catalog: regions.Default(), Region: eu, GeoIPFile: path}, Deps{Tokens: tokens{}}, &fleet{})
+	e, err := newEdge(Config{Regions: regions.Default(), Region: eu, GeoIPFile: path}, Deps{Tokens: tokens{}}, &fleet{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestCountriesOfTheInternet(t *testing.T) {
 	const seed, draws = 1, 10_000
 	found, by := 0, map[regions.Name]int{}
 	for _, addr := range publicAddresses(seed, draws) {
-		country, region := expected(t, db, e.catalog, addr)
+		country, region := expected(t, db, e.regions, addr)
 		got := e.locator.Locate(geo.Caller{Peer: addr})
 		switch {
 		case country == "":
@@ -110,7 +110,7 @@ func TestCountriesOfTheInternet(t *testing.T) {
 		by[got.Region]++
 	}
 	t.Logf("%d of %d addresses found: %v", found, draws, by)
-	if found < draws*9/10 || len(by) != len(e.catalog.Names()) {
+	if found < draws*9/10 || len(by) != len(e.regions.Names()) {
 		t.Errorf("only %d addresses were found, in %v", found, by)
 	}
 }
@@ -134,7 +134,7 @@ func TestSwapUnderLoad(t *testing.T) {
 	}
 	replace(content)
 	s := newSite(t)
-	cfg := Config{Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"127.0.0.1"}, GeoIPFile: path}
+	cfg := Config{Regions: regions.Default(), Region: eu, TrustedProxies: []string{"127.0.0.1"}, GeoIPFile: path}
 	if err := s.edge.decideBy(cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestSwapUnderLoad(t *testing.T) {
 			for {
 				addr := addresses[served[i]%len(addresses)]
 				want := string(eu)
-				if _, region := expected(t, db, s.edge.catalog, addr); region != "" {
+				if _, region := expected(t, db, s.edge.regions, addr); region != "" {
 					want = string(region)
 				}
 				got := s.send(t, http.MethodPost, signUp, "{}", "X-Forwarded-For", addr.String())

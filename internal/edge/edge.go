@@ -26,7 +26,7 @@ import (
 
 // Config is what an edge is told about its place.
 type Config struct {
-	Catalog        *regions.Set
+	Regions        *regions.Set
 	Region         regions.Name            // where the edge is
 	Consul         map[regions.Name]string // host:port of each region's own Consul, as reachable from here
 	TrustedProxies []string                // networks whose forwarding and geography headers are believed, CIDR
@@ -72,7 +72,7 @@ type view interface {
 
 // Edge is an edge. It is safe for concurrent use.
 type Edge struct {
-	catalog   *regions.Set
+	regions   *regions.Set
 	region    regions.Name
 	view      view
 	geoip     *geoip.Database // nil: none
@@ -103,8 +103,8 @@ type Edge struct {
 
 // New returns an edge that serves once Run runs. Errors are about the configuration.
 func New(cfg Config, deps Deps) (*Edge, error) {
-	if cfg.Catalog == nil {
-		return nil, errors.New("edge: it needs a region catalog")
+	if cfg.Regions == nil {
+		return nil, errors.New("edge: it needs a set of regions")
 	}
 	nat, err := discovery.ParseNAT(cfg.PeerNAT)
 	if err != nil {
@@ -112,7 +112,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	}
 	var e *Edge
 	v, err := discovery.NewView(discovery.Config{
-		Catalog: cfg.Catalog, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, TLS: cfg.StackTLS, Logger: deps.Logger, Recovery: cfg.recovery, Dial: cfg.dial,
+		Regions: cfg.Regions, Region: cfg.Region, Consul: cfg.Consul, NAT: nat, TLS: cfg.StackTLS, Logger: deps.Logger, Recovery: cfg.recovery, Dial: cfg.dial,
 		Measured: func(found map[discovery.Pair]time.Duration) { e.measured(found) },
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
 	e := &Edge{
 		logPercent: uint64(cfg.LogPercent),
 		hedges:     hedges{percent: int64(cfg.HedgePercent), paces: map[string]*pace{}},
-		catalog:    cfg.Catalog, region: cfg.Region, maxBody: cfg.MaxBody, view: v, tokens: deps.Tokens, log: deps.Logger,
+		regions:    cfg.Regions, region: cfg.Region, maxBody: cfg.MaxBody, view: v, tokens: deps.Tokens, log: deps.Logger,
 		timeout: headerTimeout, pause: retryPause, patience: bodyTimeout, tracing: newTracing(deps),
 		regionValue: []string{string(cfg.Region)}, buffers: newBufferPool(),
 	}
@@ -145,9 +145,9 @@ func newEdge(cfg Config, deps Deps, v view) (*Edge, error) {
 	}
 	e.upstreams, e.trials = make(map[regions.Name]*upstream), make(map[regions.Name]*atomic.Int32)
 	var err error
-	for _, n := range e.catalog.Names() {
+	for _, n := range e.regions.Names() {
 		e.trials[n] = new(atomic.Int32)
-		if e.upstreams[n], err = newUpstream(e.catalog.RTT(e.region, n), cfg.StackTLS); err != nil {
+		if e.upstreams[n], err = newUpstream(e.regions.RTT(e.region, n), cfg.StackTLS); err != nil {
 			return nil, err
 		}
 	}
@@ -170,11 +170,11 @@ func (e *Edge) decideBy(cfg Config) error {
 		}
 		countries = e.geoip
 	}
-	if e.locator, err = geo.NewLocator(e.catalog, e.region, trusted, countries); err != nil {
+	if e.locator, err = geo.NewLocator(e.regions, e.region, trusted, countries); err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}
-	e.ranking = geo.NewRanking(e.catalog)
-	policy, err := decide.NewPolicy(e.catalog, e.region, e.ranking.Proximity())
+	e.ranking = geo.NewRanking(e.regions)
+	policy, err := decide.NewPolicy(e.regions, e.region, e.ranking.Proximity())
 	if err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}

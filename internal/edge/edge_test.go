@@ -240,7 +240,7 @@ func newSiteOn(t testing.TB, network *nettest.Memory) *site {
 	s.publish()
 	var err error
 	s.edge, err = newEdge(
-		Config{Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"127.0.0.1"}},
+		Config{Regions: regions.Default(), Region: eu, TrustedProxies: []string{"127.0.0.1"}},
 		Deps{Tokens: tokens{}, Metrics: s.registry, Tracer: sdktrace.NewTracerProvider()}, s.fleet,
 	)
 	if err != nil {

@@ -64,7 +64,7 @@ func running(t *testing.T, handlers map[regions.Name]http.HandlerFunc) *site {
 	}
 	var err error
 	recovery := discovery.Recovery{Eject: 200 * time.Millisecond, MaxEject: time.Second, SlowStart: 500 * time.Millisecond}
-	if s.edge, err = New(Config{Catalog: regions.Default(), Region: eu, Consul: consul, recovery: recovery, dial: s.dialer()}, Deps{Tokens: tokens{}, Metrics: s.registry}); err != nil {
+	if s.edge, err = New(Config{Regions: regions.Default(), Region: eu, Consul: consul, recovery: recovery, dial: s.dialer()}, Deps{Tokens: tokens{}, Metrics: s.registry}); err != nil {
 		t.Fatal(err)
 	}
 	s.connects(t, s.edge)

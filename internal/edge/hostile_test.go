@@ -43,7 +43,7 @@ func newPortOn(t testing.TB, network *nettest.Memory, change func(*site, *http.S
 	p := &port{site: &site{fleet: &fleet{network: network}}}
 	p.publish()
 	var err error
-	p.edge, err = newEdge(Config{Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"127.0.0.1"}, MaxBody: maxReplay}, Deps{Tokens: tokens{}}, p.fleet)
+	p.edge, err = newEdge(Config{Regions: regions.Default(), Region: eu, TrustedProxies: []string{"127.0.0.1"}, MaxBody: maxReplay}, Deps{Tokens: tokens{}}, p.fleet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestForgedHeaders(t *testing.T) {
 	t.Parallel()
 	seen := make(chan http.Header, 1)
 	p := newPort(t, func(s *site, _ *http.Server) {
-		locator, err := geo.NewLocator(s.edge.catalog, eu, geo.Proxies{}, nil)
+		locator, err := geo.NewLocator(s.edge.regions, eu, geo.Proxies{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -159,21 +159,21 @@ func TestBrokenRequestBody(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]Config{
-		"no catalog":        {Region: eu},
-		"an unknown region": {Catalog: regions.Default(), Region: "mars-1"},
-		"a bad proxy":       {Catalog: regions.Default(), Region: eu, TrustedProxies: []string{"0.0.0.0/0"}},
-		"a bad translation": {Catalog: regions.Default(), Region: eu, PeerNAT: []string{"x"}},
-		"a bad Consul":      {Catalog: regions.Default(), Region: eu, Consul: map[regions.Name]string{eu: "x"}},
-		"no GeoIP file":     {Catalog: regions.Default(), Region: eu, GeoIPFile: "absent.mmdb"},
+		"no regions":        {Region: eu},
+		"an unknown region": {Regions: regions.Default(), Region: "mars-1"},
+		"a bad proxy":       {Regions: regions.Default(), Region: eu, TrustedProxies: []string{"0.0.0.0/0"}},
+		"a bad translation": {Regions: regions.Default(), Region: eu, PeerNAT: []string{"x"}},
+		"a bad Consul":      {Regions: regions.Default(), Region: eu, Consul: map[regions.Name]string{eu: "x"}},
+		"no GeoIP file":     {Regions: regions.Default(), Region: eu, GeoIPFile: "absent.mmdb"},
 	} {
 		if _, err := New(cfg, Deps{Tokens: tokens{}}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := New(Config{Catalog: regions.Default(), Region: eu}, Deps{}); err == nil {
+	if _, err := New(Config{Regions: regions.Default(), Region: eu}, Deps{}); err == nil {
 		t.Error("no token verifier: no error")
 	}
-	if _, err := New(Config{Catalog: regions.Default(), Region: eu}, Deps{Tokens: tokens{}}); err != nil {
+	if _, err := New(Config{Regions: regions.Default(), Region: eu}, Deps{Tokens: tokens{}}); err != nil {
 		t.Errorf("the least configuration: %v", err)
 	}
 }

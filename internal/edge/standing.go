@@ -42,7 +42,7 @@ func (e *Edge) measured(found map[discovery.Pair]time.Duration) {
 		return d, ok
 	})
 	proximity := e.ranking.Proximity()
-	policy, err := decide.NewPolicy(e.catalog, e.region, proximity)
+	policy, err := decide.NewPolicy(e.regions, e.region, proximity)
 	if err != nil {
 		e.log.Warn("the measured round trips rank no regions", slog.Any("error", err))
 		return

@@ -231,13 +231,13 @@ func TestBrokenWayToARegion(t *testing.T) {
 func TestResidency(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(string(regions.DefaultYAML()), "\nrtt_ms:", "\nresidency_groups: [{name: americas, strict: true}]\nrtt_ms:", 1)
-	catalog, err := regions.Parse([]byte(text))
+	set, err := regions.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &site{fleet: &fleet{}, client: http.DefaultClient}
 	s.publish()
-	if s.edge, err = newEdge(Config{Catalog: catalog, Region: eu}, Deps{Tokens: tokens{}}, s.fleet); err != nil {
+	if s.edge, err = newEdge(Config{Regions: set, Region: eu}, Deps{Tokens: tokens{}}, s.fleet); err != nil {
 		t.Fatal(err)
 	}
 	s.connects(t, s.edge)

@@ -66,7 +66,7 @@ func Parse(s string) (Kind, regions.Code, error) {
 }
 
 // Home returns the region that an id of the wanted kind belongs to.
-// Errors wrap ErrMalformed: not an id, another kind, or a region that the catalog does not have.
+// Errors wrap ErrMalformed: not an id, another kind, or a region that the set does not have.
 func Home(c *regions.Set, want Kind, s string) (regions.Name, error) {
 	kind, code, err := Parse(s)
 	if err != nil {
@@ -77,7 +77,7 @@ func Home(c *regions.Set, want Kind, s string) (regions.Name, error) {
 	}
 	home, ok := c.ByCode(code)
 	if !ok {
-		return "", fmt.Errorf("%w: %.64q names region code %q, which is not in the catalog", ErrMalformed, s, code)
+		return "", fmt.Errorf("%w: %.64q names region code %q, which is not in the set of regions", ErrMalformed, s, code)
 	}
 	return home, nil
 }

@@ -17,9 +17,9 @@ const (
 
 func TestNewIsReadBack(t *testing.T) {
 	t.Parallel()
-	catalog := regions.Default()
+	set := regions.Default()
 	seen := map[string]bool{}
-	for _, region := range catalog.All() {
+	for _, region := range set.All() {
 		for _, kind := range []id.Kind{id.User, id.Order, id.Payment, id.Event, id.Entry} {
 			for range 20 {
 				s := id.New(kind, region.Code)
@@ -30,7 +30,7 @@ func TestNewIsReadBack(t *testing.T) {
 				if k, code, err := id.Parse(s); err != nil || k != kind || code != region.Code {
 					t.Errorf("Parse(%s) = %s, %s, %v", s, k, code, err)
 				}
-				if home, err := id.Home(catalog, kind, s); err != nil || home != region.Name {
+				if home, err := id.Home(set, kind, s); err != nil || home != region.Name {
 					t.Errorf("Home(%s) = %s, %v, want %s", s, home, err, region.Name)
 				}
 			}

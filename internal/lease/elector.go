@@ -31,7 +31,7 @@ var ErrConfig = errors.New("lease: bad configuration")
 
 // Config makes an Elector.
 type Config struct {
-	Catalog  *regions.Set
+	Regions  *regions.Set
 	Region   regions.Name // where this instance runs
 	Instance string       // unique among the instances of the region
 	Store    Store
@@ -40,7 +40,7 @@ type Config struct {
 	Metrics  prometheus.Registerer // may be nil
 }
 
-// Elector takes part in the election for every region of a catalog and does the work of those it holds. It is
+// Elector takes part in the election for every region of a set and does the work of those it holds. It is
 // safe for concurrent use.
 type Elector struct {
 	Config
@@ -54,11 +54,11 @@ type Elector struct {
 
 // New returns an Elector; it does nothing until Run. Errors wrap ErrConfig.
 func New(c Config) (*Elector, error) {
-	if c.Catalog == nil || c.Store == nil || c.Log == nil {
-		return nil, fmt.Errorf("%w: a catalog, a store and a logger are needed", ErrConfig)
+	if c.Regions == nil || c.Store == nil || c.Log == nil {
+		return nil, fmt.Errorf("%w: a set of regions, a store and a logger are needed", ErrConfig)
 	}
-	if _, ok := c.Catalog.Lookup(c.Region); !ok {
-		return nil, fmt.Errorf("%w: region %q is not in the catalog", ErrConfig, c.Region)
+	if _, ok := c.Regions.Lookup(c.Region); !ok {
+		return nil, fmt.Errorf("%w: region %q is not in the set of regions", ErrConfig, c.Region)
 	}
 	if c.Instance == "" || strings.Contains(c.Instance, "/") {
 		return nil, fmt.Errorf("%w: instance %q is empty or has a slash", ErrConfig, c.Instance)
@@ -72,7 +72,7 @@ func New(c Config) (*Elector, error) {
 			Name: "meridian_lease_lost_total", Help: "Times that this instance lost the lease of a region without giving it up.",
 		}, []string{"home"}),
 	}
-	for _, home := range c.Catalog.Names() { // so that a region without a holder is a zero, not a gap
+	for _, home := range c.Regions.Names() { // so that a region without a holder is a zero, not a gap
 		e.gauge.WithLabelValues(string(home)).Set(0)
 		e.lost.WithLabelValues(string(home)).Add(0)
 	}
@@ -94,7 +94,7 @@ func (e *Elector) Held() []regions.Name {
 // Run takes part until ctx ends; then it stops the work, waits for it, and releases what it held.
 func (e *Elector) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, home := range e.Catalog.Names() {
+	for _, home := range e.Regions.Names() {
 		wg.Go(func() { e.tend(ctx, home) })
 	}
 	wg.Wait()
@@ -130,7 +130,7 @@ func (e *Elector) try(ctx context.Context, home regions.Name, watched time.Durat
 }
 
 func (e *Elector) myTurn(home regions.Name, seen Record, watched time.Duration) bool {
-	rank := slices.Index(e.Catalog.Nearest(home), e.Region)
+	rank := slices.Index(e.Regions.Nearest(home), e.Region)
 	switch {
 	case seen.Holder == "":
 		return watched >= time.Duration(rank)*perRank

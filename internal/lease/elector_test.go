@@ -131,7 +131,7 @@ type instance struct {
 func start(t *testing.T, m *memory, w *workers, region regions.Name, name string) instance {
 	t.Helper()
 	e, err := lease.New(lease.Config{
-		Catalog: regions.Default(), Region: region, Instance: name, Store: m, Log: slog.New(slog.DiscardHandler),
+		Regions: regions.Default(), Region: region, Instance: name, Store: m, Log: slog.New(slog.DiscardHandler),
 		Work: []lease.Work{{Name: "work", Every: time.Second, Step: func(ctx context.Context, home regions.Name) (int, error) {
 			w.mu.Lock()
 			w.now[home] = append(w.now[home], name)
@@ -287,7 +287,7 @@ func TestFailingWorkBacksOff(t *testing.T) {
 			}}
 		}
 		e, err := lease.New(lease.Config{
-			Catalog: regions.Default(), Region: eu, Instance: "i", Store: newMemory(), Log: slog.New(slog.DiscardHandler),
+			Regions: regions.Default(), Region: eu, Instance: "i", Store: newMemory(), Log: slog.New(slog.DiscardHandler),
 			Work: []lease.Work{step("failing", 0, errors.New("no")), step("idle", 0, nil), step("busy", 1, nil)},
 		})
 		if err != nil {
@@ -304,9 +304,9 @@ func TestFailingWorkBacksOff(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
-	good := lease.Config{Catalog: regions.Default(), Region: eu, Instance: "i", Store: newMemory(), Log: slog.Default()}
+	good := lease.Config{Regions: regions.Default(), Region: eu, Instance: "i", Store: newMemory(), Log: slog.Default()}
 	for name, spoil := range map[string]func(*lease.Config){
-		"catalog":  func(c *lease.Config) { c.Catalog = nil },
+		"regions":  func(c *lease.Config) { c.Regions = nil },
 		"store":    func(c *lease.Config) { c.Store = nil },
 		"log":      func(c *lease.Config) { c.Log = nil },
 		"region":   func(c *lease.Config) { c.Region = "mars-1" },

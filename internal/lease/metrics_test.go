@@ -24,7 +24,7 @@ func TestLossIsCountedAndTold(t *testing.T) {
 		var mu sync.Mutex
 		stopped := map[regions.Name]int{}
 		e, err := lease.New(lease.Config{
-			Catalog: regions.Default(), Region: eu, Instance: "eu-1", Store: m, Log: slog.New(slog.DiscardHandler), Metrics: registry,
+			Regions: regions.Default(), Region: eu, Instance: "eu-1", Store: m, Log: slog.New(slog.DiscardHandler), Metrics: registry,
 			Work: []lease.Work{{
 				Every: time.Second, Step: func(context.Context, regions.Name) (int, error) { return 0, nil },
 				Stopped: func(home regions.Name) { mu.Lock(); defer mu.Unlock(); stopped[home]++ },

@@ -62,7 +62,7 @@ const KeyLifetime = 7 * 24 * time.Hour
 // Service is the order room's behavior. It is safe for concurrent use.
 type Service struct {
 	store    Store
-	catalog  *regions.Set
+	regions  *regions.Set
 	clock    clock.Clock
 	watchers *Watchers
 }
@@ -90,7 +90,7 @@ func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 	if err := checkKey(r.Key); err != nil {
 		return Order{}, err
 	}
-	code := s.catalog.Code(r.Home)
+	code := s.regions.Code(r.Home)
 	p := Placement{
 		// Made here rather than in the transaction: when it is run again, it places the same order.
 		ID:            id.New(id.Order, code),
@@ -157,7 +157,7 @@ func (s *Service) Order(ctx context.Context, home regions.Name, userID, orderID 
 
 // owned checks that an id is one of an order of that home. What it lets pass need not exist.
 func (s *Service) owned(home regions.Name, orderID string) error {
-	if at, err := id.Home(s.catalog, id.Order, orderID); err != nil || at != home {
+	if at, err := id.Home(s.regions, id.Order, orderID); err != nil || at != home {
 		return missing(orderID)
 	}
 	return nil

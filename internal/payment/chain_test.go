@@ -106,7 +106,7 @@ func (s *shop) instance(brokers []string, provider string, n int) {
 	}
 	// Each instance is its own election: both believe that they hold the lease, as at a change of holders.
 	elector, err := lease.New(lease.Config{
-		Catalog: regions.Default(), Region: home, Instance: "i", Store: leasesql.New(s.db, fmt.Sprint("background", n)), Work: work, Log: discard,
+		Regions: regions.Default(), Region: home, Instance: "i", Store: leasesql.New(s.db, fmt.Sprint("background", n)), Work: work, Log: discard,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -13,9 +13,9 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Migrate brings the database at url to the newest schema, and to the regions of the catalog; running it again
+// Migrate brings the database at url to the newest schema, and to the regions of the set; running it again
 // changes nothing. It needs the tables' owner. appRole, if not empty, is granted to read and write rows.
-func Migrate(ctx context.Context, url string, catalog *regions.Set, appRole string, log *slog.Logger) error {
+func Migrate(ctx context.Context, url string, set *regions.Set, appRole string, log *slog.Logger) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return fmt.Errorf("%w: database.url: %w", ErrConfig, err)
@@ -31,7 +31,7 @@ func Migrate(ctx context.Context, url string, catalog *regions.Set, appRole stri
 	}
 	return alone(ctx, config, log, func(ctx context.Context) error {
 		if engine == CockroachDB {
-			if err := declareRegions(ctx, conn, config.Database, catalog); err != nil {
+			if err := declareRegions(ctx, conn, config.Database, set); err != nil {
 				return err
 			}
 		}
@@ -40,7 +40,7 @@ func Migrate(ctx context.Context, url string, catalog *regions.Set, appRole stri
 		}
 		finish := func() error { return execAll(ctx, conn, collectQueues()) }
 		if engine == PostgreSQL {
-			finish = func() error { return partition(ctx, conn, catalog) }
+			finish = func() error { return partition(ctx, conn, set) }
 		}
 		if err := finish(); err != nil {
 			return err
@@ -69,12 +69,12 @@ func up(ctx context.Context, config *pgx.ConnConfig, engine Engine, log *slog.Lo
 }
 
 // declareRegions makes a CockroachDB database multi-region: it survives the loss of a region, so it needs three.
-func declareRegions(ctx context.Context, conn *pgx.Conn, database string, catalog *regions.Set) error {
+func declareRegions(ctx context.Context, conn *pgx.Conn, database string, set *regions.Set) error {
 	have, err := shownRegions(ctx, conn, pgx.Identifier{database}.Sanitize())
 	if err != nil {
 		return err
 	}
-	return execAll(ctx, conn, have.missing(database, catalog.Names()))
+	return execAll(ctx, conn, have.missing(database, set.Names()))
 }
 
 // declared is what a CockroachDB database says of its regions.
@@ -147,7 +147,7 @@ func collectQueues() []string {
 
 // partition gives every regional table a partition for each region; rows of unknown regions are refused.
 // The fill factor leaves room for updates in place.
-func partition(ctx context.Context, conn *pgx.Conn, catalog *regions.Set) error {
+func partition(ctx context.Context, conn *pgx.Conn, set *regions.Set) error {
 	rows, err := conn.Query(ctx, `SELECT c.relname FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid
 		WHERE c.relnamespace = current_schema()::regnamespace ORDER BY c.relname`)
 	if err != nil {
@@ -159,7 +159,7 @@ func partition(ctx context.Context, conn *pgx.Conn, catalog *regions.Set) error 
 	}
 	var statements []string
 	for _, table := range tables {
-		for _, r := range catalog.All() {
+		for _, r := range set.All() {
 			statements = append(statements, fmt.Sprintf(
 				"CREATE TABLE IF NOT EXISTS %s PARTITION OF %s FOR VALUES IN ('%s') WITH (fillfactor = 70)",
 				pgx.Identifier{table + "_" + string(r.Code)}.Sanitize(), pgx.Identifier{table}.Sanitize(), r.Name))

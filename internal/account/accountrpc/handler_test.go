@@ -77,7 +77,7 @@ func serve(t *testing.T) stack {
 	t.Helper()
 	keys := &tokens{issued: map[string]rpc.Caller{}}
 	service, err := account.New(account.Config{
-		Store: accountsql.New(sqltest.Open(t, nil)), Hasher: plain{}, Issuer: keys, Catalog: regions.Default(),
+		Store: accountsql.New(sqltest.Open(t, nil)), Hasher: plain{}, Issuer: keys, Regions: regions.Default(),
 		DirectoryKey: make([]byte, 32), Clock: clock.System(),
 	})
 	if err != nil {

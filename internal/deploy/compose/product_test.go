@@ -31,7 +31,7 @@ func checkProduct(p *project, s *service, c *regions.Set) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	catalog, err := loaded.Catalog()
+	catalog, err := loaded.RegionSet()
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -337,7 +337,7 @@ func exposed(t *testing.T) map[string]bool {
 	if _, err := telemetry.NewRPCMetrics(registry); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := edge.New(edge.Config{Catalog: regions.Default(), Region: "eu-west-1"}, edge.Deps{Tokens: nobody{}, Metrics: registry}); err != nil {
+	if _, err := edge.New(edge.Config{Regions: regions.Default(), Region: "eu-west-1"}, edge.Deps{Tokens: nobody{}, Metrics: registry}); err != nil {
 		t.Fatal(err)
 	}
 	described := make(chan *prometheus.Desc)

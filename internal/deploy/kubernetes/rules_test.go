@@ -60,7 +60,7 @@ func checkProduct(o object, objects []object, region regions.Name, w world) []st
 	if err != nil {
 		return append(out, err.Error())
 	}
-	if _, err := cfg.Catalog(); err != nil {
+	if _, err := cfg.RegionSet(); err != nil {
 		out = append(out, err.Error())
 	}
 	if err := cfg.Require(required(c.Args[0], cfg)...); err != nil {

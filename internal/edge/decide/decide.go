@@ -49,10 +49,10 @@ type State struct {
 	Load    float64 // part of its capacity in use, 1 at its hard limit; 0 where it is not known
 }
 
-// View is what is known of every region, in the catalog's order.
+// View is what is known of every region, in the set's order.
 type View [MaxRegions]State
 
-// Request is what is known of one request. Regions that the catalog does not have count as not given.
+// Request is what is known of one request. Regions that the set does not have count as not given.
 type Request struct {
 	Method   method.Method
 	Location geo.Location
@@ -173,13 +173,13 @@ type Policy struct {
 }
 
 // NewPolicy returns the policy of an edge.
-func NewPolicy(catalog *regions.Set, edge regions.Name, proximity *geo.Proximity) (*Policy, error) {
-	p := &Policy{edge: -1, names: catalog.Names()}
+func NewPolicy(set *regions.Set, edge regions.Name, proximity *geo.Proximity) (*Policy, error) {
+	p := &Policy{edge: -1, names: set.Names()}
 	if len(p.names) > MaxRegions {
-		return nil, fmt.Errorf("decide: the catalog has %d regions, at most %d can be decided between", len(p.names), MaxRegions)
+		return nil, fmt.Errorf("decide: the set has %d regions, at most %d can be decided between", len(p.names), MaxRegions)
 	}
 	if p.edge = p.indexOf(edge); p.edge < 0 {
-		return nil, fmt.Errorf("decide: the edge's region %q is not in the catalog", edge)
+		return nil, fmt.Errorf("decide: the edge's region %q is not in the set of regions", edge)
 	}
 	for _, from := range p.names {
 		var order []int
@@ -191,19 +191,19 @@ func NewPolicy(catalog *regions.Set, edge regions.Name, proximity *geo.Proximity
 		if len(order) != len(p.names) {
 			return nil, fmt.Errorf("decide: the proximity from %s does not rank every region", from)
 		}
-		var set uint32
+		var allowed uint32
 		for i, to := range p.names {
-			if catalog.MayServe(from, to) {
-				set |= 1 << i
+			if set.MayServe(from, to) {
+				allowed |= 1 << i
 			}
 		}
-		p.order, p.allowed = append(p.order, order), append(p.allowed, set)
+		p.order, p.allowed = append(p.order, order), append(p.allowed, allowed)
 		p.rtt = append(p.rtt, proximity.RTT(edge, from))
 	}
 	return p, nil
 }
 
-// indexOf returns a region's place in the catalog, or -1.
+// indexOf returns a region's place in the set, or -1.
 func (p *Policy) indexOf(n regions.Name) int {
 	if n == "" {
 		return -1

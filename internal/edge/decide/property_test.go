@@ -18,7 +18,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// strict is the default catalog and a fourth region, where users of the Americas never leave those.
+// strict is the default set and a fourth region, where users of the Americas never leave those.
 func strict(t testing.TB) *regions.Set {
 	t.Helper()
 	text := strings.Replace(string(regions.DefaultYAML()), "# A residency group", `
@@ -34,13 +34,13 @@ residency_groups: [{name: americas, strict: true}]
 
 // scene is an edge's policy, the state of the regions and a request.
 type scene struct {
-	catalog *regions.Set
+	regions *regions.Set
 	policy  *decide.Policy
 	view    decide.View
 	request decide.Request
 }
 
-func (s *scene) state(n regions.Name) decide.State { return s.view[slices.Index(s.catalog.Names(), n)] }
+func (s *scene) state(n regions.Name) decide.State { return s.view[slices.Index(s.regions.Names(), n)] }
 
 func drawState(t *rapid.T) decide.State {
 	total := rapid.IntRange(0, 4).Draw(t, "total")
@@ -54,16 +54,16 @@ func drawState(t *rapid.T) decide.State {
 	return s
 }
 
-func drawScene(t *rapid.T, catalogs []*regions.Set, tab *method.Table) *scene {
-	s := &scene{catalog: rapid.SampledFrom(catalogs).Draw(t, "catalog")}
-	names := append(s.catalog.Names(), "", "mars-1")
+func drawScene(t *rapid.T, sets []*regions.Set, tab *method.Table) *scene {
+	s := &scene{regions: rapid.SampledFrom(sets).Draw(t, "regions")}
+	names := append(s.regions.Names(), "", "mars-1")
 	region := rapid.SampledFrom(names)
 	var err error
-	s.policy, err = decide.NewPolicy(s.catalog, rapid.SampledFrom(s.catalog.Names()).Draw(t, "edge"), geo.NewProximity(s.catalog, nil))
+	s.policy, err = decide.NewPolicy(s.regions, rapid.SampledFrom(s.regions.Names()).Draw(t, "edge"), geo.NewProximity(s.regions, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range s.catalog.Names() {
+	for i := range s.regions.Names() {
 		s.view[i] = drawState(t)
 	}
 	s.request = decide.Request{
@@ -88,9 +88,9 @@ func tries(d *decide.Decision) (out []regions.Name) {
 // TestDecideProperties holds every decision to what the package promises.
 func TestDecideProperties(t *testing.T) {
 	t.Parallel()
-	tab, catalogs := table(t), []*regions.Set{regions.Default(), strict(t)}
+	tab, sets := table(t), []*regions.Set{regions.Default(), strict(t)}
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawScene(t, catalogs, tab)
+		s := drawScene(t, sets, tab)
 		d := s.policy.Decide(&s.request, &s.view)
 		again := s.policy.Decide(&s.request, &s.view)
 		if diff := cmp.Diff(d, again, cmpopts.EquateComparable(decide.Decision{})); diff != "" {
@@ -110,7 +110,7 @@ func TestDecideProperties(t *testing.T) {
 
 // checkOrder: each region once, its facts as they are; the first is the pin, the home, or the nearest.
 func (s *scene) checkOrder(t *rapid.T, d *decide.Decision) {
-	known := func(n regions.Name) bool { _, ok := s.catalog.Lookup(n); return ok }
+	known := func(n regions.Name) bool { _, ok := s.regions.Lookup(n); return ok }
 	seen := map[regions.Name]bool{}
 	for _, c := range d.Candidates() {
 		if seen[c.Region] || !known(c.Region) || c.Healthy != s.state(c.Region).Healthy || c.Total != s.state(c.Region).Total {
@@ -118,7 +118,7 @@ func (s *scene) checkOrder(t *rapid.T, d *decide.Decision) {
 		}
 		seen[c.Region] = true
 	}
-	head, want := d.Candidates()[0].Region, len(s.catalog.Names())
+	head, want := d.Candidates()[0].Region, len(s.regions.Names())
 	if known(s.request.Require) {
 		want = 1
 	} else if s.request.Method.Locality == method.Home && known(s.request.Home) && head != s.request.Home {
@@ -148,13 +148,13 @@ func (s *scene) checkShares(t *rapid.T, d *decide.Decision) {
 // never to a dead one unless all are; and nobody who could serve is left out.
 func (s *scene) checkTries(t *rapid.T, d *decide.Decision) {
 	order, panicking := tries(d), true
-	for _, n := range s.catalog.Names() {
+	for _, n := range s.regions.Names() {
 		st := s.state(n)
 		panicking = panicking && 2*st.Healthy <= st.Total && (st.Total == 0 || 2*st.Healthy < st.Total)
 	}
 	for _, n := range order {
 		for _, home := range []regions.Name{s.request.Home, s.request.ID} {
-			if _, ok := s.catalog.Lookup(home); ok && !s.catalog.MayServe(home, n) {
+			if _, ok := s.regions.Lookup(home); ok && !s.regions.MayServe(home, n) {
 				t.Fatalf("a user of %s may be sent to %s", home, n)
 			}
 		}
@@ -181,10 +181,10 @@ func (s *scene) checkTries(t *rapid.T, d *decide.Decision) {
 // TestMonotone: more healthy instances never lower a region's share, unless that ends a panic.
 func TestMonotone(t *testing.T) {
 	t.Parallel()
-	tab, catalogs := table(t), []*regions.Set{regions.Default(), strict(t)}
+	tab, sets := table(t), []*regions.Set{regions.Default(), strict(t)}
 	rapid.Check(t, func(t *rapid.T) {
-		s := drawScene(t, catalogs, tab)
-		i := rapid.IntRange(0, len(s.catalog.Names())-1).Draw(t, "region")
+		s := drawScene(t, sets, tab)
+		i := rapid.IntRange(0, len(s.regions.Names())-1).Draw(t, "region")
 		before := s.policy.Decide(&s.request, &s.view)
 		if s.view[i].Healthy == s.view[i].Total {
 			return
@@ -194,7 +194,7 @@ func TestMonotone(t *testing.T) {
 		if before.Panic {
 			return
 		}
-		n := s.catalog.Names()[i]
+		n := s.regions.Names()[i]
 		if a, b := shareOf(&before, n), shareOf(&after, n); b < a {
 			t.Fatalf("share of %s falls from %d to %d: %+v", n, a, b, s.view)
 		}
@@ -244,10 +244,10 @@ func FuzzDecide(f *testing.F) {
 //
 //nolint:paralleltest // AllocsPerRun counts what other tests allocate too
 func TestDecideAllocatesNothing(t *testing.T) {
-	p, tab, catalog := policy(t, eu), table(t), regions.Default()
+	p, tab, set := policy(t, eu), table(t), regions.Default()
 	path, v := "/v1/orders/"+id.New(id.Order, "ap1")+"/events", health{us: 1, eu: 2}.view()
 	if n := testing.AllocsPerRun(100, func() {
-		r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: method.RegionOfPath(catalog, path), Home: ap, Caller: 71}
+		r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: method.RegionOfPath(set, path), Home: ap, Caller: 71}
 		d := p.Decide(&r, v)
 		for i := 0; ; i++ {
 			if _, ok := d.Next(i); !ok {
@@ -260,14 +260,14 @@ func TestDecideAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	p, tab, catalog := policy(b, eu), table(b), regions.Default()
+	p, tab, set := policy(b, eu), table(b), regions.Default()
 	path := "/v1/orders/" + id.New(id.Order, "ap1") + "/events"
 	for name, h := range map[string]health{"all healthy": allHealthy, "home half lost": {us: 2, eu: 2, ap: 1}} {
 		v := h.view()
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: method.RegionOfPath(catalog, path), Home: ap, Caller: 42}
+				r := decide.Request{Method: tab.Lookup(http.MethodGet, path), ID: method.RegionOfPath(set, path), Home: ap, Caller: 42}
 				d := p.Decide(&r, v)
 				if _, ok := d.First(); !ok {
 					b.Fatal("nobody serves")

@@ -84,8 +84,8 @@ func TestHomeKeepsItsUsers(t *testing.T) {
 // below half, which is a panic of its own; so one region that the request may not use is kept well.
 func TestPriorityLoadBelowAHundred(t *testing.T) {
 	t.Parallel()
-	catalog := strict(t) // users of us-east-1 may be served there and in us-west-2
-	p, err := decide.NewPolicy(catalog, "us-east-1", geo.NewProximity(catalog, nil))
+	set := strict(t) // users of us-east-1 may be served there and in us-west-2
+	p, err := decide.NewPolicy(set, "us-east-1", geo.NewProximity(set, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,12 +108,12 @@ func TestThreeLevelsBelowAHundred(t *testing.T) {
   - {name: us-west-2, code: us2, place: {city: Portland, country: US, lat: 45.5, lon: -122.7}, residency: americas, loopback: 127.0.4.0/24}
 residency_groups: [{name: americas, strict: true}]
 # A residency group`).Replace(string(regions.DefaultYAML()))
-	catalog, err := regions.Parse([]byte(text))
+	set, err := regions.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	near := func(_, to regions.Name) (time.Duration, bool) { return time.Millisecond, to == eu }
-	p, err := decide.NewPolicy(catalog, us, geo.NewProximity(catalog, near))
+	p, err := decide.NewPolicy(set, us, geo.NewProximity(set, near))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,8 +172,8 @@ func TestWeightsAndSlowStart(t *testing.T) {
 // TestStatesOfService has one line per rule of drains, ejections, panic, residency and pins.
 func TestStatesOfService(t *testing.T) {
 	t.Parallel()
-	catalog := strict(t)
-	p, err := decide.NewPolicy(catalog, eu, geo.NewProximity(catalog, nil))
+	set := strict(t)
+	p, err := decide.NewPolicy(set, eu, geo.NewProximity(set, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

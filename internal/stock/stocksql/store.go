@@ -15,7 +15,7 @@ import (
 // Store allots new SKUs.
 type Store struct {
 	db      *sqldb.DB
-	catalog *regions.Set
+	regions *regions.Set
 }
 
 // New returns a Store.
@@ -24,7 +24,7 @@ func New(db *sqldb.DB, c *regions.Set) *Store { return &Store{db, c} }
 // Allot gives each SKU that has no allotment yet its share of units in every region, a transaction a region.
 // It may be repeated.
 func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
-	names := s.catalog.Names()
+	names := s.regions.Names()
 	for _, home := range names {
 		skus := make([]string, 0, len(units))
 		shares := make([]int64, 0, len(units))

@@ -80,13 +80,13 @@ type Violation struct {
 
 // Check explains every recorded statement on conn and returns those that touch more than one region and do not
 // contain one of the allowed comments, each of which must say why: /* every-region: … */.
-func (r *Recorder) Check(ctx context.Context, conn *pgx.Conn, catalog *regions.Set) ([]Violation, error) {
+func (r *Recorder) Check(ctx context.Context, conn *pgx.Conn, set *regions.Set) ([]Violation, error) {
 	var out []Violation
 	for _, sql := range r.Statements() {
 		if strings.Contains(sql, "/* every-region: ") {
 			continue
 		}
-		touched, err := r.touched(ctx, conn, catalog, sql)
+		touched, err := r.touched(ctx, conn, set, sql)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +97,7 @@ func (r *Recorder) Check(ctx context.Context, conn *pgx.Conn, catalog *regions.S
 	return out, nil
 }
 
-func (r *Recorder) touched(ctx context.Context, conn *pgx.Conn, catalog *regions.Set, sql string) ([]regions.Code, error) {
+func (r *Recorder) touched(ctx context.Context, conn *pgx.Conn, set *regions.Set, sql string) ([]regions.Code, error) {
 	r.mu.Lock()
 	args := r.statements[sql]
 	r.mu.Unlock()
@@ -110,7 +110,7 @@ func (r *Recorder) touched(ctx context.Context, conn *pgx.Conn, catalog *regions
 		return nil, fmt.Errorf("localitylint: plan of %q: %w", sql, err)
 	}
 	var out []regions.Code
-	for _, region := range catalog.All() {
+	for _, region := range set.All() {
 		if mentions(tree, "_"+string(region.Code)) {
 			out = append(out, region.Code)
 		}
