@@ -113,14 +113,8 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		begun := time.Now()
 		call := g.call(r)
 		class := call.Method.Class
-		verdict := g.count(r.Context(), call)
-		if verdict.Policy != nil {
-			g.policies.stamp(w.Header(), verdict)
-			if !verdict.Allowed {
-				g.metrics.refuse(class, verdict.Policy.Name(), g.limited.status, begun)
-				g.limited.write(w, r, verdict.RetryAfter)
-				return
-			}
+		if g.limits(w, r, call, begun) {
+			return
 		}
 		lane := g.lane(call.Region)
 		if !lane.full(class) {
@@ -136,6 +130,30 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		g.metrics.refuse(class, reasonOverload, g.overload.status, begun)
 		g.overload.write(w, r, spread())
 	})
+}
+
+// Limited admits requests to next by what a caller may send alone, for what must be answered however full a region is.
+func (g *Gate) Limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.limits(w, r, g.call(r), time.Now()) {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// limits answers a request whose caller has sent as many as it may, and reports whether it did.
+func (g *Gate) limits(w http.ResponseWriter, r *http.Request, call Call, begun time.Time) (refused bool) {
+	verdict := g.count(r.Context(), call)
+	if verdict.Policy == nil {
+		return false
+	}
+	g.policies.stamp(w.Header(), verdict)
+	if verdict.Allowed {
+		return false
+	}
+	g.metrics.refuse(call.Method.Class, verdict.Policy.Name(), g.limited.status, begun)
+	g.limited.write(w, r, verdict.RetryAfter)
+	return true
 }
 
 // count takes a request out of the buckets that it falls under. It returns the verdict that leaves least: a

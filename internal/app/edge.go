@@ -96,9 +96,12 @@ func (p *process) buildEdge(ctx context.Context) error {
 
 func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	c := p.config
-	ready := func(context.Context) error { return e.Ready() }
-	mux := http.NewServeMux()
-	mux.Handle("GET "+discovery.ReadyPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	front, err := httpapi.New(httpapi.Config{Origins: c.Edge.CORSOrigins, Public: e.Public}, gate.Handler(cleaned(e.Handler())))
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.cors_origins cannot be used")
+	}
+	known := e.Classified(front)
+	ready := gate.Limited(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if e.Ready() != nil || p.telemetry.Readiness.Draining() {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -106,33 +109,46 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 		}
 		w.WriteHeader(http.StatusOK)
 	}))
-	front, err := httpapi.New(httpapi.Config{Origins: c.Edge.CORSOrigins, Public: e.Public}, gate.Handler(e.Handler()))
-	if err != nil {
-		return fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.cors_origins cannot be used")
-	}
-	known := e.Classified(front)
-	mux.Handle("/", known)
-	// The mux looks at each part of a path. One that needs no cleaning, as nearly all, is the API's at once.
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; strings.HasPrefix(p, "/") && p != discovery.ReadyPath && path.Clean(p) == p && r.Method != http.MethodConnect {
-			known.ServeHTTP(w, r)
+		if r.URL.Path == discovery.ReadyPath && r.Method == http.MethodGet {
+			ready.ServeHTTP(w, r)
 			return
 		}
-		mux.ServeHTTP(w, r)
+		known.ServeHTTP(w, r)
 	})
 	secure, err := p.certificate()
 	if err != nil {
 		return err
 	}
 	api, err := bind(c.Listen, httpapi.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger))
+	if err == nil {
+		api.listener, err = httpapi.Bounded(api.listener, httpapi.Bounds{
+			Total: c.Edge.Connections, PerAddress: c.Edge.ConnectionsPerAddress, Exempt: e.Trusts, Metrics: p.telemetry.Metrics,
+		})
+	}
 	if err := p.listen(c.Listen, api, err); err != nil {
 		return err
 	}
 	admin := http.NewServeMux()
 	admin.Handle(e.AdminHandler())
-	admin.Handle("/", p.telemetry.AdminHandler(telemetry.Check{Name: "regions", Run: ready}))
+	admin.Handle("/", p.telemetry.AdminHandler(telemetry.Check{Name: "regions", Run: func(context.Context) error { return e.Ready() }}))
 	s, err := listen(c.AdminListen, admin)
 	return p.listen(c.AdminListen, s, err)
+}
+
+// cleaned redirects requests whose path is not in its shortest form, as http.ServeMux does, and gives the others to next.
+func cleaned(next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux looks at each part of a path. One that needs no cleaning, as nearly all, is the API's at once; so is
+		// what has none, which the edge refuses.
+		if p := r.URL.Path; !strings.HasPrefix(p, "/") || path.Clean(p) == p || r.Method == http.MethodConnect {
+			next.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // certificate returns the TLS settings of the edge's port, nil for clear text, and keeps the certificate fresh.

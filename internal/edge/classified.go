@@ -54,10 +54,13 @@ func (e *Edge) CallOf(r *http.Request) Call {
 	asked := known.request.Method
 	asked.Class = asked.ClassFor(known.user != "")
 	return Call{
-		Method: asked, Stream: known.class.stream, Address: address, Proxy: e.locator.Trusts(address),
+		Method: asked, Stream: known.class.stream, Address: address, Proxy: e.Trusts(address),
 		User: known.user, Region: known.expected(e.region),
 	}
 }
+
+// Trusts reports whether an address is a trusted proxy's, and so many callers'.
+func (e *Edge) Trusts(address netip.Addr) bool { return e.locator.Trusts(address) }
 
 // expected is the region of the decision's first candidate if all are well, but for a sign-up, whose caller may be
 // assigned to another region than the edge's.

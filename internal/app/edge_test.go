@@ -1,0 +1,89 @@
+package app_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/meridian-commerce/meridian/internal/app"
+	"github.com/meridian-commerce/meridian/internal/discovery"
+	"github.com/meridian-commerce/meridian/internal/nettest"
+)
+
+// startEdge runs an edge without regions until the test ends, and returns where callers reach it.
+func startEdge(t *testing.T, args ...string) (listen string) {
+	t.Helper()
+	listen = nettest.Address(t)
+	admin := nettest.Address(t)
+	c := configure(t, append([]string{"--auth.keys_file=" + publicKeys(t), "--listen=" + listen, "--admin_listen=" + admin}, args...)...)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- app.RunEdge(ctx, c) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("the edge ended with %v", err)
+		}
+	})
+	await(t, "http://"+admin+"/healthz", http.StatusOK)
+	return listen
+}
+
+// TestWhatIsNoCallIsLimited: paths that are redirected because they need cleaning, and readiness, count for their caller
+// as every request does.
+func TestWhatIsNoCallIsLimited(t *testing.T) {
+	t.Parallel()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for path, served := range map[string]int{"/v1/../x": http.StatusTemporaryRedirect, discovery.ReadyPath: http.StatusServiceUnavailable} {
+		edge := startEdge(t, "--admission.address_rate=1") // twice as many at once
+		got := map[int]int{}
+		for range 30 {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+edge, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.URL.Path = path
+			res, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			got[res.StatusCode]++
+		}
+		if got[served] == 0 || got[http.StatusTooManyRequests] == 0 || got[served]+got[http.StatusTooManyRequests] != 30 {
+			t.Errorf("%s: statuses %v", path, got)
+		}
+	}
+}
+
+// TestConnectionsAreBounded: what one address opens beyond its bound is closed, and what it has goes on.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	edge := startEdge(t, "--edge.connections_per_address=2")
+	connect := func() net.Conn {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", edge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	ask := func(c net.Conn) error {
+		if _, err := io.WriteString(c, "GET "+discovery.ReadyPath+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, make([]byte, len("HTTP/1.1 503")))
+		return err
+	}
+	first, second, third := connect(), connect(), connect() // they are accepted in turn
+	if err := ask(third); err == nil {
+		t.Error("one connection too many is served")
+	}
+	for name, c := range map[string]net.Conn{"first": first, "second": second} {
+		if err := ask(c); err != nil {
+			t.Errorf("the %s: %v", name, err)
+		}
+	}
+}
