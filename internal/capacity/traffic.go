@@ -64,11 +64,12 @@ func readRows(r io.Reader) ([]row, error) {
 			return nil, err //nolint:wrapcheck // it names the line, and its caller the operation
 		}
 		line, _ := lines.FieldPos(0)
-		if columns == nil {
+		switch {
+		case columns == nil:
 			columns, err = header(fields)
-		} else if len(rows) == maxTrafficRows {
+		case len(rows) == maxTrafficRows:
 			err = fmt.Errorf("more than %d rows", maxTrafficRows)
-		} else {
+		default:
 			var parsed row
 			parsed, err = parseRow(fields, columns)
 			parsed.line = line
