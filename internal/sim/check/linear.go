@@ -44,36 +44,24 @@ func (c items) with(sku string, units int32) items {
 	return itemsOf(m)
 }
 
-// cartCall is what was asked of a cart.
-type cartCall struct {
-	kind  history.Kind
-	sku   string
-	units int32
-}
-
-// cartAnswer is the cart after SetItem, at GetCart, or the lines of the order that emptied it.
-type cartAnswer struct {
-	known bool
-	items items
-}
-
 // cartModel is a cart as callers may think of it: a map that SetItem changes, GetCart reads and PlaceOrder
-// takes and empties, each at one instant.
+// takes and empties, each at one instant. An input is a *history.Op; its output is the cart after SetItem, at GetCart, or
+// the lines of the order that emptied it, if that is known.
 func cartModel() porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return items("") },
 		Step: func(state, input, output any) (bool, any) {
 			cart, _ := state.(items)
-			call, _ := input.(cartCall)
-			answer, _ := output.(cartAnswer)
-			switch call.kind {
+			op, _ := input.(*history.Op)
+			unknown := op.Outcome != history.OK
+			switch op.Kind {
 			case history.SetItem:
-				next := cart.with(call.sku, call.units)
-				return !answer.known || next == answer.items, next
+				next := cart.with(op.SKU, op.Units)
+				return unknown || next == output, next
 			case history.PlaceOrder:
-				return !answer.known || cart == answer.items, items("")
+				return unknown || cart == output, items("")
 			default:
-				return cart == answer.items, cart
+				return cart == output, cart
 			}
 		},
 	}
@@ -82,28 +70,28 @@ func cartModel() porcupine.Model {
 // carts: each user's cart is linearizable.
 func carts(ops []history.Op, placings []Placing) []Violation {
 	byUser := map[string][]porcupine.Operation{}
-	add := func(user string, call, ret time.Time, in cartCall, out cartAnswer) {
+	add := func(op history.Op, call time.Time) {
 		end := int64(math.MaxInt64)
-		if out.known {
-			end = ret.UnixNano()
+		if op.Outcome == history.OK {
+			end = op.Returned.UnixNano()
 		}
-		byUser[user] = append(byUser[user], porcupine.Operation{Input: in, Call: call.UnixNano(), Output: out, Return: end})
+		byUser[op.User] = append(byUser[op.User], porcupine.Operation{Input: &op, Call: call.UnixNano(), Output: itemsOf(op.Items), Return: end})
 	}
 	for _, op := range ops {
-		known := op.Outcome == history.OK
-		switch {
-		case op.Kind == history.SetItem && op.Outcome != history.Fail:
-			add(op.User, op.Invoked, op.Returned, cartCall{op.Kind, op.SKU, op.Units}, cartAnswer{known, itemsOf(op.Items)})
-		case op.Kind == history.GetCart && known:
-			add(op.User, op.Invoked, op.Returned, cartCall{kind: op.Kind}, cartAnswer{known, itemsOf(op.Items)})
+		if op.Kind == history.SetItem && op.Outcome != history.Fail || op.Kind == history.GetCart && op.Outcome == history.OK {
+			add(op, op.Invoked)
 		}
 	}
 	for _, p := range placings {
 		if p.Outcome == history.Fail {
 			continue
 		}
-		answer, known := p.answer()
-		add(p.User, p.Attempts[0].Invoked, answer.Returned, cartCall{kind: history.PlaceOrder}, cartAnswer{known, itemsOf(answer.Items)})
+		first := p.Attempts[0]
+		if answer, known := p.answer(); known {
+			add(answer, first.Invoked)
+		} else {
+			add(first, first.Invoked)
+		}
 	}
 	return linearizable(CartLinearizable, cartModel(), byUser)
 }
