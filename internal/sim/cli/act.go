@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -28,10 +30,8 @@ func statusCommand() *cobra.Command {
 		if err := printStatus(cmd.OutOrStdout(), s); err != nil {
 			return err
 		}
-		for _, r := range s.Regions {
-			if !r.Healthy {
-				return exitError(exitUnhealthy)
-			}
+		if slices.ContainsFunc(s.Regions, func(r cluster.RegionStatus) bool { return !r.Healthy }) {
+			return exitError(exitUnhealthy)
 		}
 		return nil
 	})
@@ -81,11 +81,7 @@ func printStatus(out io.Writer, s cluster.Status) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "REGION\tEDGE\tHEALTH\tLEASES\tPROCESSES")
 	for _, r := range s.Regions {
-		health := "healthy"
 		running := 0
-		if !r.Healthy {
-			health = r.Reason
-		}
 		for _, p := range r.Processes {
 			if p.Running {
 				running++
@@ -95,7 +91,7 @@ func printStatus(out io.Writer, s cluster.Status) error {
 		if r.StallUntil.After(s.At) {
 			leases = fmt.Sprintf("stalled %.1f s", r.StallUntil.Sub(s.At).Seconds())
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d of %d\n", r.Name, r.Edge, health, leases, running, len(r.Processes))
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d of %d\n", r.Name, r.Edge, cmp.Or(r.Reason, "healthy"), leases, running, len(r.Processes))
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)

@@ -84,8 +84,11 @@ func (f fake) Status(context.Context) cluster.Status {
 	now := time.Now()
 	region := cluster.RegionStatus{
 		RegionState: locality.RegionState{Name: "eu-west-1", Alive: f.healthy, Leaseholder: "us-east-1", StallUntil: now.Add(3 * time.Second)},
-		Edge:        "http://127.0.2.10:8080", Healthy: f.healthy, Reason: "lost",
+		Edge:        "http://127.0.2.10:8080", Healthy: f.healthy,
 		Processes: []proc.State{{Name: "eu-west-1/edge", Running: f.healthy}},
+	}
+	if !f.healthy {
+		region.Reason = "lost"
 	}
 	return cluster.Status{At: now, Started: now.Add(-time.Minute), Regions: []cluster.RegionStatus{region}, Outside: []proc.State{{Name: "provider", Exit: "signal: killed"}}}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,11 +82,7 @@ func printUp(ctx context.Context, out io.Writer, c *cluster.Cluster) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "\nREGION\tEDGE\tHEALTH\tHOME READ p50\tHOME WRITE p50")
 	for i, r := range status.Regions {
-		health := "healthy"
-		if !r.Healthy {
-			health = r.Reason
-		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Edge, health, figures[i].read, figures[i].write)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Edge, cmp.Or(r.Reason, "healthy"), figures[i].read, figures[i].write)
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)

@@ -41,7 +41,7 @@ type RegionStatus struct {
 	locality.RegionState
 	Edge      string       `json:"edge"` // URL
 	Healthy   bool         `json:"healthy"`
-	Reason    string       `json:"reason"` // why it is not healthy
+	Reason    string       `json:"reason"` // why it is not healthy; empty if it is
 	Processes []proc.State `json:"processes"`
 }
 
