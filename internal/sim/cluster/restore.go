@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
 )
@@ -73,15 +72,11 @@ func (c *Cluster) RestoreDatabase(ctx context.Context, b postgres.Backup, lost D
 
 // emptyCaches has every region's Redis forget all.
 func (c *Cluster) emptyCaches(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
 	for _, r := range c.plan.Regions {
-		group.Go(func() error {
-			client := redis.NewClient(&redis.Options{Addr: r.Redis})
-			if err := errors.Join(client.FlushAll(ctx).Err(), client.Close()); err != nil {
-				return fmt.Errorf("cluster: empty the cache of %s: %w", r.Name, err)
-			}
-			return nil
-		})
+		client := redis.NewClient(&redis.Options{Addr: r.Redis})
+		if err := errors.Join(client.FlushAll(ctx).Err(), client.Close()); err != nil {
+			return fmt.Errorf("cluster: empty the cache of %s: %w", r.Name, err)
+		}
 	}
-	return group.Wait()
+	return nil
 }

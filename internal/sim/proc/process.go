@@ -193,10 +193,8 @@ func Tail(log string) string {
 	if err != nil {
 		return ""
 	}
-	defer func() { _ = f.Close() }() // only read
-	if size, err := f.Seek(0, io.SeekEnd); err == nil {
-		_, _ = f.Seek(max(0, size-tailBytes), io.SeekStart)
-	}
+	defer func() { _ = f.Close() }()      // only read
+	_, _ = f.Seek(-tailBytes, io.SeekEnd) // a shorter log is read from its beginning
 	text, err := io.ReadAll(f)
 	if err != nil || len(strings.TrimSpace(string(text))) == 0 {
 		return ""

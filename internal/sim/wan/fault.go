@@ -40,18 +40,13 @@ func (n *Network) Break(l Link, f Fault) error {
 	return n.change(func() { n.faults[l] = f })
 }
 
-// Restore takes the fault off one direction between two regions. Connections that lost data are closed.
-func (n *Network) Restore(l Link) error {
-	return n.change(func() { delete(n.faults, l) })
-}
-
 // Dead says whether nothing listens at an endpoint (host:port), because its process died or did not start yet.
 // Other regions' connections to it are closed and refused then, as the host of a dead process does.
 func (n *Network) Dead(addr string, dead bool) error {
 	return n.change(func() { n.dead[addr] = dead })
 }
 
-// Rejoin restores every link to and from a region.
+// Rejoin restores every link to and from a region. Connections that lost data are closed.
 func (n *Network) Rejoin(name regions.Name) error {
 	return n.change(func() {
 		maps.DeleteFunc(n.faults, func(l Link, _ Fault) bool { return l.From == name || l.To == name })

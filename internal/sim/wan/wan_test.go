@@ -124,7 +124,7 @@ func TestBlackholeIsOneWayAndHeals(t *testing.T) {
 	if got := w.network.Faults(); len(got) != 1 {
 		t.Errorf("Faults() = %v", got)
 	}
-	if err := w.network.Restore(wan.Link{From: us, To: eu}); err != nil {
+	if err := w.network.Rejoin(eu); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ask(w.dial(t, eu, us), time.Minute); err != nil {
