@@ -65,7 +65,7 @@ type Gate struct {
 	call     func(r *http.Request) Call
 	buckets  *quota.Buckets
 	policies policies
-	regions  map[regions.Name]*lane
+	regions  map[regions.Name]*regionLimiter
 	metrics  *metrics
 	limited  *refusal
 	overload *refusal
@@ -79,10 +79,10 @@ func New(cfg Config, deps Deps) (*Gate, error) {
 	if cfg.Concurrency < 0 {
 		return nil, fmt.Errorf("admission: concurrency %d is negative", cfg.Concurrency)
 	}
-	g := &Gate{cfg: cfg, call: deps.Call, regions: map[regions.Name]*lane{}}
+	g := &Gate{cfg: cfg, call: deps.Call, regions: map[regions.Name]*regionLimiter{}}
 	for _, n := range append([]regions.Name{cfg.Region}, cfg.Regions...) {
 		if g.regions[n] == nil {
-			g.regions[n] = newLane(n, cfg.Concurrency)
+			g.regions[n] = newRegionLimiter(n, cfg.Concurrency)
 		}
 	}
 	var err error
@@ -116,14 +116,14 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		if g.limits(w, r, call, begun) {
 			return
 		}
-		lane := g.lane(call.Region)
-		if !lane.full(class) {
+		limiter := g.limiterFor(call.Region)
+		if !limiter.full(class) {
 			if !call.Stream {
 				prefetch(w, r)
 			}
-			if lane.enter(class) {
+			if limiter.enter(class) {
 				g.metrics.admit(class)
-				g.serve(w, r, next, &passage{lane: lane, call: call, arrived: begun, begun: time.Now()})
+				g.serve(w, r, next, &passage{limiter: limiter, call: call, arrived: begun, begun: time.Now()})
 				return
 			}
 		}

@@ -302,7 +302,7 @@ func TestCeilings(t *testing.T) {
 			}
 		}
 		if !l.full(c) {
-			t.Errorf("%s was refused, but its lane is not full", c)
+			t.Errorf("%s was refused, but its limiter is not full", c)
 		}
 		return n
 	}

@@ -11,19 +11,19 @@ import (
 // streamStart is after how long a stream counts as started, though its answer has not begun.
 const streamStart = time.Second
 
-// lane is the requests that are expected to go to one region.
-type lane struct {
+// regionLimiter limits the requests that are expected to go to one region.
+type regionLimiter struct {
 	*limiter
 	region regions.Name
 	served atomic.Pointer[regions.Name] // where they go now, if it is not up
 }
 
-func newLane(n regions.Name, concurrency int) *lane {
-	return &lane{limiter: newLimiter(concurrency), region: n}
+func newRegionLimiter(n regions.Name, concurrency int) *regionLimiter {
+	return &regionLimiter{limiter: newLimiter(concurrency), region: n}
 }
 
-// lane returns the lane of the region that requests for n go to now.
-func (g *Gate) lane(n regions.Name) *lane {
+// limiterFor returns the limiter of the region that requests for n go to now.
+func (g *Gate) limiterFor(n regions.Name) *regionLimiter {
 	l, ok := g.regions[n]
 	if !ok {
 		l = g.regions[g.cfg.Region]
@@ -63,7 +63,7 @@ func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy region
 // passage is an admitted request until its answer begins.
 type passage struct {
 	answer  response
-	lane    *lane
+	limiter *regionLimiter
 	call    Call
 	arrived time.Time
 	begun   time.Time // when it was let in
@@ -75,7 +75,7 @@ func (p *passage) end() bool {
 	if p.over.Swap(true) {
 		return false
 	}
-	p.lane.leave(p.call.Method.Class)
+	p.limiter.leave(p.call.Method.Class)
 	return true
 }
 
@@ -105,10 +105,10 @@ func (g *Gate) begins(r *http.Request, p *passage, status int, h http.Header) {
 		return
 	}
 	servedBy := g.learn(p.call.Region, h)
-	if p.call.Stream || servedBy != p.lane.region || r.Context().Err() != nil {
+	if p.call.Stream || servedBy != p.limiter.region || r.Context().Err() != nil {
 		return
 	}
-	p.lane.observeAt(now, p.call.Method.Name, now.Sub(p.begun), outcomeOf(status))
+	p.limiter.observeAt(now, p.call.Method.Name, now.Sub(p.begun), outcomeOf(status))
 }
 
 // outcomeOf says what a status means for the load. A region that refuses quickly is no quick region.

@@ -24,9 +24,9 @@ import (
 func TestSheds(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, Config{Concurrency: 10})
-	lane := g.regions["eu-west-1"]
+	limiter := g.regions["eu-west-1"]
 	for range 7 {
-		lane.enter(method.Browse)
+		limiter.enter(method.Browse)
 	}
 	reached := 0
 	h := g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
@@ -58,7 +58,7 @@ func TestSheds(t *testing.T) {
 	if w := send(h, head); w.Body.Len() > 0 || w.Code != http.StatusServiceUnavailable {
 		t.Errorf("HEAD was answered %d with a body of %d bytes", w.Code, w.Body.Len())
 	}
-	if _, n := lane.now(); n != 7 {
+	if _, n := limiter.now(); n != 7 {
 		t.Errorf("%d requests are under way, want the 7 of before", n)
 	}
 }
@@ -83,7 +83,7 @@ func TestFailoverSharesRoom(t *testing.T) {
 	} {
 		servedBy, route = step.servedBy, step.route
 		send(h, request(cartPath, "Home", "us-east-1"))
-		if got := g.lane("us-east-1").region; got != regions.Name(step.want) {
+		if got := g.limiterFor("us-east-1").region; got != regions.Name(step.want) {
 			t.Errorf("after an answer of %s by %s the next takes room in %s, want %s", step.servedBy, step.route, got, step.want)
 		}
 	}

@@ -13,7 +13,7 @@ const (
 )
 
 // prefetch reads a body that is not a stream before the request takes up room, so that callers who send slowly
-// take up none. Of a larger body the rest is read while it does. What goes wrong is told to who reads the body.
+// take up none. Of a larger body the rest is read while it does. Errors are returned to the reader of the body.
 func prefetch(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return

@@ -33,7 +33,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Config is what every Meridian process is told: each room's own settings, under the name of their group, and what
+// Config configures a Meridian process: each room's own settings, under the name of their group, and what
 // belongs to the process itself. docs/reference/configuration.md explains the keys.
 type Config struct {
 	Region       regions.Name `koanf:"region" help:"the region that this process runs in, as the regions file names it"`

@@ -42,7 +42,7 @@ func timeoutOf(h http.Header) (time.Duration, bool) {
 	return 0, false
 }
 
-// duration reads a number of units; one so long that it cannot be told counts as the longest.
+// duration reads a number of units; one too long to represent counts as the longest.
 func duration(digits string, longest int, unit time.Duration) (time.Duration, bool) {
 	n, err := strconv.ParseUint(digits, 10, 63)
 	if err != nil || len(digits) > longest {

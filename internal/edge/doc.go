@@ -3,7 +3,7 @@
 //
 //	caller ─▶ net/http ─▶ serve.go: one exchange, from its arrival to its last byte
 //	                        │
-//	                  classify.go   which method is it, who asks from where, is it fit to be sent at all?
+//	                  classify.go   which method is it, who calls from where, is it fit to be sent at all?
 //	                        │            └─ no ─▶ 400, 413, 431: it blames nobody and is never tried again
 //	                  decide/       which regions may serve it, in which order, and why
 //	                        │

@@ -24,7 +24,7 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Config is what an edge is told about its place.
+// Config configures an edge.
 type Config struct {
 	Regions        *regions.Set
 	Region         regions.Name            // where the edge is

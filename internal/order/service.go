@@ -67,7 +67,7 @@ type Service struct {
 	watchers *Watchers
 }
 
-// New returns a Service. Its watchers are told of changes while w runs.
+// New returns a Service. Its watchers are notified of changes while w runs.
 func New(s Store, c *regions.Set, clk clock.Clock, w *Watchers) *Service {
 	return &Service{s, c, clk, w}
 }

@@ -14,7 +14,7 @@ func (s *Service) Watch(ctx context.Context, home regions.Name, userID, orderID 
 		return err
 	}
 	watch := s.watchers.homes[home]
-	// The watcher joins before it reads, so that no change falls between what it read and what it is told of.
+	// The watcher joins before it reads, so that no change falls between what it read and what it is notified of.
 	mailbox := watch.join(orderID)
 	defer watch.leave(orderID, mailbox)
 	o, err := s.Order(ctx, home, userID, orderID)
@@ -37,7 +37,7 @@ func next(ctx context.Context, mailbox <-chan Order, sent int64) (Order, error) 
 	for {
 		select {
 		case o := <-mailbox:
-			// What was told while the first read was under way may be what it read.
+			// What was announced while the first read was under way may be what it read.
 			if o.Version > sent {
 				return o, nil
 			}

@@ -44,7 +44,7 @@ type Watchers struct {
 	following atomic.Bool // the feed is there
 }
 
-// NewWatchers returns Watchers, who are told nothing until Run.
+// NewWatchers returns Watchers, which notify nobody until Run.
 func NewWatchers(s Store, f Feed, c *regions.Set, log *slog.Logger) *Watchers {
 	w := &Watchers{feed: f, log: log, homes: map[regions.Name]*homeWatch{}}
 	for _, r := range c.All() {

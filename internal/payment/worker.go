@@ -39,11 +39,11 @@ type Config struct {
 	Meter        Meter // may be nil
 }
 
-// Meter is told what becomes of payments. It is safe for concurrent use.
+// Meter counts what becomes of payments. It is safe for concurrent use.
 type Meter interface {
-	// Settled is told of a payment that reached its state.
+	// Settled counts a payment that reached its state.
 	Settled(p Payment)
-	// Unsettled is told of a payment whose step is still open after a try.
+	// Unsettled counts a payment whose step is still open after a try.
 	Unsettled(p Payment)
 }
 

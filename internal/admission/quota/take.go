@@ -10,7 +10,7 @@ const (
 	shareMost  = 256 // buckets in one round trip
 )
 
-// Take takes one request out of a bucket. It takes well under a microsecond: Redis is told later, and only of
+// Take takes one request out of a bucket. It takes well under a microsecond: Redis is updated later, and only of
 // buckets that are a quarter or more used, since others are far from a limit whatever other edges saw.
 func (b *Buckets) Take(p *Policy, k Key) Verdict {
 	now := b.now()

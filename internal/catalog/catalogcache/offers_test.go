@@ -60,7 +60,7 @@ func TestOffers(t *testing.T) {
 	if asked := [][]string{{"lost", "nobody's", "t", "u"}, {"nobody's"}}; !slices.EqualFunc(h.asked, asked, slices.Equal) {
 		t.Errorf("asked for the products of %v, want %v", h.asked, asked)
 	}
-	// A change that the cache is told of changes the next offer.
+	// A change that the cache is notified of changes the next offer.
 	if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 700)}); err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ type Request struct {
 	ID       regions.Name // the region inside an id in the path, or ""
 	Require  regions.Name // hard pin: this region or none
 	Prefer   regions.Name // soft pin: this region where the data leaves a choice
-	Caller   uint64       // a hash of who asks: equal callers are sent to equal regions
+	Caller   uint64       // a hash of the caller: equal ones are sent to equal regions
 }
 
 // Verdict is what becomes of a region in a decision.

@@ -19,12 +19,12 @@ import (
 	"github.com/meridian-commerce/meridian/internal/consistency"
 )
 
-// Config is what a front is told.
+// Config configures the HTTP front of an edge.
 type Config struct {
 	// Origins are the web origins whose pages may call the API (https://shop.example), or "*" for all of them.
 	// Empty: no page of another origin may.
 	Origins []string
-	// Public reports whether the answer to a GET is the same whoever asks. nil: none is.
+	// Public reports whether the answer to a GET is the same for every caller. nil: none is.
 	Public func(r *http.Request) bool
 }
 
@@ -99,7 +99,7 @@ func (g *Front) answer(w http.ResponseWriter, r *http.Request) {
 	a.finish()
 }
 
-// shareable reports whether the answer to a request is the same whoever asks. To who brings a consistency token it is
+// shareable reports whether the answer to a request is the same for every caller. To who brings a consistency token it is
 // not: it is newer than what others are given.
 func (g *Front) shareable(r *http.Request) bool {
 	return r.Method == http.MethodGet && g.public(r) && len(r.Header[consistency.Header]) == 0

@@ -22,7 +22,7 @@ import (
 // ErrMalformed is that of a request that cannot be written as one. Nothing was sent.
 var ErrMalformed = errors.New("wire: the request cannot be written as one")
 
-// Config is what a transport is told.
+// Config configures a transport.
 type Config struct {
 	Dialer
 	MaxIdle     int           // kept connections for each address

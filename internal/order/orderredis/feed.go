@@ -33,7 +33,7 @@ func New(c *cache.Cache, registry prometheus.Registerer) (*Feed, error) {
 	return f, nil
 }
 
-// Publish implements order.Feed. Where Redis is away it costs the cache's time-out at most and nobody is told: the
+// Publish implements order.Feed. Where Redis is away it costs the cache's time-out at most and nobody is notified: the
 // followers know that they lost Redis too, or find the change when they next look at all that is watched.
 func (f *Feed) Publish(ctx context.Context, orderID string) {
 	_ = f.redis.Publish(ctx, channel, orderID) // the cache counts it
