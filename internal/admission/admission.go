@@ -80,6 +80,7 @@ func New(cfg Config, deps Deps) (*Gate, error) {
 		return nil, fmt.Errorf("admission: concurrency %d is negative", cfg.Concurrency)
 	}
 	g := &Gate{cfg: cfg, call: deps.Call, regions: map[regions.Name]*regionLimiter{}}
+	// The edge's own region has a limiter even where it is not listed, since it stands in for unknown ones.
 	for _, n := range append([]regions.Name{cfg.Region}, cfg.Regions...) {
 		if g.regions[n] == nil {
 			g.regions[n] = newRegionLimiter(n, cfg.Concurrency)
@@ -113,14 +114,17 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		begun := time.Now()
 		call := g.call(r)
 		class := call.Method.Class
+		// Quotas come before concurrency, so that a caller over its quota never takes a place.
 		if g.limits(w, r, call, begun) {
 			return
 		}
 		limiter := g.limiterFor(call.Region)
 		if !limiter.full(class) {
+			// A slow upload is read before a place is taken, so that slow callers do not fill the region.
 			if !call.Stream {
 				prefetch(w, r)
 			}
+			// The check is made again on entry, because others may have entered while the body was read.
 			if limiter.enter(class) {
 				g.metrics.admit(class)
 				g.serve(w, r, next, &passage{limiter: limiter, call: call, arrived: begun, begun: time.Now()})
@@ -159,6 +163,7 @@ func (g *Gate) limits(w http.ResponseWriter, r *http.Request, call Call, begun t
 // count takes a request out of the buckets that it falls under. It returns the verdict that leaves least: a
 // refusal, or what is nearest to one. A request that is refused is not taken out of the buckets that follow.
 func (g *Gate) count(ctx context.Context, c Call) (tightest quota.Verdict) {
+	// By address first: it holds for every caller, signed in or not.
 	if p := g.policies.address; p != nil && c.Address.IsValid() && !c.Proxy {
 		if tightest = g.buckets.Take(p, quota.ByAddress(c.Address)); !tightest.Allowed {
 			return tightest

@@ -28,6 +28,7 @@ func (g *Gate) limiterFor(n regions.Name) *regionLimiter {
 	if !ok {
 		l = g.regions[g.cfg.Region]
 	}
+	// While a region fails over, its requests load the region that serves them, so that limit counts.
 	if other := l.served.Load(); other != nil {
 		if substitute, ok := g.regions[*other]; ok {
 			return substitute
@@ -39,6 +40,7 @@ func (g *Gate) limiterFor(n regions.Name) *regionLimiter {
 // learn notes from an answer where the requests for a region go.
 func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy regions.Name) {
 	values := answer["Meridian-Served-Region"]
+	// Without exactly one value the answer does not say which region served it.
 	if len(values) != 1 {
 		return ""
 	}
@@ -48,6 +50,7 @@ func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy region
 		return servedBy
 	}
 	if servedBy == expected {
+		// Read before it is written: nearly every answer comes from the expected region, and changes nothing.
 		if l.served.Load() != nil {
 			l.served.Store(nil)
 		}
@@ -72,6 +75,7 @@ type passage struct {
 
 // end gives the room back, once, and reports whether this call did.
 func (p *passage) end() bool {
+	// The end of the handler, the start of the answer and a stream's timer may all get here.
 	if p.over.Swap(true) {
 		return false
 	}
@@ -82,6 +86,7 @@ func (p *passage) end() bool {
 // serve lets next answer.
 func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, p *passage) {
 	defer p.end()
+	// A stream may be silent for long without any load, so it gives its place back after a while.
 	if p.call.Stream {
 		defer time.AfterFunc(streamStart, func() { p.end() }).Stop()
 	}
@@ -101,10 +106,12 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 func (g *Gate) begins(r *http.Request, p *passage, status int, h http.Header) {
 	now := time.Now()
 	g.metrics.answer(p.call.Method.Class, resultOf(status, false), now.Sub(p.arrived))
+	// A passage that ended earlier was a stream, whose time says nothing about the region.
 	if !p.end() {
 		return
 	}
 	servedBy := g.learn(p.call.Region, h)
+	// Only a request that this region answered, and that nobody gave up, measures this region.
 	if p.call.Stream || servedBy != p.limiter.region || r.Context().Err() != nil {
 		return
 	}

@@ -94,6 +94,7 @@ func (e *Elector) Held() []regions.Name {
 // Run takes part until ctx ends; then it stops the work, waits for it, and releases what it held.
 func (e *Elector) Run(ctx context.Context) {
 	var wg sync.WaitGroup
+	// Each region has a goroutine of its own, so that one whose rows do not answer delays no other.
 	for _, home := range e.Regions.Names() {
 		wg.Go(func() { e.tend(ctx, home) })
 	}
@@ -120,6 +121,7 @@ func (e *Elector) try(ctx context.Context, home regions.Name, watched time.Durat
 	defer cancel()
 	seen, err := e.Store.Read(limited, home)
 	if err == nil && e.myTurn(home, seen, watched) {
+		// Taken before the call, so that this instance's view ends no later than the database's.
 		until = time.Now().Add(ttl)
 		won, err = e.Store.Claim(limited, home, seen, e.holder, ttl)
 	}
@@ -130,12 +132,14 @@ func (e *Elector) try(ctx context.Context, home regions.Name, watched time.Durat
 }
 
 func (e *Elector) myTurn(home regions.Name, seen Record, watched time.Duration) bool {
+	// Nearer regions claim first, since each statement of the work pays the way to the home region.
 	rank := slices.Index(e.Regions.Nearest(home), e.Region)
 	switch {
 	case seen.Holder == "":
 		return watched >= time.Duration(rank)*perRank
 	case seen.Holder == e.holder: // of this instance's former life
 		return true
+	// The home region takes its own lease back at once, even from a live holder elsewhere.
 	case rank == 0:
 		return seen.ExpiresIn <= 0 || !strings.HasPrefix(seen.Holder, string(home)+"/")
 	default:
@@ -153,8 +157,10 @@ func (e *Elector) hold(ctx context.Context, home regions.Name, until time.Time) 
 		wg.Go(func() { w.run(working, home, e.Log) })
 	}
 	e.mark(home, true)
+	// Renewal runs here, beside the work, so that a step that hangs cannot keep the lease from being renewed.
 	e.renew(ctx, home, until)
 	stop()
+	// The gauge falls before the work has ended: from here on another instance may hold the lease.
 	e.mark(home, false)
 	wg.Wait()
 	if ctx.Err() == nil {
@@ -162,6 +168,7 @@ func (e *Elector) hold(ctx context.Context, home regions.Name, until time.Time) 
 		e.Log.WarnContext(ctx, "lost the lease of a region", "home", home)
 		return
 	}
+	// ctx has ended, which is why the lease is given up; releasing needs a context that has not.
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
 	if err := e.Store.Release(limited, home, e.holder); err != nil {
@@ -174,16 +181,19 @@ func (e *Elector) renew(ctx context.Context, home regions.Name, until time.Time)
 	pause := interval
 	for {
 		_ = clock.Sleep(ctx, min(pause, time.Until(until)))
+		// The new term counts from before the call: the database may have set it at any time since.
 		asked := time.Now()
 		if ctx.Err() != nil || !asked.Before(until) {
 			return
 		}
+		// A renewal that is answered after the term is of no use, since the work has to have stopped by then.
 		limited, cancel := context.WithDeadline(ctx, until)
 		mine, err := e.Store.Renew(limited, home, e.holder, ttl)
 		cancel()
 		switch {
 		case err != nil:
 			e.Log.DebugContext(ctx, "lease not renewed", "home", home, "error", err)
+			// One failed renewal does not cost the lease: there is time for several before the term ends.
 			pause = retryRenew
 		case !mine:
 			return

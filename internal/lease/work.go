@@ -40,6 +40,7 @@ func (w Work) run(ctx context.Context, home regions.Name, log *slog.Logger) {
 			log.WarnContext(ctx, "background work failed; it is tried again", "work", w.Name, "home", home, "failures", failures, "pause", pause, "error", err)
 		default:
 			failures = 0
+			// A step that did something may have left more, so the next one follows at once.
 			if n > 0 {
 				pause = 0
 			}

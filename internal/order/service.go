@@ -114,6 +114,7 @@ func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 // resolve learns the outcome of an ambiguous commit from the idempotency key. Not finding it proves nothing:
 // the commit may still be under way.
 func (s *Service) resolve(ctx context.Context, p Placement, ambiguous error) (Order, error) {
+	// A commit that is still under way may become visible in a moment, so one look is not enough.
 	for range 3 {
 		o, err := s.store.Placed(ctx, p)
 		if err == nil || fault.Is(err, fault.Mismatch) {
@@ -123,6 +124,7 @@ func (s *Service) resolve(ctx context.Context, p Placement, ambiguous error) (Or
 			break // the caller is gone, and what it was told last still holds: nobody knows
 		}
 	}
+	// The caller may repeat it under the same key, which is safe whatever the outcome was.
 	return Order{}, ambiguous
 }
 

@@ -23,6 +23,7 @@ func (s *Service) Watch(ctx context.Context, home regions.Name, userID, orderID 
 	}
 	watch.tell(o) // it need not be read again to learn its version
 	for {
+		// A final order never changes again, so the watch ends instead of holding a connection.
 		if err := send(o); err != nil || o.State.Final() {
 			return err
 		}

@@ -60,6 +60,7 @@ func NewWatchers(s Store, f Feed, c *regions.Set, log *slog.Logger) *Watchers {
 func (w *Watchers) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
+	// The feed only shortens the wait: without it the goroutines below still poll.
 	running.Go(func() { w.follow(ctx) })
 	// A goroutine for each home, so that a region that does not answer delays the watchers of no other.
 	for _, h := range w.homes {
@@ -161,6 +162,7 @@ func (h *homeWatch) run(ctx context.Context, pause func() time.Duration) {
 func (h *homeWatch) name(orderID string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// Most changes are of orders that nobody watches here; they cost a look into a map and no statement.
 	if h.watched[orderID] == nil {
 		return
 	}
@@ -198,6 +200,7 @@ func (h *homeWatch) read(ctx context.Context, ids []string) error {
 		if len(known) == 0 {
 			continue
 		}
+		// Without a limit a database that hangs would hold up every later change of this home.
 		limited, cancel := context.WithTimeout(ctx, readLimit)
 		newer, err := h.store.Newer(limited, h.home, known)
 		cancel()
@@ -229,6 +232,7 @@ func (h *homeWatch) tell(o Order) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	at := h.watched[o.ID]
+	// Reads may overtake each other, and a watcher must never see an order go back.
 	if at == nil || o.Version <= at.version {
 		return
 	}
@@ -264,6 +268,7 @@ func (h *homeWatch) leave(orderID string, mailbox chan Order) {
 	defer h.mu.Unlock()
 	at := h.watched[orderID]
 	delete(at.mailboxes, mailbox)
+	// Without watchers the order is forgotten, else the map would grow with every order ever watched.
 	if len(at.mailboxes) == 0 {
 		delete(h.watched, orderID)
 	}

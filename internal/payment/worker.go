@@ -103,6 +103,7 @@ func (w *Worker) work(ctx context.Context, c Claim) {
 	w.Meter.Unsettled(c.Payment)
 	after := backoff(c.Attempts)
 	w.Log.WarnContext(ctx, "payment step is open; it is tried again", "payment", c.ID, "order", c.OrderID, "state", c.State, "attempt", c.Attempts, "after", after, "error", err)
+	// A failed postponement is logged only: the payment is due again after its visibility time-out.
 	if err := w.Store.Postpone(ctx, c.Payment, after); err != nil && ctx.Err() == nil {
 		w.Log.WarnContext(ctx, "payment waits for its visibility time-out", "payment", c.ID, "error", err)
 	}

@@ -50,6 +50,7 @@ func alone(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger, work f
 		if held {
 			break
 		}
+		// Said once, and not at each of the looks.
 		if !waiting {
 			log.InfoContext(ctx, "waiting for another process that migrates")
 		}
@@ -79,6 +80,7 @@ func hold(ctx context.Context, conn *pgx.Conn, holder string, work func(ctx cont
 	}
 	lost(nil)
 	<-renewed // the connection is for one goroutine at a time
+	// Releasing has its own time, because ctx may have ended the work.
 	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_, _ = conn.Exec(release, "UPDATE migration_lock SET expires_at = now() - INTERVAL '1 s' WHERE id = 1 AND holder = $1", holder) // else it expires
@@ -88,6 +90,7 @@ func hold(ctx context.Context, conn *pgx.Conn, holder string, work func(ctx cont
 func claim(ctx context.Context, conn *pgx.Conn, holder string) (bool, error) {
 	for attempt := 1; ; attempt++ {
 		tag, err := conn.Exec(ctx, claimMigration, holder, aloneFor)
+		// Several processes that start at once contend for this row, which the database resolves by aborting some.
 		if err == nil || !retryable(err) || attempt == maxAttempts {
 			return tag.RowsAffected() == 1, Fault(err)
 		}

@@ -38,6 +38,7 @@ func Migrate(ctx context.Context, url string, set *regions.Set, appRole string, 
 		if err := up(ctx, config, engine, log); err != nil {
 			return err
 		}
+		// Outside of the migrations, which run once: this also applies to a database that was made before.
 		finish := func() error { return execAll(ctx, conn, collectQueues()) }
 		if engine == PostgreSQL {
 			finish = func() error { return partition(ctx, conn, set) }

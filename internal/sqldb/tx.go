@@ -70,6 +70,7 @@ func (d *DB) InTx(ctx context.Context, fn func(tx Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := d.attempt(ctx, fn)
 		switch {
+		// An ambiguous commit is never run again: it may have happened.
 		case err == nil, fault.Is(err, fault.Ambiguous):
 			d.counts.end(err)
 			return err
@@ -77,6 +78,7 @@ func (d *DB) InTx(ctx context.Context, fn func(tx Tx) error) error {
 		case outdated(err) && !refreshed:
 			refreshed = true
 			d.pool.Reset() // the statements that a session prepared end with it
+		// Once only: a server that is lost twice is likely away, and the caller should learn that.
 		case lostBeforeCommit(err) && !reconnected && ctx.Err() == nil:
 			reconnected = true
 		default:
@@ -97,15 +99,18 @@ func (d *DB) attempt(ctx context.Context, fn func(tx Tx) error) error {
 		return err
 	}
 	if err := fn(Tx{tx}); err != nil {
+		// The caller may be gone, and an open transaction would hold its locks until the server notices.
 		rollback, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = tx.Rollback(rollback) // fn's error is the one that matters; a failed rollback closes the connection
 		return err
 	}
+	// The last moment at which giving up is certain to change nothing.
 	if err := ctx.Err(); err != nil {
 		_ = tx.Rollback(context.WithoutCancel(ctx))
 		return err
 	}
+	// Interrupting a COMMIT would make its outcome unknown, so it gets its own time.
 	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	return classifyCommit(tx.Commit(commit))

@@ -17,6 +17,7 @@ func Once(db *sqldb.DB, c event.Consumer) event.Handler {
 	return func(ctx context.Context, e event.Event) error {
 		return db.InTx(ctx, func(tx sqldb.Tx) error {
 			first, err := take(ctx, tx, c.Name, e)
+			// A repetition is a success: the effect is there already.
 			if err != nil || !first {
 				return err
 			}

@@ -78,6 +78,7 @@ func names(consumers []event.Consumer) []string {
 // in between publishes them again.
 func (r *Relay) Publish(ctx context.Context, home regions.Name) (int, error) {
 	var due bool
+	// A plain read comes first, because an idle region should not pay for a write and its quorum.
 	err := r.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM outbox WHERE home_region = $1 AND due_at <= now())`, string(home)).Scan(&due)
 	if err != nil || !due {
 		return 0, sqldb.Fault(err)
@@ -87,9 +88,11 @@ func (r *Relay) Publish(ctx context.Context, home regions.Name) (int, error) {
 		return 0, err
 	}
 	if err := r.publish(ctx, home, events); err != nil {
+		// Otherwise a short outage of the bus would delay these events by the whole visibility time-out.
 		r.reschedule(ctx, home, rescheduleNew, events)
 		return 0, err
 	}
+	// An error here costs a repetition only: the events are on the bus, and consumers take each once.
 	return len(events), r.done(ctx, home, events)
 }
 
@@ -123,6 +126,7 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, events []event.E
 	if len(events) == 0 {
 		return nil
 	}
+	// RETURNING has no order, and consumers see an aggregate's events in the order of publishing.
 	slices.SortFunc(events, func(a, b event.Event) int {
 		return cmp.Or(cmp.Compare(a.AggregateID, b.AggregateID), cmp.Compare(a.Sequence, b.Sequence))
 	})

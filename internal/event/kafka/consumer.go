@@ -86,8 +86,10 @@ func (c *Consumer) Run(ctx context.Context) {
 		fetches := c.client.PollRecords(ctx, pollBatch)
 		c.reportErrors(ctx, fetches)
 		records := fetches.Records()
+		// Errors of single events do not hold back the offset: the relay publishes again what is not in the inbox.
 		c.handleAll(ctx, records)
 		if len(records) > 0 && ctx.Err() == nil {
+			// A commit that hangs must not stop the reading; at worst some events are handled again.
 			limited, cancel := context.WithTimeout(ctx, adminTime)
 			logged(ctx, c.log, "offsets not committed; some events will be handled again", c.client.CommitRecords(limited, records...))
 			cancel()
@@ -99,6 +101,7 @@ func (c *Consumer) Run(ctx context.Context) {
 func (c *Consumer) reportErrors(ctx context.Context, fetches kgo.Fetches) {
 	var worst error
 	fetches.EachError(func(_ string, _ int32, err error) {
+		// Of several errors the one that needs an action is kept.
 		if !gone(worst) {
 			worst = err
 		}
@@ -121,9 +124,11 @@ func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
 	for _, r := range records {
 		e, err := decode(r)
 		if err != nil {
+			// Stopping at it would block the partition for ever, since it will not get better.
 			logged(ctx, c.log, "record on the bus is no event of ours; it is skipped", err)
 			continue
 		}
+		// A topic carries all events of its aggregates, and this consumer wants some.
 		if !c.who.Wants(e.Type) {
 			continue
 		}
@@ -145,6 +150,7 @@ func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
 
 func (c *Consumer) handleRegion(ctx context.Context, aggregates map[string][]event.Event) {
 	var wg sync.WaitGroup
+	// Bounded, because each handler takes a connection of the database's pool.
 	slots := make(chan struct{}, perRegion)
 	for _, events := range aggregates {
 		slots <- struct{}{}
@@ -180,6 +186,7 @@ func (c *Consumer) handle(ctx context.Context, e event.Event) {
 func (c *Consumer) try(ctx context.Context, e event.Event) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := c.handler(ctx, e)
+		// An invalid event stays invalid however often it is tried.
 		if err == nil || fault.Is(err, fault.Invalid) {
 			return err
 		}

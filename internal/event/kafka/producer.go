@@ -45,6 +45,7 @@ func (p *Producer) Publish(ctx context.Context, events []event.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
 	names := topicsOf(events)
+	// Topics are made on demand, so that a broker that lost its data is filled again without an operator.
 	if err := p.topics.ensure(ctx, names); err != nil {
 		return err
 	}
@@ -56,6 +57,7 @@ func (p *Producer) Publish(ctx context.Context, events []event.Event) error {
 		}
 		span.End()
 	}
+	// A topic that was deleted is made again at the next try.
 	if gone(err) {
 		p.topics.forget(names)
 	}

@@ -29,6 +29,7 @@ func (s *Store) Read(ctx context.Context, home regions.Name) (lease.Record, erro
 	var seconds float64
 	err := s.db.QueryRow(ctx, `SELECT holder, expires_at, extract(epoch FROM expires_at - now())::float8
 		FROM leases WHERE home_region = $1 AND name = $2`, string(home), s.name).Scan(&r.Holder, &r.Version, &seconds)
+	// No row is an answer: a lease that nobody ever held.
 	if errors.Is(err, pgx.ErrNoRows) {
 		return lease.Record{}, nil
 	}

@@ -56,6 +56,7 @@ const placed = `SELECT request_hash, response FROM idempotency_keys
 func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, error) {
 	var o order.Order
 	err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
+		// The cart's lock comes first, so that requests for one cart queue up instead of conflicting at COMMIT.
 		c, err := lockCart(ctx, tx, p)
 		if err != nil {
 			return err
@@ -65,6 +66,7 @@ func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, erro
 		}
 		return write(ctx, tx, p, o)
 	})
+	// Other errors say nothing about an earlier order under this key, so they are the answer.
 	if !errors.Is(err, errClaimed) && !fault.Is(err, fault.FailedPrecondition) && !fault.Is(err, fault.Aborted) {
 		return o, err
 	}
@@ -113,6 +115,7 @@ func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart,
 // compose reads what the cart's items cost and locks their stock in one round trip. What they come to, and whether
 // that can be ordered, is the checkout and the order room's to say.
 func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart) (order.Order, error) {
+	// Compared under the lock, so that the cart that was agreed to is the one that is ordered.
 	if err := c.Matches(p.CartEtag); err != nil {
 		return order.Order{}, err
 	}

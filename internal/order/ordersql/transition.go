@@ -39,6 +39,7 @@ func (s *Store) move(ctx context.Context, tx sqldb.Tx, home regions.Name, orderI
 	o.CancelReason = reason
 	o.Version++
 	o.UpdatedAt = s.clock().Truncate(time.Microsecond) // as SQL keeps it, so that the event says what a reader sees
+	// State, stock and event go in one round trip and one transaction: none of them is true without the others.
 	batch := &sqldb.Batch{}
 	batch.Queue(`UPDATE orders SET state = $3, cancel_reason = $4, version = $5, updated_at = $6 WHERE home_region = $1 AND id = $2`,
 		home, orderID, o.State, o.CancelReason, o.Version, o.UpdatedAt)
