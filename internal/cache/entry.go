@@ -111,6 +111,7 @@ func (c *Cache) Invalidate(ctx context.Context, keys ...string) error {
 			c.refreshes.Forget(key)
 		}
 	}()
+	// In batches, because all of one round trip shares one time-out.
 	for some := range slices.Chunk(keys, invalidateBatch) {
 		if err := c.mark(ctx, some); err != nil && !errors.Is(err, redis.ErrNone) {
 			return err
@@ -137,6 +138,7 @@ func (c *Cache) look(ctx context.Context, key string) (sighting, error) {
 	var left time.Duration
 	raw, err := c.do(ctx, "look", func(ctx context.Context, on redis.Commands) (string, error) {
 		pipeline := on.Pipeline()
+		// Both in one round trip: the time that is left tells whether the entry is still fresh.
 		value, life := pipeline.Get(ctx, key), pipeline.PTTL(ctx, key)
 		_, err := pipeline.Exec(ctx)
 		left = life.Val()
@@ -152,6 +154,7 @@ func (c *Cache) look(ctx context.Context, key string) (sighting, error) {
 
 // store reports whether the entry was written. seen is what the look returned before the load.
 func (c *Cache) store(ctx context.Context, key, seen string, e entry, fresh time.Duration) (bool, error) {
+	// Jitter keeps entries that were filled together from expiring together.
 	life := c.jitter(fresh) + e.stale
 	written, err := c.do(ctx, "fill", func(ctx context.Context, on redis.Commands) (string, error) {
 		return put.Run(ctx, on, []string{key, claimOf(key)}, seen, e.encode(), encodeVersion(e.version), life.Milliseconds()).Text()

@@ -26,8 +26,10 @@ func (c *Cache) early(loadTime, fresh time.Duration) bool {
 // already. The claim of one that failed is not given back: the next try waits for its end.
 func refresh[T any](ctx context.Context, c *Cache, from source[T], seen sighting) {
 	c.refreshes.DoChan(from.key, func() (any, error) {
+		// The caller has been answered already, and its context may end at any time.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.LoadTimeout)
 		defer cancel()
+		// One process of the region is enough: the others would only load the database.
 		if mine, err := c.claims(ctx, from.key, seen.raw); err != nil || !mine {
 			return nil, err
 		}

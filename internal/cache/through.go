@@ -67,6 +67,7 @@ func Through[T any](
 	led := false
 	landed := c.flights.DoChan(key, func() (any, error) {
 		led = true
+		// Other callers share this flight, so the one that started it must not end it by leaving.
 		alone, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.LoadTimeout)
 		defer cancel()
 		return fetch(alone, c, source[T]{key, life, codec, load})
@@ -77,6 +78,7 @@ func Through[T any](
 		if result.Err != nil {
 			return zero, Status{}, result.Err
 		}
+		// Two callers that disagree about a key's type are a defect, which must not become a panic in one of them.
 		f, ok := result.Val.(fetched[T])
 		if !ok {
 			return zero, Status{}, fmt.Errorf("cache: key %q is fetched as %T and as %T", key, result.Val, f)
@@ -114,6 +116,7 @@ func fetch[T any](ctx context.Context, c *Cache, from source[T]) (fetched[T], er
 func fetchOnce[T any](ctx context.Context, c *Cache, from source[T]) (fetched[T], error) {
 	seen, err := c.look(ctx, from.key)
 	if err != nil {
+		// Nothing is written back: Redis has just failed to answer, and a fill would cost the caller another time-out.
 		value, err := limited(ctx, c, from.load)
 		return fetched[T]{value, Status{Outcome: Bypass}}, err
 	}
@@ -123,6 +126,7 @@ func fetchOnce[T any](ctx context.Context, c *Cache, from source[T]) (fetched[T]
 			status.Outcome = Stale
 		}
 		if c.early(seen.entry.loadTime, status.TTL) {
+			// The caller has its value, so it does not wait for the refresh.
 			refresh(ctx, c, from, seen)
 		}
 		return fetched[T]{value, status}, nil
@@ -148,6 +152,7 @@ func held[T any](ctx context.Context, c *Cache, from source[T], seen sighting) (
 
 // fill loads a value and puts it into Redis, as far as that is possible and right.
 func fill[T any](ctx context.Context, c *Cache, from source[T], seen sighting) (value T, stored bool, err error) {
+	// How long a load takes decides how early the entry is refreshed.
 	began := time.Now()
 	if value, err = recovered(ctx, from.load); err != nil {
 		return value, false, err
@@ -168,6 +173,7 @@ func keep[T any](ctx context.Context, c *Cache, from source[T], seen string, val
 	stored, err := c.store(ctx, from.key, seen, entry{
 		version: from.codec.Version(value), stale: from.life.Stale, loadTime: loadTime, payload: payload,
 	}, from.life.Fresh)
+	// Redis refused the value because it has something newer, which is what should happen.
 	if err == nil && !stored {
 		c.metrics.outdated.Inc()
 	}

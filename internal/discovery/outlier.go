@@ -36,6 +36,7 @@ type ejection struct {
 
 // begin starts an ejection and returns how long it lasts.
 func (e *ejection) begin(now time.Time, r Recovery) time.Duration {
+	// An instance that did well for long is not held to its past.
 	if now.Sub(e.until) > forgetAfter {
 		e.count = 0
 	}
@@ -61,6 +62,7 @@ func (t *tracked) serving() bool { return t.check.healthy && !t.ejection.on }
 // are not in the view are ignored. It takes no lock unless something failed.
 func (v *View) Report(e *Endpoint, ok bool) {
 	if ok {
+		// Read before it is written, so that the usual case, a success after a success, writes nothing shared.
 		if e.failures.Load() != 0 {
 			e.failures.Store(0)
 		}
@@ -80,6 +82,7 @@ func (v *View) find(e *Endpoint) (*regionState, *tracked) {
 	if !ok {
 		return nil, nil
 	}
+	// The same id at another address is another instance, and this report is not about it.
 	if t := s.instances[e.ID]; t != nil && t.endpoint == e {
 		return s, t
 	}
@@ -111,6 +114,7 @@ func (v *View) failed(e *Endpoint) {
 	now := time.Now()
 	switch {
 	case s.standing.Ejected:
+		// While the region is ejected, only a trial's failure says something new.
 		if s.standing.Trial(now) {
 			v.ejectRegion(s, now, "a request failed there again")
 			v.publish()
@@ -170,6 +174,7 @@ func (v *View) ejectInstance(t *tracked, now time.Time) {
 	time.AfterFunc(lasts, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
+		// The instance may have left, or been replaced, in the meantime.
 		if _, now := v.find(e); now != t {
 			return
 		}
@@ -206,6 +211,7 @@ func (v *View) noticeLosses(list []Region, now time.Time) {
 		}
 	}
 	for _, r := range list {
+		// Serving from a region that may be lost is better than serving from none.
 		if inService == 0 {
 			v.states[r.Name].standing.Ejected = false
 		}

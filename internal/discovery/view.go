@@ -79,6 +79,7 @@ func NewView(cfg Config) (*View, error) {
 		}
 		v.own[name] = &consulDirectory{client: client}
 		if name == cfg.Region {
+			// The local Consul also answers for other regions, should their own not be reachable from here.
 			v.crossDC = &consulDirectory{client: client, crossDC: true}
 			v.local = &consulControls{client}
 		}
@@ -129,6 +130,7 @@ func (v *View) Run(ctx context.Context) error {
 		watches.Go(func() { v.watchRoundTrips(ctx) })
 	}
 	watches.Wait()
+	// Connections are closed last, when no probe can open one any more.
 	v.probes.Wait()
 	for _, closeIdle := range v.closers {
 		closeIdle()

@@ -66,6 +66,7 @@ func (v *View) watch(ctx context.Context, region regions.Name) {
 			if next < index {
 				next = 0 // Consul's advice: its state went back, start over
 			}
+			// Consul answers the next question once its state has passed this index, or after a while.
 			index = next
 			retry = firstRetry
 			v.apply(region, list, SourceConsul)
@@ -79,8 +80,10 @@ func (v *View) watch(ctx context.Context, region regions.Name) {
 		if list, crossErr := v.listCrossDC(ctx, region); crossErr == nil {
 			v.apply(region, list, SourceCrossDC)
 		} else {
+			// What was listed last stays: that Consul is away says nothing about the instances.
 			v.lost(region, errors.Join(err, crossErr))
 		}
+		// Jitter keeps the edges of a region from all asking a Consul that comes back at once.
 		_ = clock.Sleep(ctx, retry/2+rand.N(retry/2+1))
 		retry = min(2*retry, lastRetry)
 	}
@@ -170,6 +173,7 @@ func (v *View) track(e *Endpoint) *tracked {
 	t := &tracked{endpoint: e}
 	t.up, t.down = context.WithCancel(context.Background())
 	var ctx context.Context
+	// Probes live as long as Run and the instance's registration, whichever ends first.
 	ctx, t.stop = context.WithCancel(v.running)
 	v.probes.Go(func() { v.probeLoop(ctx, t) })
 	return t
@@ -185,7 +189,9 @@ func (v *View) forget(s *regionState, id string) {
 // probeLoop probes one instance on every tick, whether or not earlier probes were answered, so that one that
 // hangs is found after an interval, a tick and a time-out. Time-outs bound how many are under way.
 func (v *View) probeLoop(ctx context.Context, t *tracked) {
+	// The way there is not the instance's fault, so it is added to the time that it has.
 	timeout := probeTimeout + v.regions.RTT(v.region, t.endpoint.Region)
+	// Probes of instances that were listed together are spread a little.
 	_ = clock.Sleep(ctx, rand.N(probeInterval/10))
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()
@@ -212,6 +218,7 @@ func (v *View) probeLoop(ctx context.Context, t *tracked) {
 func (v *View) observe(t *tracked, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	// A late probe of an instance that has left must not bring it back.
 	if v.states[t.endpoint.Region].instances[t.endpoint.ID] == t && t.check.observe(err == nil) {
 		v.changed(t, err)
 	}
@@ -243,6 +250,7 @@ func (v *View) changed(t *tracked, cause error) {
 		}
 		v.log.Info("instance is healthy", attrs[:2]...)
 	} else {
+		// One that says itself that it is not ready still finishes what it has begun.
 		if !errors.Is(cause, errNotReady) {
 			t.down()
 		}

@@ -36,6 +36,7 @@ func (s *Streak) Observe(err error) {
 		*s = Streak{known: true}
 		return
 	}
+	// Before anything is known a single failure counts: there is no good state yet to keep through a blip.
 	if s.failures++; s.failures >= falls || !s.known {
 		s.known, s.verdict = true, err
 	}

@@ -18,6 +18,7 @@ type Progress struct {
 func (p *Progress) Step(now time.Time, home regions.Name, caughtUp bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// A first step counts as caught up: from there on it is known since when there was a backlog.
 	if _, known := p.caught[home]; known && !caughtUp {
 		return
 	}

@@ -18,6 +18,7 @@ func Authorize(methods *method.Table) connect.Interceptor { return authorizer{me
 type authorizer struct{ methods *method.Table }
 
 func (a authorizer) authorize(ctx context.Context, procedure string) error {
+	// What the table does not have is refused rather than let through, so that a forgotten entry is noticed.
 	m, ok := a.methods.RPC(procedure)
 	if !ok {
 		return fault.New(fault.Denied, "ROLE_MISSING", "nobody may call %s", procedure)

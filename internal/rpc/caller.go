@@ -47,6 +47,7 @@ func CallerOf(ctx context.Context) (Caller, error) {
 // CallerOf, so that those that need none are not refused for a token that has expired.
 func Authenticate(v Verifier, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A bad token is kept with its error and not refused here, as methods that need no caller must work with it.
 		if token, ok := Bearer(r.Header); ok {
 			caller, err := v.Verify(token)
 			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, claim{caller: caller, err: err}))

@@ -26,6 +26,7 @@ func Consistency(now clock.Clock) connect.Interceptor {
 			if err != nil {
 				return nil, err
 			}
+			// A token that would say nothing new is not sent.
 			if marks, changed := session.Next(); changed {
 				res.Header().Set(consistency.Header, marks.Token(now()))
 			}

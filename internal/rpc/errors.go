@@ -49,6 +49,7 @@ func ToConnect(err error) *connect.Error {
 	}
 	out := connect.NewError(codes[known.Kind], errors.New(known.Message))
 	addDetail(out, &errdetails.ErrorInfo{Reason: known.Reason, Domain: Domain, Metadata: known.Metadata})
+	// As a detail for generated clients, and as a header for everyone else.
 	if known.RetryAfter > 0 {
 		addDetail(out, &errdetails.RetryInfo{RetryDelay: durationpb.New(known.RetryAfter)})
 		seconds := max(1, int(known.RetryAfter.Seconds()+0.5))
@@ -72,6 +73,7 @@ func abandoned(code connect.Code) *connect.Error {
 }
 
 func addDetail(to *connect.Error, message proto.Message) {
+	// An error without its detail is better than no error.
 	if d, err := connect.NewErrorDetail(message); err == nil {
 		to.AddDetail(d)
 	}
@@ -86,10 +88,12 @@ func (m errorMapper) mapped(ctx context.Context, procedure string, err error) er
 	if err == nil {
 		return nil
 	}
+	// It was mapped by an inner interceptor, or is Connect's own.
 	if _, already := errors.AsType[*connect.Error](err); already {
 		return err
 	}
 	out := ToConnect(err)
+	// Only defects are worth an operator's attention; callers cause the others at will.
 	if c := out.Code(); c == connect.CodeInternal || c == connect.CodeUnknown {
 		m.log.ErrorContext(ctx, "request failed", "procedure", procedure, "error", err)
 	} else {

@@ -59,6 +59,7 @@ func New(p Probes, r *telemetry.Readiness) *Monitor { return &Monitor{probes: p,
 // Run asks until ctx ends.
 func (m *Monitor) Run(ctx context.Context) {
 	var both sync.WaitGroup
+	// Two loops, because a write that hangs must not delay what is known of the gateway.
 	both.Go(func() { every(ctx, m.look) })
 	both.Go(func() { every(ctx, m.write) })
 	both.Wait()
@@ -76,6 +77,7 @@ func every(ctx context.Context, do func(context.Context) time.Duration) {
 func (m *Monitor) look(ctx context.Context) time.Duration {
 	limited, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
+	// Not under the lock: who asks for a verdict must never wait for the database.
 	err := m.probes.Ping(limited)
 	now := time.Now()
 	load := m.probes.Load(now)
@@ -90,6 +92,7 @@ func (m *Monitor) look(ctx context.Context) time.Duration {
 func (m *Monitor) write(ctx context.Context) time.Duration {
 	limited, cancel := context.WithTimeout(ctx, beatTimeout)
 	defer cancel()
+	// Not under the lock, for the same reason as a ping.
 	err := m.probes.Beat(limited)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,6 +104,7 @@ func (m *Monitor) write(ctx context.Context) time.Duration {
 	default:
 		m.quorum.Silent(err)
 	}
+	// One more refusal would settle it, so the next attempt comes soon.
 	if m.quorum.Doubtful() {
 		return beatAgain
 	}
@@ -158,6 +162,7 @@ func (m *Monitor) Checks() []telemetry.Check {
 
 // ServeHTTP answers discovery.ReadyPath, and tells edges the load.
 func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// An old verdict is worse than none.
 	w.Header().Set("Cache-Control", "no-store")
 	if m.ready(r.Context()) != nil || m.readiness.Draining() {
 		w.WriteHeader(http.StatusServiceUnavailable)
