@@ -16,6 +16,7 @@ package scenario
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
@@ -67,6 +68,13 @@ type Scenario struct {
 	// Publish writes what came of it in place of a report; it has no --out.
 	Publish func(*Run, io.Writer, Verdict) error
 }
+
+//go:embed region.yaml
+var oneRegion []byte
+
+// OneRegion is the catalog of a simulation of one region: what it cannot do is not done elsewhere, and no request costs
+// more for its way to another one.
+func OneRegion() []byte { return oneRegion }
 
 // Load is what shoppers do while a scenario plays. With a Rate of zero there are none: its steps bring their own.
 type Load struct {

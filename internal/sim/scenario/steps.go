@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 )
 
@@ -26,6 +27,18 @@ func Break(f cluster.Fault) func(context.Context, *Run) error {
 	return inflict(string(f.Kind), f.Target, func(ctx context.Context, r *Run) (cluster.FaultReport, error) {
 		return r.Cluster.Break(ctx, f)
 	})
+}
+
+// Until looks again and again, so often, and returns once it is so.
+func Until(ctx context.Context, every time.Duration, is func() (bool, error)) error {
+	for {
+		if done, err := is(); done || err != nil {
+			return err
+		}
+		if err := clock.Sleep(ctx, every); err != nil {
+			return err
+		}
+	}
 }
 
 func inflict(kind, target string, do func(context.Context, *Run) (cluster.FaultReport, error)) func(context.Context, *Run) error {

@@ -177,18 +177,13 @@ func (d *drill) betweenFiles(ctx context.Context, r *scenario.Run) error {
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, archiveAtMost, fmt.Errorf("the log is not archived up to %v after %v", until, archiveAtMost))
 	defer cancel()
-	for {
+	if err := scenario.Until(waiting, followEvery, func() (bool, error) {
 		archived, err := r.Server.Archived()
-		if err != nil {
-			return err
-		}
-		if archived >= until {
-			return clock.Sleep(ctx, d.archive/2)
-		}
-		if err := clock.Sleep(waiting, followEvery); err != nil {
-			return err
-		}
+		return archived >= until, err
+	}); err != nil {
+		return err
 	}
+	return clock.Sleep(ctx, d.archive/2)
 }
 
 // bringBack restores the database, with the mistake that was asked for.

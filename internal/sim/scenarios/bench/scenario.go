@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
@@ -108,7 +107,12 @@ func (d *drill) measure(ctx context.Context, r *scenario.Run) error {
 	}
 	m := &measurement{
 		cfg: d.Config, system: s, ask: callers.ask, say: r.Say,
-		settle: func(ctx context.Context) error { return settled(ctx, r.Records) },
+		settle: func(ctx context.Context) error {
+			return scenario.Until(ctx, 200*time.Millisecond, func() (bool, error) {
+				left, err := r.Records.Pending(ctx)
+				return left.None(), err
+			})
+		},
 	}
 	p := &d.profile
 	if p.Requests, err = m.all(ctx, callers); err != nil {
@@ -135,19 +139,6 @@ func (d *drill) measure(ctx context.Context, r *scenario.Run) error {
 	}
 	_, p.Edge.MemoryBytes, err = process(s.edge)
 	return err
-}
-
-// settled waits until nothing is under way.
-func settled(ctx context.Context, records scenario.Records) error {
-	for {
-		left, err := records.Pending(ctx)
-		if err != nil || left.None() {
-			return err
-		}
-		if err := clock.Sleep(ctx, 200*time.Millisecond); err != nil {
-			return err
-		}
-	}
 }
 
 // all measures every kind of request.

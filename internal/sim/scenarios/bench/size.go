@@ -43,14 +43,12 @@ func orderSize(ctx context.Context, db *pgxpool.Pool) (capacity.OrderSize, error
 	for _, t := range ordered {
 		size := capacity.TableSize{Name: t.name, KeptDays: t.days}
 		name := pgx.Identifier{t.name}.Sanitize()
-		err := db.QueryRow(ctx, `SELECT count(*), coalesce(sum(pg_column_size(r.*)), 0)::float8 FROM `+name+` r`).Scan(&size.Rows, &size.Bytes)
+		err := db.QueryRow(ctx, `SELECT count(*), coalesce(sum(pg_column_size(r.*)), 0)::float8,
+			(SELECT coalesce(sum(pg_relation_size(i.indexrelid)), 0)::float8 FROM pg_index i
+				JOIN pg_partition_tree($1) p ON p.relid = i.indrelid AND p.isleaf WHERE NOT i.indisprimary)
+			FROM `+name+` r`, t.name).Scan(&size.Rows, &size.Bytes, &size.IndexBytes)
 		if err != nil {
 			return s, fmt.Errorf("bench: the size of %s: %w", t.name, err)
-		}
-		err = db.QueryRow(ctx, `SELECT coalesce(sum(pg_relation_size(i.indexrelid)), 0)::float8 FROM pg_index i
-			JOIN pg_partition_tree($1) p ON p.relid = i.indrelid AND p.isleaf WHERE NOT i.indisprimary`, t.name).Scan(&size.IndexBytes)
-		if err != nil {
-			return s, fmt.Errorf("bench: the indexes of %s: %w", t.name, err)
 		}
 		size.Rows = hundredth(size.Rows / orders)
 		size.Bytes = tenth(size.Bytes / orders)
@@ -64,15 +62,9 @@ func orderSize(ctx context.Context, db *pgxpool.Pool) (capacity.OrderSize, error
 func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize, error) {
 	client := redis.NewClient(&redis.Options{Addr: addr})
 	defer func() { _ = client.Close() }() // only read
-	total := map[string]int64{}
-	keys := map[string]int{}
-	for scan := client.Scan(ctx, 0, "", 1000).Iterator(); ; {
-		if !scan.Next(ctx) {
-			if err := scan.Err(); err != nil {
-				return nil, fmt.Errorf("bench: Redis's keys: %w", err)
-			}
-			break
-		}
+	out := map[string]capacity.CacheSize{}
+	scan := client.Scan(ctx, 0, "", 1000).Iterator()
+	for scan.Next(ctx) {
 		bytes, err := client.MemoryUsage(ctx, scan.Val()).Result()
 		if errors.Is(err, redis.Nil) { // it expired meanwhile
 			continue
@@ -81,12 +73,17 @@ func cacheSizes(ctx context.Context, addr string) (map[string]capacity.CacheSize
 			return nil, fmt.Errorf("bench: the size of a key: %w", err)
 		}
 		prefix, _, _ := strings.Cut(scan.Val(), ":")
-		total[prefix] += bytes
-		keys[prefix]++
+		size := out[prefix]
+		size.Keys++
+		size.BytesPerKey += float64(bytes)
+		out[prefix] = size
 	}
-	out := map[string]capacity.CacheSize{}
-	for prefix, n := range keys {
-		out[prefix] = capacity.CacheSize{Keys: n, BytesPerKey: tenth(float64(total[prefix]) / float64(n))}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("bench: Redis's keys: %w", err)
+	}
+	for prefix, size := range out {
+		size.BytesPerKey = tenth(size.BytesPerKey / float64(size.Keys))
+		out[prefix] = size
 	}
 	return out, nil
 }

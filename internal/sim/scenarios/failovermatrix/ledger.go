@@ -84,17 +84,12 @@ func (l *ledger) judge(k kept, acknowledged map[string]string) effects {
 	return e
 }
 
-// users returns whose carts are edited.
-func (l *ledger) users() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Sorted(maps.Keys(l.edits))
-}
-
 // readEffects judges a ledger by the database.
 func readEffects(ctx context.Context, r *scenario.Run, l *ledger) (effects, error) {
 	// Callers go on meanwhile: an order is acknowledged after it is kept, a change kept after it was asked for.
 	acknowledged := l.acknowledged()
+	var users []string
+	l.note(func(l *ledger) { users = slices.Sorted(maps.Keys(l.edits)) })
 	k := kept{orders: map[string][]string{}, carts: map[string]int64{}, names: map[string]int{}}
 	var name, id string
 	var n int64
@@ -103,7 +98,7 @@ func readEffects(ctx context.Context, r *scenario.Run, l *ledger) (effects, erro
 		of   any
 		take func()
 	}{
-		{`SELECT user_id, '', version FROM carts WHERE user_id = ANY($1)`, l.users(), func() { k.carts[name] = n }},
+		{`SELECT user_id, '', version FROM carts WHERE user_id = ANY($1)`, users, func() { k.carts[name] = n }},
 		{`SELECT idempotency_key, id, 1::bigint FROM orders WHERE starts_with(idempotency_key, $1)`, l.run, func() { k.orders[name] = append(k.orders[name], id) }},
 		{`SELECT display_name, '', count(*) FROM users WHERE starts_with(display_name, $1) GROUP BY 1`, l.run, func() { k.names[name] = int(n) }},
 	} {

@@ -28,9 +28,10 @@ func (o observation) row(p *probes) Row {
 		Fault: o.fault.name, What: o.fault.what, At: o.hurt.At.UTC(), HeldMs: history.Millis(o.healing.Sub(o.hurt.At)), HealedMs: history.Millis(o.healed.Sub(o.healing)),
 	}
 	from := o.hurt.At
-	if at, ok := o.withdrawal(p.lost); ok {
-		r.WithdrawnMs = new(history.Millis(at.Sub(o.hurt.At)))
-		from = at
+	entry, others := o.withdrawals(p.lost)
+	if !entry.IsZero() {
+		r.WithdrawnMs = new(history.Millis(entry.Sub(o.hurt.At)))
+		from = entry
 	}
 	if !o.hurt.LeasesMoveAt.IsZero() {
 		r.LeasesMs = new(history.Millis(o.hurt.LeasesMoveAt.Sub(o.hurt.At)))
@@ -39,9 +40,13 @@ func (o observation) row(p *probes) Row {
 	r.Home = o.figure(p, groupHome, o.hurt.At)
 	r.Entry = o.figure(p, groupEntry, from)
 	r.Both = o.figure(p, groupBoth, from)
-	r.Bit = o.bit(p)
+	// A control plane or one instance that is lost has done its work when it is gone; an entry, when it is withdrawn.
+	r.Bit = len(o.hurt.Processes)+len(o.hurt.Links) > 0
+	if o.fault.entry {
+		r.Bit = !entry.IsZero()
+	}
 	r.LateMs = history.Millis(o.late(p))
-	r.Disturbed = r.LateMs > history.Millis(latest) || o.othersWithdrawn(p.lost)
+	r.Disturbed = r.LateMs > history.Millis(latest) || others
 	return r
 }
 
@@ -51,47 +56,30 @@ const latest = 400 * time.Millisecond
 // late returns by how much a probe that asks at fixed times was late at worst.
 func (o observation) late(p *probes) time.Duration {
 	var worst time.Duration
-	for _, pr := range p.all {
-		var last time.Time
-		for _, s := range o.samples {
-			if s.Client != pr.number || pr.closed {
-				continue
-			}
-			if !last.IsZero() {
-				worst = max(worst, s.Invoked.Sub(last)-pr.every)
-			}
-			last = s.Invoked
+	last := map[int]time.Time{}
+	for _, s := range o.samples {
+		pr := p.all[s.Client]
+		if before, ok := last[s.Client]; ok && !pr.closed {
+			worst = max(worst, s.Invoked.Sub(before)-pr.every)
 		}
+		last[s.Client] = s.Invoked
 	}
 	return worst
 }
 
-// othersWithdrawn reports whether an edge of a living region was withdrawn: it did not get to answer.
-func (o observation) othersWithdrawn(lost regions.Name) bool {
-	return slices.ContainsFunc(o.changes, func(c internet.Change) bool {
-		return c.Region != lost && !c.Up && c.At.After(o.hurt.At) && c.At.Before(o.healed)
-	})
-}
-
-// withdrawal returns when the lost region's edge was withdrawn for this fault.
-func (o observation) withdrawal(lost regions.Name) (time.Time, bool) {
+// withdrawals returns when the lost region's edge was withdrawn for this fault, the zero time if it was not, and whether
+// an edge of a living region was: it did not get to answer.
+func (o observation) withdrawals(lost regions.Name) (entry time.Time, others bool) {
 	for _, c := range o.changes {
-		if c.Region == lost && !c.Up && c.At.After(o.hurt.At) && c.At.Before(o.healed) {
-			return c.At, true
+		switch {
+		case c.Up || !c.At.After(o.hurt.At) || !c.At.Before(o.healed):
+		case c.Region != lost:
+			others = true
+		case entry.IsZero():
+			entry = c.At
 		}
 	}
-	return time.Time{}, false
-}
-
-// bit reports whether the fault reached anything: an entry that was to be lost was withdrawn, or reads that
-// prefer the region were answered elsewhere or late; a control plane or one instance that is lost has done its
-// work when it is gone.
-func (o observation) bit(p *probes) bool {
-	if o.fault.entry {
-		_, withdrawn := o.withdrawal(p.lost)
-		return withdrawn
-	}
-	return len(o.hurt.Processes)+len(o.hurt.Links) > 0
+	return entry, others
 }
 
 // figure measures the probes of a group, from a moment on.

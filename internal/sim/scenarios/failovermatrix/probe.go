@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/shopper"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -109,35 +109,30 @@ func (p *probes) repeat(ctx context.Context, pr probe, running *sync.WaitGroup) 
 // awaitSteady returns once the region answers most reads that prefer it, so that its loss can be noticed. It may
 // take a while: edges take back slowly what has failed. steady is false if it answered only some for too long.
 func (p *probes) awaitSteady(ctx context.Context) (steady bool, err error) {
-	for deadline := time.Now().Add(steadyAtMost); ; {
+	deadline := time.Now().Add(steadyAtMost)
+	err = scenario.Until(ctx, globalEvery, func() (bool, error) {
 		least := steadyReads
 		for number, entry := range p.routed {
 			least = min(least, p.log.last(number, steadyReads, func(op history.Op) bool {
 				return served(op) && op.Served == p.lost && op.Entry == entry
 			}))
 		}
-		switch late := time.Now().After(deadline); {
-		case least >= steadyEnough:
-			return true, nil
-		case late && least == 0:
+		steady = least >= steadyEnough
+		late := time.Now().After(deadline)
+		if late && least == 0 {
 			return false, fmt.Errorf("failover-matrix: for %v %s answered none of the reads that prefer it; nothing can be measured", steadyAtMost, p.lost)
-		case late:
-			return false, nil
 		}
-		if err := clock.Sleep(ctx, globalEvery); err != nil {
-			return false, err
-		}
-	}
+		return steady || late, nil
+	})
+	return steady, err
 }
 
 // awaitAnswers returns once every request that set off before a time has its answer.
 func (p *probes) awaitAnswers(ctx context.Context, before time.Time) error {
-	for deadline := time.Now().Add(patience + time.Second); p.log.waiting(before) && time.Now().Before(deadline); {
-		if err := clock.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return nil
+	deadline := time.Now().Add(patience + time.Second)
+	return scenario.Until(ctx, 20*time.Millisecond, func() (bool, error) {
+		return !p.log.waiting(before) || time.Now().After(deadline), nil
+	})
 }
 
 // reads is a probe of GLOBAL data; prefer, if not empty, is where it wants to be answered.

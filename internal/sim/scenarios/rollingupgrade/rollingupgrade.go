@@ -11,7 +11,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,13 +55,7 @@ type drill struct {
 
 // Scenario replaces every process under load, and goes back.
 func Scenario() scenario.Scenario {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	return (&drill{
-		identity: identity, schema: schema,
-		served: func(ctx context.Context, r *scenario.Run, name string) (served, error) {
-			return ask(ctx, client, r.Cluster.Admin(name))
-		},
-	}).scenario()
+	return (&drill{identity: identity, schema: schema, served: ask}).scenario()
 }
 
 func (d *drill) scenario() scenario.Scenario {

@@ -120,10 +120,5 @@ func (d *drill) replace(ctx context.Context, r *scenario.Run, p *Pass, name, pro
 func awaitAnnounced(ctx context.Context, r *scenario.Run, region regions.Name) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, announceAtMost, fmt.Errorf("the edge of %s is not announced after %v", region, announceAtMost))
 	defer cancel()
-	for !r.Net.Announced(region) {
-		if err := clock.Sleep(ctx, announceEvery); err != nil {
-			return err
-		}
-	}
-	return nil
+	return scenario.Until(ctx, announceEvery, func() (bool, error) { return r.Net.Announced(region), nil })
 }

@@ -6,9 +6,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
 // served is what a process says of itself: its release, and how many requests it has answered since it started.
@@ -24,19 +27,22 @@ const (
 	buildInfo      = "meridian_build_info"
 )
 
-// ask reads a process's metrics at its admin listener, host:port.
-func ask(ctx context.Context, client *http.Client, admin string) (served, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
+// ask reads a process's metrics.
+func ask(ctx context.Context, r *scenario.Run, name string) (served, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.Cluster.Admin(name)+"/metrics", nil)
 	if err != nil {
 		return served{}, fmt.Errorf("rolling-upgrade: metrics: %w", err)
 	}
-	res, err := client.Do(req)
+	req.Close = true // the process may be another one next time
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return served{}, fmt.Errorf("rolling-upgrade: metrics: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }() // only read
 	if res.StatusCode != http.StatusOK {
-		return served{}, fmt.Errorf("rolling-upgrade: metrics of %s: %s", admin, res.Status)
+		return served{}, fmt.Errorf("rolling-upgrade: metrics of %s: %s", name, res.Status)
 	}
 	return read(res.Body)
 }

@@ -27,9 +27,6 @@ type Config struct {
 	Service     time.Duration // that each takes at least
 }
 
-// Capacity is how many requests a second pass at most.
-func (c Config) Capacity() float64 { return float64(c.Concurrency) / c.Service.Seconds() }
-
 // Brake is a proxy with a known capacity. It is safe for concurrent use.
 type Brake struct {
 	cfg    Config
