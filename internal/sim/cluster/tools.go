@@ -44,12 +44,27 @@ func findTools(o Options) (tools, error) {
 		return tools{}, fmt.Errorf("cluster: this program's path: %w", err)
 	}
 	t.simulator = cmp.Or(o.Simulator, self)
-	if t.meridian = o.Meridian; t.meridian == "" && !o.bare {
-		if t.meridian, err = lookup("meridian", filepath.Dir(self)); err != nil {
-			return tools{}, fmt.Errorf("%w: meridian, which is neither beside meridian-sim nor in PATH. `make build` builds both", ErrMissing)
-		}
+	if !o.bare {
+		t.meridian, err = o.Program()
 	}
-	return t, nil
+	return t, err
+}
+
+// Program is the meridian that a simulation runs: the one that the options name, or one beside this program or in PATH.
+// Errors wrap ErrMissing where there is none.
+func (o Options) Program() (string, error) {
+	if o.Meridian != "" {
+		return filepath.Abs(o.Meridian)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("cluster: this program's path: %w", err)
+	}
+	program, err := lookup("meridian", filepath.Dir(self))
+	if err != nil {
+		return "", fmt.Errorf("%w: meridian, which is neither beside meridian-sim nor in PATH. `make build` builds both", ErrMissing)
+	}
+	return program, nil
 }
 
 // lookup finds a program in a folder, else in PATH.

@@ -4,6 +4,7 @@
 package shopper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,13 +109,9 @@ type Request struct {
 // Ask makes one request and returns what came of it.
 func (s *Shopper) Ask(ctx context.Context, r Request) history.Op {
 	if r.Op.Kind != history.Watch { // a stream ends when its caller has seen enough
-		patience := s.Patience
-		if patience == 0 {
-			patience = Patience
-		}
-		waiting, cancel := context.WithTimeout(ctx, patience)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cmp.Or(s.Patience, Patience))
 		defer cancel()
-		ctx = waiting
 	}
 	op := r.Op
 	ctx, info := connect.NewClientContext(ctx)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
+	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/internal/sim/load"
 )
 
@@ -30,8 +31,16 @@ func journeys() []capacity.Journey {
 	return out
 }
 
-// mixed compares what the costs say of a mixed load with what the processes use under one.
-func (m *measurement) mixed(ctx context.Context, l *load.Load, h *history.History, costs map[capacity.Request]capacity.Cost) (capacity.Check, error) {
+// check puts the load generator's mix on the simulation, and compares what the costs say of it with what the processes use.
+func (m *measurement) check(ctx context.Context, net load.Access, costs map[capacity.Request]capacity.Cost) (capacity.Check, error) {
+	h := &history.History{}
+	l, err := load.New(load.Config{
+		Seed: m.cfg.Seed, Rate: m.cfg.Rate, Duration: m.cfg.Mixed, Shoppers: m.cfg.People, Hour: load.HourOf(m.cfg.Seed),
+		Cities: internet.Cities(), Access: net, History: h,
+	})
+	if err != nil {
+		return capacity.Check{}, err
+	}
 	if err := l.SetUp(ctx); err != nil {
 		return capacity.Check{}, err
 	}

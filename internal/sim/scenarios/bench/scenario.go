@@ -16,9 +16,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/meridian-commerce/meridian/internal/capacity"
-	"github.com/meridian-commerce/meridian/internal/sim/history"
-	"github.com/meridian-commerce/meridian/internal/sim/internet"
-	"github.com/meridian-commerce/meridian/internal/sim/load"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 )
 
@@ -165,19 +162,6 @@ func (m *measurement) all(ctx context.Context, c *callers) (map[capacity.Request
 		costs[kind] = cost
 	}
 	return costs, nil
-}
-
-// check puts the load generator's mix on the simulation.
-func (m *measurement) check(ctx context.Context, net load.Access, costs map[capacity.Request]capacity.Cost) (capacity.Check, error) {
-	h := &history.History{}
-	l, err := load.New(load.Config{
-		Seed: m.cfg.Seed, Rate: m.cfg.Rate, Duration: m.cfg.Mixed, Shoppers: m.cfg.People, Hour: load.HourOf(m.cfg.Seed),
-		Cities: internet.Cities(), Access: net, History: h,
-	})
-	if err != nil {
-		return capacity.Check{}, err
-	}
-	return m.mixed(ctx, l, h, costs)
 }
 
 // machine describes this one. What the kernel does not tell is left out: it is a courtesy.

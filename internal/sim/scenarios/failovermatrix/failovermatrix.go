@@ -178,10 +178,8 @@ func (d *drill) forget(ctx context.Context, r *scenario.Run) error {
 			continue
 		}
 		target := string(n) + "/edge"
-		if _, err := r.Cluster.Kill(ctx, target); err != nil {
-			return err
-		}
-		if err := r.Cluster.Heal(ctx, target); err != nil {
+		_, err := r.Cluster.Kill(ctx, target)
+		if err := errors.Join(err, r.Cluster.Heal(ctx, target)); err != nil {
 			return err
 		}
 	}

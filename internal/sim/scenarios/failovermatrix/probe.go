@@ -150,7 +150,7 @@ func (p *probes) reads(there place, g group, prefer regions.Name) int {
 
 // carts is a probe that reads a user's cart.
 func (p *probes) carts(there place, g group, u *shopper.Shopper) {
-	u = there.as(u)
+	u = there.anybody.As(u)
 	p.add(probe{name: "cart of " + string(u.Home()) + ", from " + there.name(), group: g, repeatable: true, every: homeEvery, once: func(ctx context.Context) history.Op {
 		return u.Ask(ctx, shopper.GetCart())
 	}})
@@ -159,7 +159,7 @@ func (p *probes) carts(there place, g group, u *shopper.Shopper) {
 // edits is a probe that changes a user's cart, each time under the condition that it is as it was last seen,
 // so that each change that was asked for can happen once at most.
 func (p *probes) edits(there place, g group, u *shopper.Shopper) {
-	u = there.as(u)
+	u = there.anybody.As(u)
 	etag := "" // "": what the last edit did is not known
 	units := int32(0)
 	p.add(probe{name: "edit a cart of " + string(u.Home()) + ", from " + there.name(), group: g, every: cartEvery, closed: true, once: func(ctx context.Context) history.Op {
@@ -183,7 +183,7 @@ func (p *probes) edits(there place, g group, u *shopper.Shopper) {
 func (p *probes) orders(there place, g group, users []*shopper.Shopper) {
 	n := 0
 	for i := range users {
-		users[i] = there.as(users[i])
+		users[i] = there.anybody.As(users[i])
 	}
 	home := string(users[0].Home())
 	p.add(probe{name: "order of " + home + ", from " + there.name(), group: g, repeatable: true, every: orderEvery, closed: true, once: func(ctx context.Context) history.Op {

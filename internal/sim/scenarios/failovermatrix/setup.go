@@ -41,43 +41,34 @@ func (p place) caller(address int) (*shopper.Shopper, error) {
 	return s, nil
 }
 
-// as is a user who calls from here.
-func (p place) as(user *shopper.Shopper) *shopper.Shopper { return p.anybody.As(user) }
-
 func (p place) name() string { return p.Place.City }
 
 // setUp signs the probes' users up, where they live, and arranges the probes.
 func setUp(ctx context.Context, region regions.Name, r *scenario.Run) (*probes, error) {
 	run := fmt.Sprintf("matrix-%d-%x", r.Seed, time.Now().UnixMilli())
 	p := &probes{lost: region, routed: map[int]regions.Name{}, log: newLog(), ledger: newLedger(run)}
-	lost, err := placeIn(r, region)
-	if err != nil {
-		return nil, err
-	}
-	var alive []place
+	var places []place
 	for _, n := range r.Catalog.Nearest(region) {
-		if n == region {
-			continue
-		}
 		there, err := placeIn(r, n)
 		if err != nil {
 			return nil, err
 		}
-		alive = append(alive, there)
+		places = append(places, there)
 	}
-	products, err := alive[0].anybody.Products(ctx)
+	lost, near, alive := places[0], places[1], places[1:]
+	products, err := near.anybody.Products(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.shop.handle = products[0].GetHandle()
-	if p.shop.skus, err = shopper.SKUs(products, alive[0].Currency, lost.Currency); err != nil {
+	if p.shop.skus, err = shopper.SKUs(products, near.Currency, lost.Currency); err != nil {
 		return nil, err
 	}
 	theirs, err := signUpAll(ctx, run, p.shop, lost, 3+2*orderers)
 	if err != nil {
 		return nil, err
 	}
-	others, err := signUpAll(ctx, run, p.shop, alive[0], 1+orderers)
+	others, err := signUpAll(ctx, run, p.shop, near, 1+orderers)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +78,6 @@ func setUp(ctx context.Context, region regions.Name, r *scenario.Run) (*probes, 
 		p.carts(there, groupHome, theirs[0])
 		p.signUps(there)
 	}
-	near := alive[0]
 	p.carts(near, groupAlive, others[0])
 	p.orders(near, groupAlive, others[1:])
 	p.edits(near, groupHome, theirs[1])

@@ -110,8 +110,10 @@ func (d *drill) slots(r *scenario.Run) int {
 }
 
 func (d *drill) setUp(ctx context.Context, r *scenario.Run) error {
-	d.shop = newShop(d.transport, "http://"+r.Options.Plan.Regions[0].Edge, r.Seed)
-	return d.shop.setUp(ctx, int(orderShare*float64(d.slots(r))/d.brake.Service.Seconds())*2+4)
+	var err error
+	shoppers := int(orderShare*float64(d.slots(r))/d.brake.Service.Seconds())*2 + 4
+	d.shop, err = openShop(ctx, d.transport, "http://"+r.Options.Plan.Regions[0].Edge, r.Seed, shoppers)
+	return err
 }
 
 // overload warms the region up, asks for too much, and then for little.

@@ -34,37 +34,32 @@ func refused(op history.Op) bool { return op.Code == "unavailable" || op.Code ==
 // shop is an edge and its shoppers.
 type shop struct {
 	run     string
-	origin  string
-	rt      http.RoundTripper
 	anybody *shopper.Shopper
 	skus    []string              // sold in euros; many, because each has only so many units
 	idle    chan *shopper.Shopper // who do not order now
 }
 
-func newShop(rt http.RoundTripper, origin string, seed uint64) *shop {
-	s := &shop{run: fmt.Sprintf("overload-%d-%x", seed, time.Now().UnixMilli()), origin: origin, rt: shopper.Spread(rt)}
-	s.anybody = shopper.New(s.rt, origin)
-	return s
-}
-
-// setUp looks at what is sold and signs shoppers up.
-func (s *shop) setUp(ctx context.Context, shoppers int) error {
+// openShop looks at what is sold and signs shoppers up.
+func openShop(ctx context.Context, rt http.RoundTripper, origin string, seed uint64, shoppers int) (*shop, error) {
+	rt = shopper.Spread(rt)
+	s := &shop{
+		run: fmt.Sprintf("overload-%d-%x", seed, time.Now().UnixMilli()), anybody: shopper.New(rt, origin), idle: make(chan *shopper.Shopper, shoppers),
+	}
 	products, err := s.anybody.Products(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.skus, err = shopper.SKUs(products, currency); err != nil {
-		return err
+		return nil, err
 	}
-	s.idle = make(chan *shopper.Shopper, shoppers)
 	for i := range shoppers {
-		p := shopper.New(s.rt, s.origin)
+		p := shopper.New(rt, origin)
 		if err := p.Ask(ctx, shopper.SignUpAs(fmt.Sprintf("%s-%d", s.run, i), currency)).Err(); err != nil {
-			return err
+			return nil, err
 		}
 		s.idle <- p
 	}
-	return nil
+	return s, nil
 }
 
 func (s *shop) browse(ctx context.Context) history.Op {

@@ -11,8 +11,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -83,7 +81,7 @@ func (d *drill) prepare(ctx context.Context, r *scenario.Run) error {
 		return errors.New("rolling-upgrade: it takes a second of calm and a tenth of one between health checks")
 	}
 	var err error
-	if d.to, err = newer(r.Options); err != nil {
+	if d.to, err = r.Options.Program(); err != nil {
 		return err
 	}
 	if d.from, err = Program(ctx, ".", d.former, r.Out()); err != nil {
@@ -118,22 +116,6 @@ func (d *drill) leave() cluster.Leave {
 		Stack: cluster.Parting{Delay: time.Second, Timeout: 10 * time.Second},
 		Edge:  cluster.Parting{Delay: 4*d.check + 500*time.Millisecond, Timeout: 15 * time.Second},
 	}
-}
-
-// newer is the program of this release: as given, or beside this program.
-func newer(o cluster.Options) (string, error) {
-	if o.Meridian != "" {
-		return filepath.Abs(o.Meridian)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("rolling-upgrade: this program's path: %w", err)
-	}
-	beside := filepath.Join(filepath.Dir(self), "meridian")
-	if _, err := os.Stat(beside); err != nil {
-		return "", fmt.Errorf("rolling-upgrade: there is no meridian beside this program: %w", err)
-	}
-	return beside, nil
 }
 
 // steps migrate, bring every region to the new release, and some back to the former one.
