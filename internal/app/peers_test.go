@@ -36,7 +36,7 @@ func as(t *testing.T, secure *tls.Config, http2 bool) *http.Client {
 	protocols.SetHTTP2(http2)
 	transport := &http.Transport{TLSClientConfig: secure, Protocols: protocols}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 func edgeOf(t *testing.T, dir string) *tls.Config {

@@ -24,7 +24,7 @@ func startRedis(t *testing.T) server {
 // cache returns a cache on the server that tolerates a busy machine.
 func (s server) cache(t *testing.T) *Cache {
 	t.Helper()
-	return newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: time.Minute, Seed: 1})
+	return newCache(t, Config{Redis: redis.Config{Address: s.Address}, Timeout: time.Minute, LoadTimeout: time.Minute, Seed: 1})
 }
 
 // What package redis does: so many failures in a row open its breaker, which then lets one command through in a while.

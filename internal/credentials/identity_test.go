@@ -105,7 +105,7 @@ func serve(t testing.TB, secure *tls.Config) (addr string, text *said) {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	s := &http.Server{
-		TLSConfig: secure, Protocols: protocols, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(text, nil), slog.LevelWarn),
+		TLSConfig: secure, Protocols: protocols, ReadHeaderTimeout: time.Hour, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(text, nil), slog.LevelWarn),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }),
 	}
 	go func() { _ = s.ServeTLS(l, "", "") }()

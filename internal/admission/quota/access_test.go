@@ -22,7 +22,7 @@ func TestAccess(t *testing.T) {
 	s := redistest.StartSecure(t)
 	edge := func(password string) (b *Buckets, file string) {
 		file = credentialstest.PasswordFile(t, password)
-		return newBuckets(t, Config{Redis: s.Config(redistest.User, file), Timeout: 5 * time.Second}), file
+		return newBuckets(t, Config{Redis: s.Config(redistest.User, file), Timeout: time.Minute}), file
 	}
 	right, _ := edge(redistest.UserPassword)
 	wrong, file := edge("guess")

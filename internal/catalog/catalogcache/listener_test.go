@@ -47,7 +47,7 @@ func shopWithin(t testing.TB, timeout time.Duration, names ...regions.Name) []*r
 	for _, name := range names {
 		r := &region{t: t, redis: redistest.Start(t), name: name, sql: sql}
 		var err error
-		if r.cache, err = cache.New(cache.Config{Redis: redis.Config{Address: r.redis.Address}, Timeout: timeout, Seed: 1}, prometheus.NewRegistry()); err != nil {
+		if r.cache, err = cache.New(cache.Config{Redis: redis.Config{Address: r.redis.Address}, Timeout: timeout, LoadTimeout: time.Minute, Seed: 1}, prometheus.NewRegistry()); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = r.cache.Close() })
@@ -184,7 +184,7 @@ func TestRegionWithoutRedisIsNotified(t *testing.T) {
 	t.Parallel()
 	eu := shop(t, "eu-west-1")[0]
 	var err error
-	if eu.cache, err = cache.New(cache.Config{}, prometheus.NewRegistry()); err != nil {
+	if eu.cache, err = cache.New(cache.Config{LoadTimeout: time.Minute}, prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}
 	eu.put(800)

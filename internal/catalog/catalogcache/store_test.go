@@ -63,7 +63,7 @@ func tea(version, minor int64) catalog.Product {
 // open returns a cached store, the store behind it, and what it said of the cache.
 func open(t *testing.T, redisAddress string) (*catalogcache.Store, *behind, *[]cache.Outcome) {
 	t.Helper()
-	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: time.Minute, Seed: 1}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{Redis: redis.Config{Address: redisAddress}, Timeout: time.Minute, LoadTimeout: time.Minute, Seed: 1}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -198,7 +198,7 @@ func TestWhatCounts(t *testing.T) {
 func TestNewRegistersOnce(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	c, err := cache.New(cache.Config{}, prometheus.NewRegistry())
+	c, err := cache.New(cache.Config{LoadTimeout: time.Minute}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestFirstFailover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: control.Handler(c, addr), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: control.Handler(c, addr), ReadHeaderTimeout: time.Hour}
 	go func() { _ = server.Serve(l) }() // until it is closed
 	t.Cleanup(func() { _ = server.Close() })
 
