@@ -197,9 +197,13 @@ func (l *limiter) close(now time.Time) {
 
 // begin begins a window.
 func (l *limiter) begin(now time.Time) {
-	l.began, l.samples, l.took, l.allowed = now, 0, 0, 0
+	l.began = now
+	l.samples = 0
+	l.took = 0
+	l.allowed = 0
 	for _, t := range l.routes {
-		t.sum, t.count = 0, 0
+		t.sum = 0
+		t.count = 0
 	}
 }
 
@@ -225,7 +229,8 @@ func (l *limiter) plan(now time.Time, refusing bool) {
 	case !refusing:
 		l.binding = false
 	case !l.binding:
-		l.binding, l.nextProbe = true, now.Add(probeFirst)
+		l.binding = true
+		l.nextProbe = now.Add(probeFirst)
 	case !now.Before(l.nextProbe):
 		l.nextProbe = now.Add(probeEvery)
 		l.probe = probe{draining, now, l.limit}
@@ -243,7 +248,8 @@ func (l *limiter) probed(now, begun time.Time) bool {
 		l.begin(now)
 	case l.probe.stage == draining:
 		if l.ahead(method.Background) <= l.ceilings[method.Cart].Load() {
-			l.probe.stage, l.probe.began = measuring, now
+			l.probe.stage = measuring
+			l.probe.began = now
 			l.begin(now)
 		}
 	}
@@ -281,7 +287,8 @@ func (t *routeTimes) learn(calm, measured bool) {
 	if t.count == 0 {
 		return
 	}
-	average, weight := t.sum/t.count, t.count/(t.count+10)
+	average := t.sum / t.count
+	weight := t.count / (t.count + 10)
 	switch {
 	case t.base == 0:
 		t.base = average

@@ -46,7 +46,9 @@ func newRefusal(region regions.Name, cause *fault.Error) (*refusal, error) {
 	if err := r.stream.Write(&answer, asked, r.err); err != nil {
 		return nil, fmt.Errorf("admission: the answer %s cannot be encoded: %w", cause.Reason, err)
 	}
-	r.status, r.body, r.length = answer.status, answer.body, []string{strconv.Itoa(len(answer.body))}
+	r.status = answer.status
+	r.body = answer.body
+	r.length = []string{strconv.Itoa(len(answer.body))}
 	return r, nil
 }
 

@@ -153,7 +153,8 @@ func cleaned(next http.Handler) http.Handler {
 
 // certificate returns the TLS settings of the edge's port, nil for clear text, and keeps the certificate fresh.
 func (p *process) certificate() (*tls.Config, error) {
-	cert, key := p.config.Edge.TLSCertFile, p.config.Edge.TLSKeyFile
+	cert := p.config.Edge.TLSCertFile
+	key := p.config.Edge.TLSKeyFile
 	if len(p.config.Edge.ACME.Domains) > 0 {
 		return p.issued()
 	}

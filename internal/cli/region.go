@@ -70,7 +70,8 @@ func oneRegion(cmd *cobra.Command, args []string) error {
 func agentOf(c config.Config, region regions.Name) (*discovery.Operator, regions.Name, error) {
 	address, datacenter := c.Edge.Consul[string(region)], regions.Name("")
 	if address == "" {
-		address, datacenter = c.Consul.Address, region
+		address = c.Consul.Address
+		datacenter = region
 	}
 	if address == "" {
 		return nil, "", fault.New(fault.Invalid, "CONFIG_INVALID", "no Consul is known for %s: give --edge.consul or --consul.address", region)

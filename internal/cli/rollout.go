@@ -140,7 +140,8 @@ func fleetOf(c config.Config, set *regions.Set) (*rollout.Consul, error) {
 	for _, n := range set.Names() {
 		a := rollout.Agent{Region: n, Address: c.Edge.Consul[string(n)]}
 		if a.Address == "" {
-			a.Address, a.Datacenter = c.Consul.Address, n
+			a.Address = c.Consul.Address
+			a.Datacenter = n
 		}
 		if a.Address == "" {
 			return nil, fault.New(fault.Invalid, "CONFIG_INVALID", "no Consul is known for %s: give --edge.consul or --consul.address", n)

@@ -132,7 +132,8 @@ func (i *Identity) verify(s tls.ConnectionState, name string, usage x509.ExtKeyU
 	if len(s.PeerCertificates) == 0 {
 		return errors.New("credentials: the other side shows no certificate")
 	}
-	leaf, between := s.PeerCertificates[0], x509.NewCertPool()
+	leaf := s.PeerCertificates[0]
+	between := x509.NewCertPool()
 	for _, c := range s.PeerCertificates[1:] {
 		between.AddCert(c)
 	}

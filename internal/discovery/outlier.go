@@ -42,7 +42,8 @@ func (e *ejection) begin(now time.Time, r Recovery) time.Duration {
 	}
 	e.count++
 	lasts := min(time.Duration(e.count)*r.Eject, r.MaxEject)
-	e.on, e.until = true, now.Add(lasts)
+	e.on = true
+	e.until = now.Add(lasts)
 	return lasts
 }
 
@@ -98,7 +99,9 @@ func (v *View) proved(e *Endpoint) {
 	if s == nil || !s.standing.Trial(now) {
 		return
 	}
-	s.standing.Ejected, s.standing.Since, s.standing.slowStart = false, now, v.recovery.SlowStart
+	s.standing.Ejected = false
+	s.standing.Since = now
+	s.standing.slowStart = v.recovery.SlowStart
 	v.log.Info("region is readmitted", slog.String("region", string(s.name)))
 	v.publish()
 }
@@ -178,7 +181,8 @@ func (v *View) ejectInstance(t *tracked, now time.Time) {
 		if _, now := v.find(e); now != t {
 			return
 		}
-		t.ejection.on, t.since = false, time.Now()
+		t.ejection.on = false
+		t.since = time.Now()
 		v.log.Info("instance is no longer ejected", slog.String("instance", e.ID), slog.String("region", string(e.Region)))
 		v.publish()
 	})
@@ -187,7 +191,8 @@ func (v *View) ejectInstance(t *tracked, now time.Time) {
 // ejectRegion takes a region out of service until it proved itself. The caller holds mu and publishes.
 func (v *View) ejectRegion(s *regionState, now time.Time, why string) {
 	lasts := s.standing.past.begin(now, v.recovery)
-	s.standing.Ejected, s.standing.Until = true, s.standing.past.until
+	s.standing.Ejected = true
+	s.standing.Until = s.standing.past.until
 	for _, t := range s.instances {
 		t.endpoint.failures.Store(0)
 	}

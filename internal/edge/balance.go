@@ -63,14 +63,17 @@ func pick(members []discovery.Member, tried []*discovery.Endpoint, fit func(disc
 		return best, !slices.Contains(tried, best.Endpoint) && (fit == nil || fit(best))
 	}
 	var least int64
-	ties, now := 0, time.Now()
+	ties := 0
+	now := time.Now()
 	for _, m := range members {
 		if slices.Contains(tried, m.Endpoint) || fit != nil && !fit(m) {
 			continue
 		}
 		switch load := (m.InFlight() + 1) * rampSteps / int64(m.Ramp(now, rampSteps)); {
 		case ties == 0 || load < least:
-			best, least, ties = m, load, 1
+			best = m
+			least = load
+			ties = 1
 		case load == least:
 			if ties++; rand.IntN(ties) == 0 {
 				best = m

@@ -47,7 +47,9 @@ type outgoing struct {
 // prepare makes what goes to a stack. The edge's own headers are set after those are gone that are for one hop,
 // so that a caller cannot have them removed by naming them in Connection.
 func (e *Edge) prepare(x *exchange) {
-	in, o, location := x.in, &x.out, &x.class.Location
+	in := x.in
+	o := &x.out
+	location := &x.class.Location
 	h := o.header
 	if h == nil {
 		h = make(http.Header, len(in.Header)+8)

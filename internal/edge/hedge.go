@@ -151,9 +151,11 @@ func (e *Edge) race(ctx context.Context, cl *class, o *outgoing, c *course, firs
 		second.cancel(errLost)
 	}
 	<-over
-	winner, other := first, second
+	winner := first
+	other := second
 	if w := won.Load(); w == second || w == nil && first.res == nil && second.res != nil {
-		winner, other = second, first
+		winner = second
+		other = first
 	}
 	if result := judge(ctx, other.res, other.err); result != outcomeDone && !errors.Is(other.err, errLost) {
 		e.report(other.target, result, o)

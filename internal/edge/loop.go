@@ -69,7 +69,9 @@ func (e *Edge) deliver(ctx context.Context, cl *class, o *outgoing, c *course) (
 		c.learn(e.region, f.target, result, f.err)
 		next, again := e.again(ctx, cl, o, c, f.target, result)
 		if to, ok := e.replay(cl, o, c, f.res, result); ok {
-			result, next, again = outcomeReplay, to, true
+			result = outcomeReplay
+			next = to
+			again = true
 		}
 		c.endTrial()
 		if !again {

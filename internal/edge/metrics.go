@@ -109,7 +109,8 @@ func (m *metrics) observe(k answerKind, took time.Duration, stream bool, t *trac
 // find returns the metrics of a kind of answer. To look them up by their labels costs more than to count.
 func (m *metrics) find(k answerKind) (prometheus.Counter, prometheus.Observer) {
 	m.mu.RLock()
-	counter, duration := m.answered[k], m.took[k.route]
+	counter := m.answered[k]
+	duration := m.took[k.route]
 	m.mu.RUnlock()
 	if counter != nil && duration != nil {
 		return counter, duration

@@ -138,7 +138,8 @@ type watch struct {
 // fly makes the attempt. Where it must not meet what broke an earlier one, it gets a fresh connection.
 func (e *Edge) fly(f *flight, o *outgoing, w watch, fresh bool) {
 	never := func() bool { return true }
-	stopDown, stopTimer := never, never
+	stopDown := never
+	stopTimer := never
 	if w.down {
 		stopDown = context.AfterFunc(f.Up, func() { f.cancel(errInstanceDown) })
 	}

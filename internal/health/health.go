@@ -38,7 +38,8 @@ func (s *Streak) Observe(err error) {
 	}
 	// Before anything is known a single failure counts: there is no good state yet to keep through a blip.
 	if s.failures++; s.failures >= falls || !s.known {
-		s.known, s.verdict = true, err
+		s.known = true
+		s.verdict = err
 	}
 }
 
@@ -70,7 +71,8 @@ func (q *Quorum) Written(now time.Time) { *q = Quorum{answered: now} }
 // Refused takes in that the database refused to write, and will again until something changes.
 func (q *Quorum) Refused(err error) {
 	q.refused++
-	q.refusal, q.silence = err, nil
+	q.refusal = err
+	q.silence = nil
 }
 
 // Silent takes in that a write brought no answer, or none that means anything.

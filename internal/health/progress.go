@@ -41,7 +41,8 @@ func (p *Progress) Behind(now time.Time, does []regions.Name) (worst regions.Nam
 		}
 		kept[home] = caught
 		if d := now.Sub(caught); d > behind {
-			worst, behind = home, d
+			worst = home
+			behind = d
 		}
 	}
 	p.caught = kept

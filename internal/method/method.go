@@ -145,9 +145,11 @@ func (t *Table) Lookup(httpMethod, path string) Method {
 	m := Method{Name: otherGlobal, Locality: Global, Class: Browse, ReadOnly: safe, Idempotent: safe}
 	switch {
 	case strings.HasPrefix(path, rpcPrefix):
-		m.Name, m.Unknown = unknownRPC, true
+		m.Name = unknownRPC
+		m.Unknown = true
 	case hasID(path):
-		m.Name, m.Locality = otherHome, Home
+		m.Name = otherHome
+		m.Locality = Home
 	}
 	return m
 }

@@ -124,7 +124,8 @@ func (w *Worker) voided(ctx context.Context, c Claim) error {
 // settle moves the payment along path and does what follows from it, in one transaction. A payment that was
 // settled elsewhere in the meantime is left alone.
 func (w *Worker) settle(ctx context.Context, c Claim, due Due, follow func(tx sqldb.Tx) error, path ...State) error {
-	from, p := c.State, c.Payment
+	from := c.State
+	p := c.Payment
 	for _, next := range path {
 		if err := p.State.To(next); err != nil {
 			return err

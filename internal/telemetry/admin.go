@@ -87,18 +87,21 @@ type readyz struct {
 
 func (r *readyz) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	outcomes := r.runAll(req.Context())
-	status, h := http.StatusOK, health{Status: "ready", Checks: outcomes}
+	status := http.StatusOK
+	h := health{Status: "ready", Checks: outcomes}
 	for _, c := range r.checks {
 		switch {
 		case outcomes[c.Name].OK:
 		case !c.Soft:
-			status, h.Status = http.StatusServiceUnavailable, "unready"
+			status = http.StatusServiceUnavailable
+			h.Status = "unready"
 		case status == http.StatusOK:
 			h.Status = "degraded"
 		}
 	}
 	if r.readiness.Draining() {
-		status, h.Status = http.StatusServiceUnavailable, "draining"
+		status = http.StatusServiceUnavailable
+		h.Status = "draining"
 	}
 	reply(w, status, h)
 }

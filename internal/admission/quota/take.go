@@ -97,7 +97,8 @@ func (b *Buckets) share(ctx context.Context) {
 		c := charge{id: id, force: true}
 		b.local.with(id, func(t *bucket) {
 			c.requests = t.unshared
-			t.unshared, t.queued = 0, false
+			t.unshared = 0
+			t.queued = false
 		})
 		if c.requests > 0 {
 			batch = append(batch, c)

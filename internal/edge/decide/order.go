@@ -19,7 +19,9 @@ const everywhere = ^uint32(0)
 // A region with few healthy instances gives a part of its GLOBAL requests away (partial failover), but none of
 // its HOME ones: elsewhere each of their statements would cross the WAN. Those it gives away by its load alone.
 func (p *Policy) Decide(r *Request, v *View) (d Decision) {
-	d.serves, d.trial, d.rows = -1, -1, r.Method.Locality == method.Home
+	d.serves = -1
+	d.trial = -1
+	d.rows = r.Method.Locality == method.Home
 	allowed := p.line(&d, r, v)
 	d.Panic = p.panics(v)
 	d.assess(v, allowed)
@@ -43,9 +45,12 @@ func (p *Policy) line(d *Decision, r *Request, v *View) (allowed uint32) {
 		return p.residency(r, -1)
 	}
 	anchor, route, basis := p.anchor(r)
-	first, prefer := anchor, p.indexOf(r.Prefer)
+	first := anchor
+	prefer := p.indexOf(r.Prefer)
 	if prefer >= 0 && (r.Method.Locality == method.Global || basis == BasisLocated) {
-		first, route, basis = prefer, RoutePinned, BasisPrefer
+		first = prefer
+		route = RoutePinned
+		basis = BasisPrefer
 		if r.Method.Locality != method.Global {
 			anchor = first
 		}
@@ -85,7 +90,8 @@ func (p *Policy) anchor(r *Request) (int, Route, Basis) {
 // residency returns the set of regions that may serve a request: those where the user's rows, and the rows that
 // the request names, may go. Somebody who signs up has rows where they are located.
 func (p *Policy) residency(r *Request, anchor int) uint32 {
-	set, known := everywhere, false
+	set := everywhere
+	known := false
 	for _, n := range [...]regions.Name{r.Home, r.ID} {
 		if i := p.indexOf(n); i >= 0 {
 			set, known = set&p.allowed[i], true

@@ -9,7 +9,8 @@ const (
 // assess strikes out who cannot serve, and leaves the best tier: regions in service, else ejected ones, else
 // drained ones. It scores those.
 func (d *Decision) assess(v *View, allowed uint32) {
-	best, lives := 3, false
+	best := 3
+	lives := false
 	for i := range d.list[:d.n] {
 		c := &d.list[i]
 		s := &v[c.index]
@@ -64,14 +65,16 @@ func (d *Decision) health(s *State) int {
 // split divides the callers. What is left of a region's health by warming up and by overload is relative to
 // the best of the others: there is no point in moving callers to where there is as little room.
 func (d *Decision) split(v *View) {
-	roomiest, heaviest := 1, 0
+	roomiest := 1
+	heaviest := 0
 	for i := range d.list[:d.n] {
 		if c := &d.list[i]; c.usable() {
 			roomiest = max(roomiest, room(&v[c.index]))
 			heaviest = max(heaviest, v[c.index].Weight)
 		}
 	}
-	total, last := 0, -1
+	total := 0
+	last := -1
 	for i := range d.list[:d.n] {
 		c := &d.list[i]
 		if !c.usable() {
@@ -111,7 +114,8 @@ func (d *Decision) fill(total, last int) {
 // room is the percent of its callers that a region should keep, as it is loaded and warmed up: all below the
 // soft limit, falling evenly to the least at the hard limit.
 func room(s *State) int {
-	room, ramp := 100, 100
+	room := 100
+	ramp := 100
 	if s.Load > softLimit {
 		free := max(0, (1-s.Load)/(1-softLimit))
 		room = leastRoom + int((100-leastRoom)*free)
@@ -144,7 +148,8 @@ func (d *Decision) choose(caller uint64, v *View) {
 	if d.serves < 0 {
 		return
 	}
-	serves, first := &d.list[d.serves], &d.list[0]
+	serves := &d.list[d.serves]
+	first := &d.list[0]
 	serves.Verdict = VerdictServes
 	switch {
 	case d.Panic:

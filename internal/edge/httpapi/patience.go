@@ -75,7 +75,8 @@ func (c *patientConn) arm(now time.Time) error {
 func (c *patientConn) SetWriteDeadline(by time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.by, c.armed = by, by
+	c.by = by
+	c.armed = by
 	return c.Conn.SetWriteDeadline(by) // a connection's own contract
 }
 
@@ -83,6 +84,7 @@ func (c *patientConn) SetWriteDeadline(by time.Time) error {
 func (c *patientConn) SetDeadline(by time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.by, c.armed = by, by
+	c.by = by
+	c.armed = by
 	return c.Conn.SetDeadline(by) // a connection's own contract
 }

@@ -41,7 +41,9 @@ func (s *Sandbox) change(w http.ResponseWriter, r *http.Request, operation strin
 			refuse(w, http.StatusBadRequest, "the body is a JSON object with order_id, amount_minor and currency")
 			return
 		}
-		want.OrderID, want.AmountMinor, want.Currency = body.OrderID, body.AmountMinor, body.Currency
+		want.OrderID = body.OrderID
+		want.AmountMinor = body.AmountMinor
+		want.Currency = body.Currency
 	}
 	p, first, err := s.do(want)
 	s.dawdle(r.Context(), want.ID, operation)

@@ -131,10 +131,12 @@ func (s *Sandbox) do(r record) (p Payment, first bool, err error) {
 	case r.Operation == "authorize" && !ok:
 		r.State = "authorized"
 		if s.draw(r.ID, "decline")*100 < s.options.DeclinePercent {
-			r.State, r.Reason = "declined", "INSUFFICIENT_FUNDS"
+			r.State = "declined"
+			r.Reason = "INSUFFICIENT_FUNDS"
 		}
 	case r.Operation == "capture" && (known.State == "authorized" || known.State == "captured"):
-		r.State, r.CaptureID = "captured", fmt.Sprintf("cap_%s_%d", strings.TrimPrefix(r.ID, "pay_"), len(known.Captures)+1)
+		r.State = "captured"
+		r.CaptureID = fmt.Sprintf("cap_%s_%d", strings.TrimPrefix(r.ID, "pay_"), len(known.Captures)+1)
 	case r.Operation == "void" && known.State == "authorized":
 		r.State = "voided"
 	default:

@@ -69,7 +69,8 @@ func (s *Server) Run() {
 	}
 	args := append([]string{"--bind", host, "--port", port, "--dir", s.t.TempDir(), "--save", "", "--appendonly", "no"}, s.args...)
 	process := exec.Command(s.binary, args...)
-	process.Stdout, process.Stderr = io.Discard, os.Stderr
+	process.Stdout = io.Discard
+	process.Stderr = os.Stderr
 	if err := process.Start(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -155,7 +155,8 @@ func (s server) serve(who *syscall.Credential, data string) (stop func(syscall.S
 	var log bytes.Buffer
 	cmd := command(who, postgres, "-D", data, "-k", s.socket, "-c", "listen_addresses=", "-c", "fsync=off",
 		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "max_connections=200")
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout = &log
+	cmd.Stderr = &log
 	started := make(chan error, 1)
 	ended := make(chan struct{})
 	go func() { // the parent-death signal is tied to the thread that starts the child, so that thread must live on
