@@ -35,7 +35,7 @@ func NewServer(h http.Handler, secure *tls.Config, log *slog.Logger) *Server {
 		secure.DynamicRecordSizingDisabled = true
 	}
 	return &Server{&http.Server{
-		Handler: h, TLSConfig: secure, Protocols: protocols,
+		Handler: untilTaken(h), TLSConfig: secure, Protocols: protocols,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			// No WriteByteTimeout: Serve's listener bounds writes for both protocols, without setting a deadline at each.
