@@ -19,7 +19,8 @@ func (s *stack) signIns() (account.Attempts, error) {
 	if err != nil {
 		return nil, unusable(err)
 	}
-	buckets, err := quota.New(quota.Config{Redis: s.config.Redis, Logger: s.telemetry.Logger}, s.telemetry.Metrics)
+	// Without metrics: what fails at the region's Redis is counted once in a process, by the cache's client.
+	buckets, err := quota.New(quota.Config{Redis: s.config.Redis, Logger: s.telemetry.Logger}, nil)
 	if err != nil {
 		return nil, unusable(err)
 	}
