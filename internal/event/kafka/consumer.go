@@ -38,6 +38,7 @@ type Consumer struct {
 	handler event.Handler
 	log     *slog.Logger
 	handled *prometheus.CounterVec
+	limit   time.Duration // handleLimit
 }
 
 // NewConsumer returns a Consumer at once, whether a broker answers or not; it does nothing until Run. Errors wrap
@@ -62,7 +63,7 @@ func NewConsumer(c Config, who event.Consumer, h event.Handler, log *slog.Logger
 		return nil, err
 	}
 	return &Consumer{
-		client: client, topics: newTopics(client, l), who: who, handler: h, log: log.With("consumer", who.Name),
+		client: client, topics: newTopics(client, l), who: who, handler: h, limit: handleLimit, log: log.With("consumer", who.Name),
 		handled: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_bus_events_total", Help: "Events taken from the bus, by outcome: done, invalid, or left to be published again.",
 			ConstLabels: prometheus.Labels{"consumer": who.Name}, // several consumers of a process share its registry
@@ -140,7 +141,7 @@ func (c *Consumer) handleAll(ctx context.Context, records []*kgo.Record) {
 	var wg sync.WaitGroup
 	for _, aggregates := range byRegion {
 		wg.Go(func() {
-			limited, cancel := context.WithTimeout(ctx, handleLimit)
+			limited, cancel := context.WithTimeout(ctx, c.limit)
 			defer cancel()
 			c.handleRegion(limited, aggregates)
 		})
