@@ -4,7 +4,10 @@ package audit
 
 import (
 	"context"
+	"embed"
 	"fmt"
+	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -54,7 +57,11 @@ func Run(ctx context.Context, pool *pgxpool.Pool, c *regions.Set, quietFor time.
 	if err != nil {
 		return nil, err
 	}
-	return again(ctx, func() ([]Violation, error) { return snapshot(ctx, pool, engine, invariants(c, quietFor)) })
+	all, err := invariants(c, quietFor)
+	if err != nil {
+		return nil, err
+	}
+	return again(ctx, func() ([]Violation, error) { return snapshot(ctx, pool, engine, all) })
 }
 
 // again runs an audit until it was made: it only reads, so it may be repeated. A node that leaves, or a range whose
@@ -129,29 +136,37 @@ func violation(invariant string, findings []finding) Violation {
 	return v
 }
 
-// invariant is a query that returns a finding for each row at fault.
+// queries hold a statement for each invariant, in a file of its name, that returns a finding for each row at fault.
+//
+//go:embed queries/*.sql
+var queries embed.FS
+
 type invariant struct {
 	name string
 	sql  string
 	args []any
 }
 
-func invariants(c *regions.Set, quietFor time.Duration) []invariant {
+// invariants returns all, in the order of their names. An error is that a statement cannot be read.
+func invariants(c *regions.Set, quietFor time.Duration) ([]invariant, error) {
 	var names, codes []string
 	for _, r := range c.All() {
 		names = append(names, string(r.Name))
 		codes = append(codes, string(r.Code))
 	}
-	return []invariant{
-		{name: OneOrderPerKey, sql: oneOrderPerKey},
-		{name: PaymentHasOrder, sql: paymentHasOrder},
-		{name: OrderAgreesPayment, sql: orderAgreesPayment},
-		{name: OnePostingPerTaking, sql: onePostingPerCapture},
-		{name: LedgerBalances, sql: ledgerBalances},
-		{name: StockConserved, sql: stockConserved},
-		{name: StockMatchesOrders, sql: stockMatchesOrders},
-		{name: OneEventPerChange, sql: oneEventPerChange},
-		{name: EventTakesEffect, sql: eventTakesEffect, args: []any{quietFor}},
-		{name: RowsAtHome, sql: rowsAtHome, args: []any{names, codes}},
+	args := map[string][]any{EventTakesEffect: {quietFor}, RowsAtHome: {names, codes}}
+	files, err := fs.Glob(queries, "queries/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
 	}
+	var all []invariant
+	for _, file := range files {
+		sql, err := queries.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("audit: %w", err)
+		}
+		name := strings.TrimSuffix(path.Base(file), ".sql")
+		all = append(all, invariant{name, string(sql), args[name]})
+	}
+	return all, nil
 }

@@ -20,7 +20,11 @@ func WriteMetrics(file string, found []Violation, c *regions.Set, at time.Time) 
 	completed := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "meridian_audit_completed_timestamp_seconds", Help: "When the last audit was completed, in seconds since 1970.",
 	})
-	for _, i := range invariants(c, 0) {
+	all, err := invariants(c, 0)
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
 		violated.WithLabelValues(i.name).Set(0)
 	}
 	for _, v := range found {
