@@ -80,9 +80,6 @@ func TestTable(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	if got := pss("Rss: 9 kB\nPss:                  12 kB\n"); got != 12<<10 {
-		t.Errorf("got %d", got)
-	}
 	if got := memory(os.Getpid()); got < 1<<20 {
 		t.Errorf("this process holds %d bytes", got)
 	}
@@ -101,7 +98,12 @@ func TestConfigs(t *testing.T) {
 	if err := b.writeConfigs(); err != nil {
 		t.Fatal(err)
 	}
-	for name := range configs() {
+	files, err := configs.ReadDir("configs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := file.Name()
 		text, err := os.ReadFile(filepath.Join(b.dir, name))
 		if err != nil {
 			t.Fatal(err)

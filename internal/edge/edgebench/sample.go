@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // sample is one measurement.
@@ -40,59 +39,35 @@ func measure(ctx context.Context, load tool, s subject, connections int, length,
 // seconds is a length as the tools take it: whole ones, at least one.
 func seconds(length time.Duration) int { return max(1, int(length.Round(time.Second)/time.Second)) }
 
-// tick is the unit of processor time in /proc on Linux.
-const tick = time.Second / 100
-
 // processorTime returns what a process and its children that still run have used; 0 if it is gone.
 func processorTime(pid int) time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	_, after, _ := strings.Cut(string(text), ") ") // behind the name
-	fields := strings.Fields(after)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	total := time.Duration(user+system) * tick
-	for _, child := range children(pid) {
-		total += processorTime(child)
-	}
-	return total
-}
-
-func children(pid int) (out []int) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid)) // none if it is gone
-	for child := range strings.FieldsSeq(string(text)) {
-		if n, err := strconv.Atoi(child); err == nil {
-			out = append(out, n)
+	var total time.Duration
+	for _, p := range family(pid) {
+		if stat, err := p.Stat(); err == nil {
+			total += time.Duration(stat.CPUTime() * float64(time.Second))
 		}
 	}
-	return out
+	return total
 }
 
 // memory returns the bytes that a process and its children hold, shared pages in parts; 0 if it is gone.
 func memory(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return 0
-	}
-	total := pss(string(text))
-	for _, child := range children(pid) {
-		total += memory(child)
-	}
-	return total
-}
-
-func pss(rollup string) int64 {
-	for line := range strings.Lines(rollup) {
-		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == "Pss:" {
-			kib, _ := strconv.ParseInt(fields[1], 10, 64)
-			return kib << 10
+	var total uint64
+	for _, p := range family(pid) {
+		if held, err := p.ProcSMapsRollup(); err == nil {
+			total += held.Pss
 		}
 	}
-	return 0
+	return int64(total)
+}
+
+// family returns a process and those that it started and that still run.
+func family(pid int) (out procfs.Procs) {
+	all, _ := procfs.AllProcs() // none where there is no /proc
+	for _, p := range all {
+		if stat, err := p.Stat(); err == nil && (p.PID == pid || stat.PPID == pid) {
+			out = append(out, p)
+		}
+	}
+	return out
 }

@@ -12,25 +12,10 @@ import (
 	"time"
 )
 
-// script has wrk send the token and print what the table needs on one line.
-const script = `
-local token = os.getenv("EDGEBENCH_TOKEN")
-if token ~= nil and token ~= "" then wrk.headers["Authorization"] = "Bearer " .. token end
-function done(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format("RESULT %d %d %d %d %d %d\n", summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,
-    latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
-end
-`
-
 // wrk puts load on a subject over HTTP/1.1: each connection sends its next request when the last is answered.
 func (b *bench) wrk(ctx context.Context, s subject, connections int, length time.Duration) (sample, error) {
-	file := filepath.Join(b.dir, "wrk.lua")
-	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
-		return sample{}, fmt.Errorf("write wrk's script: %w", err)
-	}
 	c := exec.CommandContext(ctx, "wrk", "-t", strconv.Itoa(min(2, connections)), "-c", strconv.Itoa(connections),
-		"-d", strconv.Itoa(seconds(length))+"s", "-s", file, "https://"+s.addr+path)
+		"-d", strconv.Itoa(seconds(length))+"s", "-s", filepath.Join(b.dir, "wrk.lua"), "https://"+s.addr+path)
 	c.Env = append(os.Environ(), "EDGEBENCH_TOKEN="+s.token)
 	out, err := c.CombinedOutput()
 	if err != nil {
