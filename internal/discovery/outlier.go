@@ -2,6 +2,8 @@ package discovery
 
 import (
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -10,6 +12,7 @@ const SlowStart = 10 * time.Second
 
 const (
 	tolerated   = 5               // requests in a row that may come to nothing before an instance is ejected
+	witnesses   = 3               // addresses at least that they came from: no caller ejects an instance alone
 	forgetAfter = 5 * time.Minute // without an ejection: the next one is as the first
 )
 
@@ -59,9 +62,11 @@ func (t *tracked) serving() bool { return t.check.healthy && !t.ejection.on }
 
 // Report takes in what came of a request that reached an instance, or was to reach it: whether it was answered
 // by a stack, rather than by a gateway's error, a reset or a time-out. Failures in a row eject the instance for
-// a while, but never more than half of a region's; when all that are left fail too, the region. Endpoints that
+// a while, but never more than half of a region's; when all that are left fail too, the region. from is the address
+// (of IPv6, its network) of whose request it was, and the zero Addr for what no caller can bring about, such as a
+// connection that is refused: requests of one address alone eject nothing, whatever they come to. Endpoints that
 // are not in the view are ignored. It takes no lock unless something failed.
-func (v *View) Report(e *Endpoint, ok bool) {
+func (v *View) Report(e *Endpoint, ok bool, from netip.Addr) {
 	if ok {
 		// Read before it is written, so that the usual case, a success after a success, writes nothing shared.
 		if e.failures.Load() != 0 {
@@ -72,10 +77,34 @@ func (v *View) Report(e *Endpoint, ok bool) {
 		}
 		return
 	}
-	if e.failures.Add(1) >= tolerated || v.ejected.Load() > 0 {
+	if e.fail(from) || v.ejected.Load() > 0 {
 		v.failed(e)
 	}
 }
+
+// fail counts one more failure in a row, and reports whether they are too many.
+func (e *Endpoint) fail(from netip.Addr) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failures.Add(1) == 1 {
+		e.seen = e.seen[:0] // a success was in between
+	}
+	// What no caller can bring about needs no second one to say the same, and each counts as one.
+	if len(e.seen) < witnesses && (!from.IsValid() || !slices.Contains(e.seen, from)) {
+		e.seen = append(e.seen, from)
+	}
+	return e.tooMany()
+}
+
+// failing reports whether there were too many failures in a row, of requests from several addresses.
+func (e *Endpoint) failing() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tooMany()
+}
+
+// tooMany is failing for who holds mu.
+func (e *Endpoint) tooMany() bool { return e.failures.Load() >= tolerated && len(e.seen) >= witnesses }
 
 // find returns what is tracked of an endpoint. The caller holds mu.
 func (v *View) find(e *Endpoint) (*regionState, *tracked) {
@@ -122,7 +151,7 @@ func (v *View) failed(e *Endpoint) {
 			v.ejectRegion(s, now, "a request failed there again")
 			v.publish()
 		}
-	case e.failures.Load() < tolerated || t.ejection.on:
+	case !e.failing() || t.ejection.on:
 	case v.mayEject(s):
 		v.ejectInstance(t, now)
 		v.publish()
@@ -146,7 +175,7 @@ func (v *View) mayEject(s *regionState) bool {
 // failsAsAWhole reports whether every serving instance has failed too often.
 func (s *regionState) failsAsAWhole() bool {
 	for _, t := range s.instances {
-		if t.serving() && t.endpoint.failures.Load() < tolerated {
+		if t.serving() && !t.endpoint.failing() {
 			return false
 		}
 	}

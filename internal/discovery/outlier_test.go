@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,11 +12,61 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// fail reports failures in a row of one of the European instances.
+// caller is one of some callers.
+func caller(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(n % witnesses)}) }
+
+// fail reports failures in a row of one of a region's instances, for several callers.
 func fail(v *View, region regions.Name, instance, times int) {
 	e := v.Snapshot().Region(region).Members[instance].Endpoint
-	for range times {
-		v.Report(e, false)
+	for n := range times {
+		v.Report(e, false, caller(n))
+	}
+}
+
+// wholeView has so many healthy instances of each region.
+func wholeView(counts ...int) *View {
+	v := newView(Config{Regions: regions.Default(), Region: eu})
+	for i, n := range v.regions.Names() {
+		for k := range counts[i] {
+			id := fmt.Sprint(k)
+			v.states[n].instances[id] = &tracked{endpoint: NewEndpoint(id, "", n, "", 0), check: checker{healthy: true, known: true}}
+		}
+	}
+	v.publish()
+	return v
+}
+
+// TestNoCallerEjectsAlone: whatever the requests of one address come to, no standing changes while probes are answered.
+// With two addresses more, or where no caller can be the cause, it does.
+func TestNoCallerEjectsAlone(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		v := wholeView(2, 2, 2)
+		for range rapid.IntRange(0, 100).Draw(rt, "requests") {
+			region := rapid.SampledFrom([]regions.Name{us, eu, ap}).Draw(rt, "region")
+			e := v.Snapshot().Region(region).Members[rapid.IntRange(0, 1).Draw(rt, "instance")].Endpoint
+			v.Report(e, rapid.IntRange(0, 9).Draw(rt, "luck") == 0, caller(0))
+		}
+		for _, r := range v.Snapshot().Regions() {
+			if len(r.Healthy) != 2 || r.Ejected {
+				rt.Fatalf("%s: %+v", r.Name, r)
+			}
+		}
+	})
+	v := wholeView(2, 2, 2)
+	for n := range witnesses {
+		for range tolerated {
+			v.Report(v.Snapshot().Region(eu).Members[0].Endpoint, false, caller(n))
+		}
+		if healthy := len(v.Snapshot().Region(eu).Healthy); (healthy == 1) != (n == witnesses-1) {
+			t.Errorf("after failures of %d addresses, %d instances serve", n+1, healthy)
+		}
+	}
+	for range tolerated {
+		v.Report(v.Snapshot().Region(us).Members[0].Endpoint, false, netip.Addr{})
+	}
+	if healthy := len(v.Snapshot().Region(us).Healthy); healthy != 1 {
+		t.Errorf("after refused connections, %d instances serve", healthy)
 	}
 }
 
@@ -32,7 +83,7 @@ func TestOutlierIsEjected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := loaded(t, newWorld())
 		fail(v, eu, 0, tolerated-1)
-		v.Report(v.Snapshot().Region(eu).Members[0].Endpoint, true) // in between: they are not in a row
+		v.Report(v.Snapshot().Region(eu).Members[0].Endpoint, true, caller(0)) // in between: they are not in a row
 		fail(v, eu, 0, tolerated-1)
 		expect(t, v, 0, "2/2 2/2 2/2")
 		fail(v, eu, 0, 1)
@@ -72,15 +123,8 @@ func TestEjectionsAreCapped(t *testing.T) {
 		failures := rapid.SliceOf(rapid.Custom(func(rt *rapid.T) [2]int {
 			return [2]int{rapid.IntRange(0, 2).Draw(rt, "region"), rapid.IntRange(0, 6).Draw(rt, "instance")}
 		})).Draw(rt, "failures")
-		v := newView(Config{Regions: regions.Default(), Region: eu})
+		v := wholeView(counts...)
 		names := v.regions.Names()
-		for i, n := range names {
-			for k := range counts[i] {
-				id := fmt.Sprint(k)
-				v.states[n].instances[id] = &tracked{endpoint: NewEndpoint(id, "", n, "", 0), check: checker{healthy: true, known: true}}
-			}
-		}
-		v.publish()
 		for _, f := range failures {
 			if f[1] < counts[f[0]] {
 				fail(v, names[f[0]], f[1], tolerated)
@@ -122,17 +166,17 @@ func TestRegionThatFailsAsAWhole(t *testing.T) {
 			t.Errorf("got %+v", r.Standing)
 		}
 		other := region().Members[1].Endpoint
-		v.Report(other, true) // was under way
+		v.Report(other, true, caller(0)) // was under way
 		if !region().Ejected {
 			t.Error("readmitted before its time")
 		}
 		time.Sleep(5 * time.Second)
-		v.Report(other, false) // the trial fails: twice as long
+		v.Report(other, false, caller(0)) // the trial fails: twice as long
 		if r := region(); !r.Ejected || r.Trial(time.Now().Add(10*time.Second-time.Millisecond)) || !r.Trial(time.Now().Add(10*time.Second)) {
 			t.Errorf("after a failed trial: %+v", r.Standing)
 		}
 		time.Sleep(10 * time.Second)
-		v.Report(other, true)
+		v.Report(other, true, caller(0))
 		now := time.Now()
 		if r := region(); r.Ejected || r.Ramp(now) != 1 || r.Ramp(now.Add(SlowStart/2)) != 50 || r.Ramp(now.Add(SlowStart)) != 100 {
 			t.Errorf("after a good trial: %+v", r.Standing)
@@ -170,7 +214,7 @@ func TestFlappingRegionStaysAway(t *testing.T) {
 		if r := v.Snapshot().Region(us); !r.Ejected || !r.Trial(time.Now()) {
 			t.Errorf("it was readmitted with nothing proved: %+v", r.Standing)
 		}
-		v.Report(v.Snapshot().Region(us).Members[0].Endpoint, true)
+		v.Report(v.Snapshot().Region(us).Members[0].Endpoint, true, caller(0))
 		if r := v.Snapshot().Region(us); r.Ejected || r.Ramp(time.Now()) != 1 {
 			t.Errorf("got %+v", r.Standing)
 		}
@@ -211,10 +255,10 @@ func TestReportsOfStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := loaded(t, newWorld())
 		for _, e := range []*Endpoint{{ID: "x", Region: "mars-1"}, {ID: "x", Region: eu}, {ID: "eu-west-1-stack-1", Region: eu}} {
-			for range 2 * tolerated {
-				v.Report(e, false)
+			for n := range 2 * tolerated {
+				v.Report(e, false, caller(n))
 			}
-			v.Report(e, true)
+			v.Report(e, true, caller(0))
 		}
 		expect(t, v, 0, "2/2 2/2 2/2")
 	})

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,9 @@ type Endpoint struct {
 	failures atomic.Int32  // requests in a row that came to nothing there
 	load     atomic.Uint64 // part of its capacity in use, smoothed; the bits of a float64
 	fresh    time.Duration
+
+	mu   sync.Mutex
+	seen []netip.Addr // whose requests failures counts: the first few of them
 }
 
 // NewEndpoint returns an endpoint. rtt is the round trip to it.

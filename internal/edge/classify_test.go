@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -161,7 +162,7 @@ func TestUnsendableBlamesNobody(t *testing.T) {
 	s := newSite(t)
 	instance := s.add(t, eu, "eu/0", echo)
 	e := s.edge
-	e.report(target{Member: discovery.Member{Endpoint: instance.Endpoint}}, outcomeInvalid, &outgoing{})
+	e.report(target{Member: discovery.Member{Endpoint: instance.Endpoint}}, outcomeInvalid, &outgoing{}, netip.Addr{})
 	if len(s.outcomes) != 0 {
 		t.Errorf("reported %v", s.outcomes)
 	}

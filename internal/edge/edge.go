@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,7 @@ type TokenVerifier interface {
 type view interface {
 	Snapshot() *discovery.Snapshot
 	ReportFailure(e *discovery.Endpoint, err error)
-	Report(e *discovery.Endpoint, ok bool)
+	Report(e *discovery.Endpoint, ok bool, from netip.Addr)
 	Ready() error
 	Run(ctx context.Context) error
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -109,7 +110,7 @@ func (f *fleet) ReportFailure(e *discovery.Endpoint, err error) {
 	}
 }
 
-func (f *fleet) Report(e *discovery.Endpoint, ok bool) {
+func (f *fleet) Report(e *discovery.Endpoint, ok bool, _ netip.Addr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.outcomes = append(f.outcomes, fmt.Sprintf("%s %t", e.ID, ok))

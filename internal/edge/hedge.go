@@ -158,7 +158,7 @@ func (e *Edge) race(ctx context.Context, cl *class, o *outgoing, c *course, firs
 		other = first
 	}
 	if result := judge(ctx, other.res, other.err); result != outcomeDone && !errors.Is(other.err, errLost) {
-		e.report(other.target, result, o)
+		e.report(other.target, result, o, cl.Location.Client)
 	}
 	other.end()
 	if winner == second {

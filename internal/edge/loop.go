@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,7 @@ func (e *Edge) deliver(ctx context.Context, cl *class, o *outgoing, c *course) (
 		f := e.attempt(ctx, cl, o, c, t)
 		c.unclaim()
 		result := judge(ctx, f.res, f.err)
-		e.report(f.target, result, o)
+		e.report(f.target, result, o, cl.Location.Client)
 		c.learn(e.region, f.target, result, f.err)
 		next, again := e.again(ctx, cl, o, c, f.target, result)
 		if to, ok := e.replay(cl, o, c, f.res, result); ok {
@@ -86,13 +87,26 @@ func (e *Edge) deliver(ctx context.Context, cl *class, o *outgoing, c *course) (
 
 // report tells the view what an attempt says about its instance: nothing when the caller left or broke off the
 // request, when the request itself was at fault, or when the application refused.
-func (e *Edge) report(t target, result outcome, o *outgoing) {
+func (e *Edge) report(t target, result outcome, o *outgoing, caller netip.Addr) {
 	switch {
 	case result == outcomeDone:
-		e.view.Report(t.Endpoint, true)
-	case result.unsure() && o.body.whole(), result == outcomeUnsent:
-		e.view.Report(t.Endpoint, false)
+		e.view.Report(t.Endpoint, true, caller)
+	case result == outcomeUnsent:
+		e.view.Report(t.Endpoint, false, netip.Addr{}) // no caller keeps a stack from accepting a connection
+	case result.unsure() && o.body.whole():
+		e.view.Report(t.Endpoint, false, network(caller))
 	}
+}
+
+// network is what a caller has all addresses of. A caller that is not known is one like any other.
+func network(caller netip.Addr) netip.Addr {
+	if !caller.IsValid() {
+		return netip.IPv6Unspecified()
+	}
+	if p, err := caller.Prefix(64); err == nil && caller.Is6() && !caller.Is4In6() {
+		return p.Addr()
+	}
+	return caller
 }
 
 // learn notes what an attempt says about where to send the next one: not to instances that are silent too; and
