@@ -1,14 +1,11 @@
 package discovery
 
-// Probe results in a row that change an instance's health.
-const (
-	riseAfter = 2
-	fallAfter = 2
-)
+// changeAfter is how many probe results in a row change an instance's health.
+const changeAfter = 2
 
-// checker turns probe results into health: a healthy instance falls after fallAfter failures in a row, an
-// unhealthy one rises after riseAfter successes in a row. The first result of all decides at once, so that an
-// edge that just started need not wait.
+// checker turns probe results into health: a healthy instance falls after some failures in a row, an unhealthy one rises
+// after as many successes in a row. The first result of all decides at once, so that an edge that just started need not
+// wait.
 type checker struct {
 	healthy bool
 	known   bool // a result was seen
@@ -17,22 +14,17 @@ type checker struct {
 
 // observe takes one result in and reports whether the health changed.
 func (c *checker) observe(ok bool) (changed bool) {
-	if !c.known {
-		c.known = true
-		c.healthy = ok
-		return ok
-	}
-	if ok == c.healthy {
+	if c.known && ok == c.healthy {
 		c.streak = 0
 		return false
 	}
 	c.streak++
-	if c.healthy && c.streak < fallAfter || !c.healthy && c.streak < riseAfter {
+	if c.known && c.streak < changeAfter {
 		return false
 	}
-	c.healthy = ok
-	c.streak = 0
-	return true
+	changed = ok != c.healthy
+	*c = checker{healthy: ok, known: true}
+	return changed
 }
 
 // fail makes the instance unhealthy at once and reports whether it was healthy.

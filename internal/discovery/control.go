@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	"path"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -60,27 +59,32 @@ type consulControls struct{ client *api.Client }
 func parseControls(entries map[string][]byte) (out map[regions.Name]Control, bad []string) {
 	out = map[regions.Name]Control{}
 	for key, value := range entries {
-		if name, ok := strings.CutPrefix(key, drainPrefix); ok {
-			drain, err := parseDrain(value)
-			if err != nil {
-				bad = append(bad, key)
-				continue
-			}
-			c := controlOf(out, regions.Name(name))
-			c.Drain = drain
-			out[regions.Name(name)] = c
-		} else if name, ok := strings.CutPrefix(key, weightPrefix); ok {
-			weight, err := strconv.ParseUint(strings.TrimSpace(string(value)), 10, 8)
-			if err != nil || weight > 100 {
-				bad = append(bad, key)
-				continue
-			}
-			c := controlOf(out, regions.Name(name))
-			c.Weight = int(weight)
-			out[regions.Name(name)] = c
+		prefix, name := path.Split(key)
+		c := controlOf(out, regions.Name(name))
+		var err error
+		switch prefix {
+		case drainPrefix:
+			c.Drain, err = parseDrain(value)
+		case weightPrefix:
+			c.Weight, err = parseWeight(value)
+		default:
+			continue
 		}
+		if err != nil {
+			bad = append(bad, key)
+			continue
+		}
+		out[regions.Name(name)] = c
 	}
 	return out, bad
+}
+
+func parseWeight(value []byte) (int, error) {
+	weight, err := strconv.ParseUint(strings.TrimSpace(string(value)), 10, 8)
+	if err == nil && weight > 100 {
+		err = strconv.ErrRange
+	}
+	return int(weight), err
 }
 
 // parseDrain reads a drain. One that is longer than allowed ends when it should have.
@@ -121,28 +125,17 @@ func readControls(client *api.Client, q *api.QueryOptions) (map[regions.Name]Con
 // watchControls follows what operators say until ctx is done. When Consul does not answer, what they said last
 // counts on: a drain ends by itself.
 func (v *View) watchControls(ctx context.Context) {
-	var index uint64
-	retry := firstRetry
-	for ctx.Err() == nil {
+	follow(ctx, func(index uint64) (uint64, error) {
 		said, bad, next, err := v.local.read(ctx, index)
 		if err != nil {
-			index = 0 // a store that comes back may have begun to count anew
-			// Half of the pause is drawn, so that all edges do not come back to a restarted Consul at once.
-			_ = clock.Sleep(ctx, retry/2+rand.N(retry/2+1))
-			retry = min(2*retry, lastRetry)
-			continue
-		}
-		if next < index {
-			next = 0 // Consul's advice: its state went back, start over
+			return 0, err
 		}
 		if len(bad) > 0 && next != index {
 			v.log.Warn("what operators say of some regions makes no sense and does not count", slog.Any("keys", bad))
 		}
-		index = next
-		retry = firstRetry
 		v.setControls(said)
-		_ = clock.Sleep(ctx, minPause) // a key that changes all the time must not make a busy loop
-	}
+		return next, nil
+	})
 }
 
 // setControls takes in what operators say.

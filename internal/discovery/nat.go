@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -24,11 +25,8 @@ func ParseNAT(rules []string) (NAT, error) {
 			return NAT{}, fmt.Errorf("discovery: translation %.80q is not of the form real/24=translated/24", rule)
 		}
 		real, err := netip.ParsePrefix(strings.TrimSpace(left))
-		if err != nil {
-			return NAT{}, fmt.Errorf("discovery: translation %.80q: %w", rule, err)
-		}
-		translated, err := netip.ParsePrefix(strings.TrimSpace(right))
-		if err != nil {
+		translated, wrong := netip.ParsePrefix(strings.TrimSpace(right))
+		if err := cmp.Or(err, wrong); err != nil {
 			return NAT{}, fmt.Errorf("discovery: translation %.80q: %w", rule, err)
 		}
 		if real.Bits() != translated.Bits() || real.Addr().BitLen() != translated.Addr().BitLen() {

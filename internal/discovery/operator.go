@@ -33,21 +33,22 @@ func (o *Operator) Drain(ctx context.Context, edges, drained regions.Name, d Dra
 	if err != nil {
 		return fmt.Errorf("discovery: write drain: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	w := (&api.WriteOptions{Datacenter: string(edges)}).WithContext(ctx)
-	if _, err := o.client.KV().Put(&api.KVPair{Key: drainPrefix + string(drained), Value: value}, w); err != nil {
-		return fmt.Errorf("discovery: tell the edges of %s: %w", edges, err)
-	}
-	return nil
+	return o.tell(ctx, edges, func(w *api.WriteOptions) (*api.WriteMeta, error) {
+		return o.client.KV().Put(&api.KVPair{Key: drainPrefix + string(drained), Value: value}, w)
+	})
 }
 
 // Undrain tells the edges of one region that a region takes requests again.
 func (o *Operator) Undrain(ctx context.Context, edges, drained regions.Name) error {
+	return o.tell(ctx, edges, func(w *api.WriteOptions) (*api.WriteMeta, error) {
+		return o.client.KV().Delete(drainPrefix+string(drained), w)
+	})
+}
+
+func (o *Operator) tell(ctx context.Context, edges regions.Name, write func(*api.WriteOptions) (*api.WriteMeta, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	w := (&api.WriteOptions{Datacenter: string(edges)}).WithContext(ctx)
-	if _, err := o.client.KV().Delete(drainPrefix+string(drained), w); err != nil {
+	if _, err := write((&api.WriteOptions{Datacenter: string(edges)}).WithContext(ctx)); err != nil {
 		return fmt.Errorf("discovery: tell the edges of %s: %w", edges, err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -24,10 +25,7 @@ type Recovery struct {
 }
 
 func (r Recovery) orDefault() Recovery {
-	if r == (Recovery{}) {
-		return Recovery{Eject: 5 * time.Second, MaxEject: 5 * time.Minute, SlowStart: SlowStart}
-	}
-	return r
+	return cmp.Or(r, Recovery{Eject: 5 * time.Second, MaxEject: 5 * time.Minute, SlowStart: SlowStart})
 }
 
 // ejection is whether an instance or a region is left alone, and how often in a row it was. View.mu guards it.
@@ -163,35 +161,20 @@ func (v *View) failed(e *Endpoint) {
 
 // mayEject reports whether one more instance may be ejected: never more than half.
 func (v *View) mayEject(s *regionState) bool {
-	ejected := 1
-	for _, t := range s.instances {
-		if t.ejection.on {
-			ejected++
-		}
-	}
-	return 2*ejected <= len(s.instances)
+	ejected := s.count(func(t *tracked) bool { return t.ejection.on })
+	return 2*(ejected+1) <= len(s.instances)
 }
 
 // failsAsAWhole reports whether every serving instance has failed too often.
 func (s *regionState) failsAsAWhole() bool {
-	for _, t := range s.instances {
-		if t.serving() && !t.endpoint.failing() {
-			return false
-		}
-	}
-	return true
+	return s.count(func(t *tracked) bool { return t.serving() && !t.endpoint.failing() }) == 0
 }
 
 // livesBeside reports whether another region is in service and has an instance that serves.
 func (v *View) livesBeside(s *regionState) bool {
 	for _, other := range v.states {
-		if other == s || other.standing.Ejected {
-			continue
-		}
-		for _, t := range other.instances {
-			if t.serving() {
-				return true
-			}
+		if other != s && !other.standing.Ejected && other.count((*tracked).serving) > 0 {
+			return true
 		}
 	}
 	return false

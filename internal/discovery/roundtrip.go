@@ -75,11 +75,7 @@ func (v *View) watchRoundTrips(ctx context.Context) {
 	if v.measured == nil {
 		return
 	}
-	for {
-		_ = clock.Sleep(ctx, measureEvery/2+rand.N(measureEvery))
-		if ctx.Err() != nil {
-			return
-		}
+	for clock.Sleep(ctx, measureEvery/2+rand.N(measureEvery)) == nil {
 		found, err := v.local.roundTrips(ctx)
 		if err != nil {
 			v.log.Debug("round trips are not measured", slog.Any("error", err))

@@ -190,10 +190,8 @@ func (s *Snapshot) Region(n regions.Name) Region {
 
 // Counts returns how many instances of a region are healthy, of how many.
 func (s *Snapshot) Counts(n regions.Name) (healthy, total int) {
-	if i, ok := s.index[n]; ok {
-		return len(s.regions[i].Healthy), len(s.regions[i].Members)
-	}
-	return 0, 0
+	r := s.Region(n)
+	return len(r.Healthy), len(r.Members)
 }
 
 // NewSnapshot returns a snapshot of the given regions, as they are.

@@ -46,7 +46,7 @@ type View struct {
 	crossDC directory                  // the local Consul; nil without one
 	local   controls                   // the local Consul too; nil without one
 	probe   Prober
-	closers []func()
+	close   func() // ends the probes' idle connections; nil: there are none
 
 	recovery Recovery
 	measured func(map[Pair]time.Duration)
@@ -84,8 +84,7 @@ func NewView(cfg Config) (*View, error) {
 			v.local = &consulControls{client}
 		}
 	}
-	probe, closeIdle := newHTTPProber(cfg.TLS, cfg.Dial)
-	v.probe, v.closers = probe, append(v.closers, closeIdle)
+	v.probe, v.close = newHTTPProber(cfg.TLS, cfg.Dial)
 	return v, nil
 }
 
@@ -132,8 +131,8 @@ func (v *View) Run(ctx context.Context) error {
 	watches.Wait()
 	// Connections are closed last, when no probe can open one any more.
 	v.probes.Wait()
-	for _, closeIdle := range v.closers {
-		closeIdle()
+	if v.close != nil {
+		v.close()
 	}
 	return nil
 }
@@ -155,11 +154,7 @@ func (v *View) Ready() error {
 		if reason := s.unsettled(); reason != "" {
 			missing = append(missing, string(n)+" "+reason)
 		}
-		for _, t := range s.instances {
-			if t.check.healthy {
-				healthy++
-			}
-		}
+		healthy += s.count(func(t *tracked) bool { return t.check.healthy })
 	}
 	switch {
 	case len(missing) > 0:

@@ -40,6 +40,17 @@ type tracked struct {
 	stop     context.CancelFunc // ends its probes
 }
 
+// count returns how many of a region's instances are so.
+func (s *regionState) count(is func(*tracked) bool) int {
+	n := 0
+	for _, t := range s.instances {
+		if is(t) {
+			n++
+		}
+	}
+	return n
+}
+
 // unsettled returns why the region is not settled yet, or "".
 func (s *regionState) unsettled() string {
 	if !s.loaded {
@@ -48,44 +59,54 @@ func (s *regionState) unsettled() string {
 		}
 		return ""
 	}
-	for _, t := range s.instances {
-		if !t.check.known {
-			return "was not probed"
-		}
+	if s.count(func(t *tracked) bool { return !t.check.known }) > 0 {
+		return "was not probed"
 	}
 	return ""
 }
 
 // watch follows one region's membership until ctx is done.
 func (v *View) watch(ctx context.Context, region regions.Name) {
-	var index uint64
-	retry := firstRetry
-	for ctx.Err() == nil {
+	follow(ctx, func(index uint64) (uint64, error) {
 		list, next, err := v.listOwn(ctx, region, index)
 		if err == nil {
-			if next < index {
-				next = 0 // Consul's advice: its state went back, start over
-			}
-			// Consul answers the next question once its state has passed this index, or after a while.
-			index = next
-			retry = firstRetry
 			v.apply(region, list, SourceConsul)
-			_ = clock.Sleep(ctx, minPause) // a region whose checks flap must not make a busy loop
-			continue
+			return next, nil
 		}
 		if ctx.Err() != nil {
-			return
+			return 0, err
 		}
-		index = 0 // whoever answers next counts by an index of its own
 		if list, crossErr := v.listCrossDC(ctx, region); crossErr == nil {
 			v.apply(region, list, SourceCrossDC)
 		} else {
 			// What was listed last stays: that Consul is away says nothing about the instances.
 			v.lost(region, errors.Join(err, crossErr))
 		}
-		// Jitter keeps the edges of a region from all asking a Consul that comes back at once.
-		_ = clock.Sleep(ctx, retry/2+rand.N(retry/2+1))
-		retry = min(2*retry, lastRetry)
+		return 0, err
+	})
+}
+
+// follow asks a Consul until ctx is done for what came after the index of its last answer, or for all there is with 0;
+// after an error it waits, longer each time.
+func follow(ctx context.Context, ask func(index uint64) (next uint64, err error)) {
+	var index uint64
+	retry := firstRetry
+	for ctx.Err() == nil {
+		next, err := ask(index)
+		if err != nil {
+			index = 0 // whoever answers next counts by an index of its own
+			// Jitter keeps edges from all asking a Consul that comes back at once.
+			_ = clock.Sleep(ctx, retry/2+rand.N(retry/2+1))
+			retry = min(2*retry, lastRetry)
+			continue
+		}
+		if next < index {
+			next = 0 // Consul's advice: its state went back, start over
+		}
+		// Consul answers the next question once its state has passed this index, or after a while.
+		index = next
+		retry = firstRetry
+		_ = clock.Sleep(ctx, minPause) // what changes all the time must not make a busy loop
 	}
 }
 
