@@ -284,7 +284,7 @@ func (r *Rollout) judge(ctx context.Context, n regions.Name, since time.Duration
 
 func (r *Rollout) save(change func(*State)) error {
 	change(&r.state)
-	if err := r.Save(r.state.clone()); err != nil {
+	if err := r.Save(r.state); err != nil {
 		return fmt.Errorf("rollout: keep where it is: %w", err)
 	}
 	return nil

@@ -33,13 +33,6 @@ func (s *State) Next() regions.Name {
 	return ""
 }
 
-func (s *State) clone() State {
-	c := *s
-	c.Regions = slices.Clone(s.Regions)
-	c.Done = slices.Clone(s.Done)
-	return c
-}
-
 // Load reads a state that SaveTo wrote. Without a file, found is false.
 func Load(file string) (s State, found bool, err error) {
 	text, err := os.ReadFile(file)
