@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -17,31 +16,20 @@ import (
 // violation: what could not be checked was not proved.
 const decideWithin = 20 * time.Second
 
-// items is a cart's content as one comparable value: lines of sku=units, sorted.
-type items string
+// items is a cart's content: units by SKU, those of 0 left out.
+type items map[string]int32
 
 func itemsOf(m map[string]int32) items {
-	var b strings.Builder
-	for _, sku := range slices.Sorted(maps.Keys(m)) {
-		if m[sku] != 0 {
-			fmt.Fprintf(&b, "%s=%d\n", sku, m[sku])
-		}
-	}
-	return items(b.String())
+	out := items{}
+	maps.Copy(out, m)
+	maps.DeleteFunc(out, func(_ string, units int32) bool { return units == 0 })
+	return out
 }
 
-// with returns the cart with so many units of a SKU.
-func (c items) with(sku string, units int32) items {
-	m := map[string]int32{sku: units}
-	for entry := range strings.Lines(string(c)) {
-		i := strings.LastIndexByte(entry, '=')
-		if entry[:i] != sku {
-			var n int32
-			_, _ = fmt.Sscan(entry[i+1:], &n)
-			m[entry[:i]] = n
-		}
-	}
-	return itemsOf(m)
+func sameItems(a, b any) bool {
+	one, _ := a.(items)
+	other, _ := b.(items)
+	return maps.Equal(one, other)
 }
 
 // cartModel is a cart as callers may think of it: a map that SetItem changes, GetCart reads and PlaceOrder
@@ -49,19 +37,22 @@ func (c items) with(sku string, units int32) items {
 // the lines of the order that emptied it, if that is known.
 func cartModel() porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return items("") },
+		Init:  func() any { return items{} },
+		Equal: sameItems,
 		Step: func(state, input, output any) (bool, any) {
 			cart, _ := state.(items)
 			op, _ := input.(*history.Op)
 			unknown := op.Outcome != history.OK
 			switch op.Kind {
 			case history.SetItem:
-				next := cart.with(op.SKU, op.Units)
-				return unknown || next == output, next
+				next := maps.Clone(cart)
+				next[op.SKU] = op.Units
+				next = itemsOf(next)
+				return unknown || sameItems(next, output), next
 			case history.PlaceOrder:
-				return unknown || cart == output, items("")
+				return unknown || sameItems(cart, output), items{}
 			default:
-				return cart == output, cart
+				return sameItems(cart, output), cart
 			}
 		},
 	}
@@ -86,12 +77,11 @@ func carts(ops []history.Op, placings []Placing) []Violation {
 		if p.Outcome == history.Fail {
 			continue
 		}
-		first := p.Attempts[0]
-		if answer, known := p.answer(); known {
-			add(answer, first.Invoked)
-		} else {
-			add(first, first.Invoked)
+		answer, known := p.answer()
+		if !known {
+			answer = p.Attempts[0]
 		}
+		add(answer, p.Attempts[0].Invoked)
 	}
 	return linearizable(CartLinearizable, cartModel(), byUser)
 }
