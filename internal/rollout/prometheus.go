@@ -8,9 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -90,25 +91,19 @@ func (p *Prometheus) query(ctx context.Context, query string) (float64, error) {
 		return 0, fmt.Errorf("rollout: ask Prometheus: %w", err)
 	}
 	defer func() { _ = answer.Body.Close() }() // only read
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return 0, fmt.Errorf("rollout: ask Prometheus: %w", err)
-	}
-	value, err := parseAnswer(text)
+	value, err := parseAnswer(answer.Body)
 	if err != nil {
 		return 0, fmt.Errorf("rollout: Prometheus answers %s to %s: %w", answer.Status, query, err)
 	}
 	return value, nil
 }
 
-func parseAnswer(text []byte) (float64, error) {
+func parseAnswer(answer io.Reader) (float64, error) {
 	var body struct {
 		Status, Error string
-		Data          struct {
-			Result []struct{ Value [2]any }
-		}
+		Data          struct{ Result model.Vector }
 	}
-	switch err := json.Unmarshal(text, &body); {
+	switch err := json.NewDecoder(io.LimitReader(answer, maxAnswer)).Decode(&body); {
 	case err != nil:
 		return 0, err
 	case body.Status != "success":
@@ -118,9 +113,5 @@ func parseAnswer(text []byte) (float64, error) {
 	case len(body.Data.Result) > 1:
 		return 0, errors.New("more than one value")
 	}
-	number, ok := body.Data.Result[0].Value[1].(string)
-	if !ok {
-		return 0, errors.New("the value is no string")
-	}
-	return strconv.ParseFloat(number, 64)
+	return float64(body.Data.Result[0].Value), nil
 }
