@@ -19,9 +19,7 @@ func prefetch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(prefetchTime)); err == nil {
-		defer func() { _ = control.SetReadDeadline(time.Time{}) }() // as it could be set, it can be unset
-	}
+	_ = control.SetReadDeadline(time.Now().Add(prefetchTime)) // a request that has none is a test's
 	size := r.ContentLength
 	if size < 0 || size > prefetchMost {
 		size = 512
@@ -31,6 +29,8 @@ func prefetch(w http.ResponseWriter, r *http.Request) {
 	rest := io.Reader(r.Body)
 	if err != nil {
 		rest = broken{err}
+	} else if start.Len() < prefetchMost {
+		_ = control.SetReadDeadline(time.Time{}) // all is here; for the rest of a longer one its reader has set a time
 	}
 	r.Body = &body{Reader: io.MultiReader(start, rest), Closer: r.Body}
 }

@@ -23,8 +23,8 @@ type payload struct {
 
 // readPayload reads the body up to the replay limit. Longer bodies are streamed, and cannot be sent again once
 // some of it was. A body of more than limit bytes (0: any number is fine) is an *http.MaxBytesError, and one
-// that does not come within patience os.ErrDeadlineExceeded; their connections end.
-func readPayload(w http.ResponseWriter, r *http.Request, limit int64, patience time.Duration) (p payload, err error) {
+// that has not come by then os.ErrDeadlineExceeded; their connections end.
+func readPayload(w http.ResponseWriter, r *http.Request, limit int64, by time.Time) (p payload, err error) {
 	// HTTP/2 takes a length that it cannot read for none, and what comes then for an error: so one that is
 	// said to be empty is looked at.
 	said := r.ProtoMajor > 1 && len(r.Header["Content-Length"]) > 0
@@ -46,7 +46,7 @@ func readPayload(w http.ResponseWriter, r *http.Request, limit int64, patience t
 		return payload{rest: r.Body}, nil
 	}
 	control := http.NewResponseController(w)
-	if control.SetReadDeadline(time.Now().Add(patience)) == nil {
+	if control.SetReadDeadline(by) == nil {
 		defer func() {
 			if err == nil {
 				_ = control.SetReadDeadline(time.Time{}) // as it could be set, it can be unset

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
@@ -25,6 +26,7 @@ type classifiedKey struct{}
 type classified struct {
 	examination
 	class class
+	came  time.Time
 }
 
 // Classified looks at each request once, for everything behind it: admission, the headers of answers, and the edge.
@@ -43,8 +45,9 @@ func (e *Edge) classified(r *http.Request) *classified {
 }
 
 func (e *Edge) look(r *http.Request) *classified {
+	came := time.Now()
 	found := e.examine(inquiryOf(r))
-	return &classified{examination: found, class: classify(r, found.request)}
+	return &classified{examination: found, class: classify(r, found.request), came: came}
 }
 
 // CallOf returns what is known of a request.

@@ -21,6 +21,7 @@ const longestTimeout = 24 * time.Hour
 // of it need. Only the goroutine that serves it touches it.
 type exchange struct {
 	in     *http.Request
+	came   time.Time // when it was first looked at, before admission read some of its body
 	start  time.Time
 	id     string // X-Request-Id
 	traced traced
@@ -38,6 +39,7 @@ func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
 	x := e.newExchange(r)
 	found := e.classified(r)
 	x.class = found.class
+	x.came = found.came
 	x.ctx, x.traced = e.tracing.start(r, found.request.Method.Name)
 	if limit, ok := timeoutOf(r.Header); ok && limit < longestTimeout {
 		limited, cancel := context.WithDeadline(x.ctx, x.start.Add(limit))
@@ -106,7 +108,7 @@ func (e *Edge) open(w http.ResponseWriter, x *exchange) *problem {
 	if x.class.Method.ClientSends {
 		x.out.body = payload{rest: x.in.Body}
 	} else {
-		body, err := readPayload(w, x.in, e.maxBody, e.patience)
+		body, err := readPayload(w, x.in, e.maxBody, x.came.Add(e.patience))
 		x.out.body = body
 		if err != nil {
 			return e.unreadable(err)
