@@ -39,10 +39,23 @@ func Invariants() []string {
 func Run(ops []history.Op, f Facts) []Violation {
 	placings := Placings(ops)
 	k := keep(f)
-	return slices.Concat(
-		acknowledged(placings, k), unacknowledged(placings, k), phantoms(ops, placings, k), replays(placings),
-		captures(k), paid(k), settled(placings, k), carts(ops, placings), statuses(ops),
-	)
+	found := findings{}
+	found.acknowledged(placings, k)
+	found.unacknowledged(placings, k)
+	found.phantoms(ops, placings, k)
+	found.replays(placings)
+	found.captures(k)
+	found.paid(k)
+	found.settled(placings, k)
+	found.carts(ops, placings)
+	found.statuses(ops)
+	var out []Violation
+	for _, invariant := range Invariants() {
+		if len(found[invariant]) > 0 {
+			out = append(out, violation(invariant, found[invariant]))
+		}
+	}
+	return out
 }
 
 // kept is the facts with their orders by id, and by user and key.
@@ -63,14 +76,18 @@ func keep(f Facts) kept {
 // finding is one id's part in a violation.
 type finding struct{ id, what string }
 
+// findings are what was found against each invariant.
+type findings map[string][]finding
+
+func (f findings) add(invariant, id, format string, args ...any) {
+	f[invariant] = append(f[invariant], finding{id, fmt.Sprintf(format, args...)})
+}
+
 // shown bounds how many findings a violation's text spells out; its ids are complete.
 const shown = 5
 
-// violation makes one violation of all findings, or none.
-func violation(invariant string, found []finding) []Violation {
-	if len(found) == 0 {
-		return nil
-	}
+// violation makes one violation of all findings.
+func violation(invariant string, found []finding) Violation {
 	v := Violation{Invariant: invariant}
 	var texts []string
 	for i, f := range found {
@@ -85,7 +102,7 @@ func violation(invariant string, found []finding) []Violation {
 	if more := len(found) - shown; more > 0 {
 		v.Detail += fmt.Sprintf("; and %d more", more)
 	}
-	return []Violation{v}
+	return v
 }
 
 // Placing is everything that was asked under one idempotency key.

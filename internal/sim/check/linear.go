@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -59,7 +58,7 @@ func cartModel() porcupine.Model {
 }
 
 // carts: each user's cart is linearizable.
-func carts(ops []history.Op, placings []Placing) []Violation {
+func (f findings) carts(ops []history.Op, placings []Placing) {
 	byUser := map[string][]porcupine.Operation{}
 	add := func(op history.Op, call time.Time) {
 		end := int64(math.MaxInt64)
@@ -83,20 +82,18 @@ func carts(ops []history.Op, placings []Placing) []Violation {
 		}
 		add(answer, p.Attempts[0].Invoked)
 	}
-	return linearizable(CartLinearizable, cartModel(), byUser)
+	f.linearizable(CartLinearizable, cartModel(), byUser)
 }
 
 // linearizable checks each key's operations against a model.
-func linearizable(invariant string, m porcupine.Model, byKey map[string][]porcupine.Operation) []Violation {
-	var found []finding
+func (f findings) linearizable(invariant string, m porcupine.Model, byKey map[string][]porcupine.Operation) {
 	for _, key := range slices.Sorted(maps.Keys(byKey)) {
 		switch porcupine.CheckOperationsTimeout(m, byKey[key], decideWithin) {
 		case porcupine.Illegal:
-			found = append(found, finding{key, fmt.Sprintf("has no order of its %d requests that explains every answer", len(byKey[key]))})
+			f.add(invariant, key, "has no order of its %d requests that explains every answer", len(byKey[key]))
 		case porcupine.Ok:
 		case porcupine.Unknown:
-			found = append(found, finding{key, fmt.Sprintf("could not be decided within %v", decideWithin)})
+			f.add(invariant, key, "could not be decided within %v", decideWithin)
 		}
 	}
-	return violation(invariant, found)
 }

@@ -1,55 +1,50 @@
 package check
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/meridian-commerce/meridian/internal/sim/history"
 )
 
 // acknowledged: an order that a caller was told of exists exactly once, by its id and by its key.
-func acknowledged(placings []Placing, k kept) []Violation {
-	var found []finding
+func (f findings) acknowledged(placings []Placing, k kept) {
 	for _, p := range placings {
 		if p.Outcome != history.OK {
 			continue
 		}
 		if n := len(k.byID[p.Order]); n != 1 {
-			found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged and exists %d times", n)})
+			f.add(AcknowledgedOnce, p.Order, "was acknowledged and exists %d times", n)
 		}
 		switch under := k.byKey[p.User+" "+p.Key]; {
 		case len(under) > 1:
 			for _, o := range under {
-				found = append(found, finding{o.ID, fmt.Sprintf("is one of %d orders under the key %s", len(under), p.Key)})
+				f.add(AcknowledgedOnce, o.ID, "is one of %d orders under the key %s", len(under), p.Key)
 			}
 		case len(under) == 1 && under[0].ID != p.Order:
-			found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged under the key %s, which %s has", p.Key, under[0].ID)})
+			f.add(AcknowledgedOnce, p.Order, "was acknowledged under the key %s, which %s has", p.Key, under[0].ID)
 		case len(under) == 0 && len(k.byID[p.Order]) > 0:
-			found = append(found, finding{p.Order, fmt.Sprintf("does not have the key %s that placed it", p.Key)})
+			f.add(AcknowledgedOnce, p.Order, "does not have the key %s that placed it", p.Key)
 		}
 	}
-	return violation(AcknowledgedOnce, found)
 }
 
 // unacknowledged: an unknown outcome became at most one order, a refused one none.
-func unacknowledged(placings []Placing, k kept) []Violation {
-	var unknown, failed []finding
+func (f findings) unacknowledged(placings []Placing, k kept) {
 	for _, p := range placings {
 		under := k.byKey[p.User+" "+p.Key]
 		for _, o := range under {
 			switch {
 			case p.Outcome == history.Info && len(under) > 1:
-				unknown = append(unknown, finding{o.ID, fmt.Sprintf("is one of %d orders under the key %s, whose outcome is unknown", len(under), p.Key)})
+				f.add(UnknownAtMostOnce, o.ID, "is one of %d orders under the key %s, whose outcome is unknown", len(under), p.Key)
 			case p.Outcome == history.Fail:
-				failed = append(failed, finding{o.ID, fmt.Sprintf("exists although every request under its key %s was refused", p.Key)})
+				f.add(FailedAbsent, o.ID, "exists although every request under its key %s was refused", p.Key)
 			}
 		}
 	}
-	return append(violation(UnknownAtMostOnce, unknown), violation(FailedAbsent, failed)...)
 }
 
 // phantoms: a caller has no order that it never asked for.
-func phantoms(ops []history.Op, placings []Placing, k kept) []Violation {
+func (f findings) phantoms(ops []history.Op, placings []Placing, k kept) {
 	users := map[string]bool{}
 	keys := map[string]bool{}
 	for _, op := range ops {
@@ -58,19 +53,16 @@ func phantoms(ops []history.Op, placings []Placing, k kept) []Violation {
 	for _, p := range placings {
 		keys[p.User+" "+p.Key] = true
 	}
-	var found []finding
 	for _, o := range k.Orders {
 		if users[o.User] && !keys[o.User+" "+o.Key] {
-			found = append(found, finding{o.ID, fmt.Sprintf("exists under the key %q, which its user never sent", o.Key)})
+			f.add(NoPhantom, o.ID, "exists under the key %q, which its user never sent", o.Key)
 		}
 	}
-	return violation(NoPhantom, found)
 }
 
 // replays: whatever was acknowledged under a key was the same answer each time, and a replay of an
 // acknowledged key is not refused.
-func replays(placings []Placing) []Violation {
-	var found []finding
+func (f findings) replays(placings []Placing) {
 	for _, p := range placings {
 		first, ok := p.answer()
 		if !ok {
@@ -79,23 +71,20 @@ func replays(placings []Placing) []Violation {
 		for _, op := range append(p.Attempts, p.Replays...) {
 			switch {
 			case op.Outcome == history.OK && op.Digest != first.Digest:
-				found = append(found, finding{p.Order, fmt.Sprintf("was answered as %s version %d first and as %s %s version %d for the same key", first.State, first.Version, op.Order, op.State, op.Version)})
+				f.add(ReplayIdentical, p.Order, "was answered as %s version %d first and as %s %s version %d for the same key", first.State, first.Version, op.Order, op.State, op.Version)
 			case op.Replay && op.Outcome == history.Fail && !op.Momentary():
-				found = append(found, finding{p.Order, fmt.Sprintf("was acknowledged, but its replay was refused: %s %s", op.Code, op.Reason)})
+				f.add(ReplayIdentical, p.Order, "was acknowledged, but its replay was refused: %s %s", op.Code, op.Reason)
 			}
 		}
 	}
-	return violation(ReplayIdentical, found)
 }
 
 // settled: after a while of quiet, no acknowledged order is still waiting for its payment.
-func settled(placings []Placing, k kept) []Violation {
-	var found []finding
+func (f findings) settled(placings []Placing, k kept) {
 	for _, p := range placings {
 		unpaid := slices.ContainsFunc(k.byID[p.Order], func(o Order) bool { return o.State == "pending_payment" })
 		if p.Outcome == history.OK && unpaid {
-			found = append(found, finding{p.Order, "was acknowledged and is still pending_payment after the settling time"})
+			f.add(OrderSettles, p.Order, "was acknowledged and is still pending_payment after the settling time")
 		}
 	}
-	return violation(OrderSettles, found)
 }

@@ -1,12 +1,9 @@
 package check
 
-import "fmt"
-
 // captures: the provider took money at most once for a payment and for an order, never more than was
 // authorized, and only for an order that exists and was not canceled.
-func captures(k kept) []Violation {
+func (f findings) captures(k kept) {
 	perOrder := map[string]int{}
-	var twice, stray []finding
 	for _, p := range k.Payments {
 		perOrder[p.Order] += len(p.Captures)
 		if len(p.Captures) == 0 {
@@ -14,22 +11,21 @@ func captures(k kept) []Violation {
 		}
 		switch orders := k.byID[p.Order]; {
 		case len(orders) == 0:
-			stray = append(stray, finding{p.Order, fmt.Sprintf("does not exist, but its payment %s was captured", p.ID)})
+			f.add(CaptureHasOrder, p.Order, "does not exist, but its payment %s was captured", p.ID)
 		case orders[0].State == "canceled":
-			stray = append(stray, finding{p.Order, fmt.Sprintf("is canceled, but its payment %s was captured", p.ID)})
+			f.add(CaptureHasOrder, p.Order, "is canceled, but its payment %s was captured", p.ID)
 		}
 	}
 	for _, p := range k.Payments {
 		if n := perOrder[p.Order]; n > 1 {
-			twice = append(twice, finding{p.Order, fmt.Sprintf("was captured %d times (payment %s)", n, p.ID)})
+			f.add(CaptureOnce, p.Order, "was captured %d times (payment %s)", n, p.ID)
 			perOrder[p.Order] = 0
 		}
 	}
-	return append(violation(CaptureOnce, twice), violation(CaptureHasOrder, stray)...)
 }
 
 // paid: a fulfilled order was paid in full, in its currency.
-func paid(k kept) []Violation {
+func (f findings) paid(k kept) {
 	type sum struct {
 		amount   int64
 		currency string
@@ -42,11 +38,9 @@ func paid(k kept) []Violation {
 		}
 		taken[p.Order] = t
 	}
-	var found []finding
 	for _, o := range k.Orders {
 		if t := taken[o.ID]; o.State == "fulfilled" && t != (sum{o.Total, o.Currency}) {
-			found = append(found, finding{o.ID, fmt.Sprintf("is fulfilled and costs %d %s, but the provider took %d %s", o.Total, o.Currency, t.amount, t.currency)})
+			f.add(FulfilledPaid, o.ID, "is fulfilled and costs %d %s, but the provider took %d %s", o.Total, o.Currency, t.amount, t.currency)
 		}
 	}
-	return violation(FulfilledPaid, found)
 }

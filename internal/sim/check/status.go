@@ -11,7 +11,7 @@ import (
 // statuses: each order's history is linearizable, and a version is one state to everybody. The system itself
 // moves an order on, and callers only read, so a linearization exists if and only if no read that began after
 // another had ended returns an older version; that is decided without a search.
-func statuses(ops []history.Op) []Violation {
+func (f findings) statuses(ops []history.Op) {
 	reads := map[string][]history.Op{}
 	for _, op := range ops {
 		read := op.Kind == history.GetOrder || op.Kind == history.WatchMessage || op.Kind == history.PlaceOrder && !op.Replay
@@ -19,29 +19,25 @@ func statuses(ops []history.Op) []Violation {
 			reads[op.Order] = append(reads[op.Order], op)
 		}
 	}
-	var found []finding
 	for _, id := range slices.Sorted(maps.Keys(reads)) {
-		found = append(found, torn(id, reads[id])...)
-		found = append(found, backwards(id, reads[id])...)
+		f.torn(id, reads[id])
+		f.backwards(id, reads[id])
 	}
-	return violation(OrderLinearizable, found)
 }
 
 // torn finds versions that were two states.
-func torn(id string, reads []history.Op) []finding {
-	var found []finding
+func (f findings) torn(id string, reads []history.Op) {
 	states := map[int64]string{}
 	for _, op := range reads {
 		if was, ok := states[op.Version]; ok && was != op.State {
-			found = append(found, finding{id, fmt.Sprintf("was %s and %s, both as version %d", was, op.State, op.Version)})
+			f.add(OrderLinearizable, id, "was %s and %s, both as version %d", was, op.State, op.Version)
 		}
 		states[op.Version] = op.State
 	}
-	return found
 }
 
 // backwards finds the first read of an older version than one that had ended before.
-func backwards(id string, reads []history.Op) []finding {
+func (f findings) backwards(id string, reads []history.Op) {
 	byEnd := slices.Clone(reads)
 	slices.SortStableFunc(byEnd, func(a, b history.Op) int { return a.Returned.Compare(b.Returned) })
 	slices.SortStableFunc(reads, func(a, b history.Op) int { return a.Invoked.Compare(b.Invoked) })
@@ -55,7 +51,8 @@ func backwards(id string, reads []history.Op) []finding {
 			}
 		}
 		if op.Version < newest.Version {
-			return []finding{{id, fmt.Sprintf("was read as version %d after version %d had been read", op.Version, newest.Version)}}
+			f.add(OrderLinearizable, id, "was read as version %d after version %d had been read", op.Version, newest.Version)
+			return
 		}
 	}
 	for _, op := range byEnd { // the messages of one stream, in the order in which they came
@@ -64,9 +61,9 @@ func backwards(id string, reads []history.Op) []finding {
 		}
 		stream := fmt.Sprint(op.Client, " ", op.Invoked.UnixNano())
 		if op.Version <= streams[stream] {
-			return []finding{{id, fmt.Sprintf("was streamed as version %d after version %d", op.Version, streams[stream])}}
+			f.add(OrderLinearizable, id, "was streamed as version %d after version %d", op.Version, streams[stream])
+			return
 		}
 		streams[stream] = op.Version
 	}
-	return nil
 }
