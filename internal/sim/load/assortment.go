@@ -23,10 +23,10 @@ type item struct {
 }
 
 // assortment is what the shop sells, hot products first. It does not change after it was read.
-type assortment struct{ items []item }
+type assortment []item
 
 // assort orders what is sold by a seed, which says which products are hot.
-func assort(products []*catalogv1.Product, seed uint64) *assortment {
+func assort(products []*catalogv1.Product, seed uint64) assortment {
 	var out assortment
 	for _, p := range products {
 		i := item{handle: p.GetHandle(), word: shopper.Word(p.GetTitle()), skus: map[string][]string{}}
@@ -35,25 +35,25 @@ func assort(products []*catalogv1.Product, seed uint64) *assortment {
 				i.skus[price.GetCurrency()] = append(i.skus[price.GetCurrency()], v.GetSku())
 			}
 		}
-		out.items = append(out.items, i)
+		out = append(out, i)
 	}
 	// Sorted first, so that the seed means the same whatever order the shop lists them in.
-	slices.SortFunc(out.items, func(a, b item) int { return strings.Compare(a.handle, b.handle) })
+	slices.SortFunc(out, func(a, b item) int { return strings.Compare(a.handle, b.handle) })
 	rng := rand.New(rand.NewPCG(seed, 0x686f74))
-	rng.Shuffle(len(out.items), func(i, j int) { out.items[i], out.items[j] = out.items[j], out.items[i] })
-	return &out
+	rng.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
 }
 
 // pick draws a product.
-func (a *assortment) pick(rng *rand.Rand) item {
+func (a assortment) pick(rng *rand.Rand) item {
 	if rng.Float64() < hotShare {
-		return a.items[rng.IntN(min(hotProducts, len(a.items)))]
+		return a[rng.IntN(min(hotProducts, len(a)))]
 	}
-	return a.items[rng.IntN(len(a.items))]
+	return a[rng.IntN(len(a))]
 }
 
 // sku draws something that is sold in a currency; "" if nothing turns up.
-func (a *assortment) sku(rng *rand.Rand, currency string) string {
+func (a assortment) sku(rng *rand.Rand, currency string) string {
 	for range 50 {
 		if skus := a.pick(rng).skus[currency]; len(skus) > 0 {
 			return skus[rng.IntN(len(skus))]

@@ -7,6 +7,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ type Load struct {
 	cfg      Config
 	schedule []Arrival
 	run      string // tells this load's accounts and keys from another's
-	store    *assortment
+	store    assortment
 	crowd    [][]*person // by city
 
 	ending context.Context
@@ -122,22 +123,13 @@ func (l *Load) End() { l.end() }
 // While runs the load while work is done, and ends it then. The error is that of work, which ends the load too, or
 // else that of Run.
 func (l *Load) While(ctx context.Context, work func(ctx context.Context) error) (Result, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var working errgroup.Group
+	working, ctx := errgroup.WithContext(ctx)
 	working.Go(func() error {
 		defer l.End()
-		err := work(ctx)
-		if err != nil {
-			cancel(err)
-		}
-		return err
+		return work(ctx)
 	})
 	result, err := l.Run(ctx)
-	if failed := working.Wait(); failed != nil { // and ended the load
-		err = failed
-	}
-	return result, err
+	return result, cmp.Or(working.Wait(), err)
 }
 
 // Requests returns how many requests the mix makes per second at the configured rate, about.

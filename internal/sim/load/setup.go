@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -58,7 +57,7 @@ func (l *Load) SetUp(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.place(people)
+	return l.place(people, homes)
 }
 
 // residents returns, for each shopper, the index of the city where it lives: at least one in each, and the
@@ -82,44 +81,33 @@ func (l *Load) residents() []int {
 	return out
 }
 
-// place lets the travelers travel and fills the cities.
-func (l *Load) place(people []*person) error {
+// place fills the cities with people who are at home, but for the travelers: each is in a random city whose nearest region
+// is not its home.
+func (l *Load) place(people []*person, homes []int) error {
 	rng := rand.New(rand.NewPCG(l.cfg.Seed, 0x74726176656c))
 	for i, p := range people {
-		city := l.indexOf(p.City)
-		if i >= len(l.cfg.Cities) && i%travelersOneIn == 0 {
-			var err error
-			if city, err = l.travel(p, rng); err != nil {
+		city := homes[i]
+		if abroad := l.abroad(p); i >= len(l.cfg.Cities) && i%travelersOneIn == 0 && len(abroad) > 0 {
+			city = abroad[rng.IntN(len(abroad))]
+			there, err := l.personIn(l.cfg.Cities[city], p.Number)
+			if err != nil {
 				return err
 			}
+			p.Shopper = there.As(p.Shopper)
 		}
 		l.crowd[city] = append(l.crowd[city], p)
 	}
 	return nil
 }
 
-// travel moves a person to a random city whose nearest region is not its home.
-func (l *Load) travel(p *person, rng *rand.Rand) (int, error) {
-	var abroad []int
+func (l *Load) abroad(p *person) []int {
+	var out []int
 	for i, c := range l.cfg.Cities {
 		if l.cfg.Access.Nearest(c.Place.City) != p.Home() {
-			abroad = append(abroad, i)
+			out = append(out, i)
 		}
 	}
-	if len(abroad) == 0 {
-		return l.indexOf(p.City), nil
-	}
-	city := abroad[rng.IntN(len(abroad))]
-	there, err := l.personIn(l.cfg.Cities[city], p.Number)
-	if err != nil {
-		return 0, err
-	}
-	p.Shopper = there.As(p.Shopper)
-	return city, nil
-}
-
-func (l *Load) indexOf(city string) int {
-	return slices.IndexFunc(l.cfg.Cities, func(c internet.City) bool { return c.Place.City == city })
+	return out
 }
 
 // personIn returns a person in a city, without an account so far.
