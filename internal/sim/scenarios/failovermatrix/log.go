@@ -11,8 +11,9 @@ import (
 // log keeps what probes saw, as one Op for each time that a probe asked: its Client is the probe's number. It is safe for
 // concurrent use.
 type log struct {
+	history.History
+
 	mu       sync.Mutex
-	ops      []history.Op
 	underWay map[*time.Time]struct{} // starts of requests that have no answer yet
 }
 
@@ -25,13 +26,13 @@ func (l *log) begin(probe int) func(history.Op) {
 	defer l.mu.Unlock()
 	l.underWay[&start] = struct{}{}
 	return func(op history.Op) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.underWay, &start)
 		op.Client = probe
 		op.Invoked = start // of the first request, where the probe takes more than one
 		op.Returned = time.Now()
-		l.ops = append(l.ops, op)
+		l.Add(op)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.underWay, &start)
 	}
 }
 
@@ -49,29 +50,12 @@ func (l *log) waiting(before time.Time) bool {
 
 // since returns what was answered after a time, by its start.
 func (l *log) since(t time.Time) []history.Op {
-	l.mu.Lock()
-	out := slices.Clone(l.ops)
-	l.mu.Unlock()
-	out = slices.DeleteFunc(out, func(op history.Op) bool { return !op.Returned.After(t) })
-	slices.SortStableFunc(out, func(a, b history.Op) int { return a.Invoked.Compare(b.Invoked) })
-	return out
+	return slices.DeleteFunc(l.Ops(), func(op history.Op) bool { return !op.Returned.After(t) })
 }
 
-// last counts those of a probe's latest so many answers that are as they should be.
+// last counts those of a probe's latest so many requests with an answer that are as they should be.
 func (l *log) last(probe, most int, good func(history.Op) bool) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, op := range slices.Backward(l.ops) {
-		if op.Client != probe {
-			continue
-		}
-		if good(op) {
-			n++
-		}
-		if most--; most == 0 {
-			break
-		}
-	}
-	return n
+	mine := slices.DeleteFunc(l.Ops(), func(op history.Op) bool { return op.Client != probe })
+	latest := mine[max(0, len(mine)-most):]
+	return len(slices.DeleteFunc(latest, func(op history.Op) bool { return !good(op) }))
 }
