@@ -112,13 +112,13 @@ func (s *stack) cacheStatus(ctx context.Context, status cache.Status) {
 }
 
 func orderModule(_ context.Context, s *stack) error {
-	store, err := ordermetrics.New(ordersql.New(s.db, s.clock, pricing()...), s.telemetry.Metrics)
+	store, err := ordermetrics.New(ordersql.New(s.db, pricing()...), s.telemetry.Metrics)
 	if err != nil {
 		return err
 	}
 	watchers := order.NewWatchers(store, s.orders, s.regions, s.telemetry.Logger)
 	s.background = append(s.background, watchers.Run)
-	handler := orderrpc.New(order.New(store, s.regions, s.clock, watchers), s.draining)
+	handler := orderrpc.New(order.New(store, s.regions, watchers), s.draining)
 	if err := s.serve("GET /v1/orders/{id}/events", handler.Events()); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func relayModule(_ context.Context, s *stack) error {
 		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
 		lease.Work{Name: "republish", Every: republishEvery, Step: relay.Republish},
 		lease.Work{Name: "sweep", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, eventsql.NewSweeper(s.db, consumers).Sweep)},
-		lease.Work{Name: "sweep-keys", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, ordersql.New(s.db, s.clock).SweepKeys)})
+		lease.Work{Name: "sweep-keys", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, ordersql.New(s.db).SweepKeys)})
 	return err
 }
 
@@ -104,7 +104,7 @@ func paymentModule(_ context.Context, s *stack) error {
 	s.closers.addFunc(provider.Close)
 	store := paymentsql.New(s.db)
 	worker, err := payment.NewWorker(payment.Config{
-		Store: store, Orders: ordersql.New(s.db, s.clock), Provider: provider, FulfillAfter: s.config.Order.FulfillAfter,
+		Store: store, Orders: ordersql.New(s.db), Provider: provider, FulfillAfter: s.config.Order.FulfillAfter,
 		Concurrency: s.config.Payment.Concurrency, Changed: s.orders.Publish, Log: s.telemetry.Logger, Meter: paymentmetrics.NewMeter(s.telemetry.Metrics),
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func (s *store) Place(_ context.Context, p order.Placement) (order.Order, error)
 	if o, err := s.replay(p); err == nil || fault.Is(err, fault.Mismatch) {
 		return o, err
 	}
-	o := order.Order{ID: p.ID, Home: p.Home, UserID: p.UserID, State: order.PendingPayment, Version: 1, Total: s.total, CreatedAt: p.Now, UpdatedAt: p.Now}
+	o := order.Order{ID: p.ID, Home: p.Home, UserID: p.UserID, State: order.PendingPayment, Version: 1, Total: s.total, CreatedAt: now, UpdatedAt: now}
 	s.orders[o.ID], s.byKey[p.UserID+" "+p.Key] = o, p
 	if s.lost {
 		return order.Order{}, errLost

@@ -63,9 +63,9 @@ type Line struct {
 	UnitPrice money.Money
 }
 
-// Compose makes the order that a quote of the cart turns into. Errors: fault.FailedPrecondition (CART_EMPTY,
+// Compose makes the order that a quote of the cart turns into at a time. Errors: fault.FailedPrecondition (CART_EMPTY,
 // SKU_NOT_SOLD, PRICE_MISSING), fault.Aborted (TOTAL_CHANGED).
-func Compose(p Placement, q checkout.Quote) (Order, error) {
+func Compose(p Placement, q checkout.Quote, at time.Time) (Order, error) {
 	if err := q.Orderable(); err != nil {
 		return Order{}, err
 	}
@@ -80,8 +80,8 @@ func Compose(p Placement, q checkout.Quote) (Order, error) {
 		Adjustments: q.Adjustments,
 		Total:       q.Total,
 		Version:     1,
-		CreatedAt:   p.Now,
-		UpdatedAt:   p.Now,
+		CreatedAt:   at,
+		UpdatedAt:   at,
 	}
 	for _, l := range q.Lines {
 		o.Lines = append(o.Lines, Line{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice})

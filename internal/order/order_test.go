@@ -52,27 +52,27 @@ func TestCompose(t *testing.T) {
 			{SKU: "B", Title: "Tea", Quantity: 2, UnitPrice: eur(250), Amount: eur(500), Total: eur(500)},
 		},
 	}
-	p := order.Placement{ID: "o", Home: "eu-west-1", UserID: "u", Currency: "EUR", Now: now, ExpectedTotal: eur(1500)}
+	p := order.Placement{ID: "o", Home: "eu-west-1", UserID: "u", Currency: "EUR", ExpectedTotal: eur(1500)}
 	want := order.Order{
 		ID: "o", Home: "eu-west-1", UserID: "u", State: order.PendingPayment, Total: eur(1500), Version: 1, CreatedAt: now, UpdatedAt: now,
 		Lines: []order.Line{{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000)}, {SKU: "B", Title: "Tea", Quantity: 2, UnitPrice: eur(250)}},
 	}
-	got, err := order.Compose(p, quote)
+	got, err := order.Compose(p, quote, now)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	for _, expected := range []money.Money{eur(1499), {Minor: 1500, Currency: "USD"}} {
 		p.ExpectedTotal = expected
-		if _, err := order.Compose(p, quote); fault.Reason(err) != "TOTAL_CHANGED" || !fault.Is(err, fault.Aborted) || !strings.Contains(err.Error(), "15.00 EUR") {
+		if _, err := order.Compose(p, quote, now); fault.Reason(err) != "TOTAL_CHANGED" || !fault.Is(err, fault.Aborted) || !strings.Contains(err.Error(), "15.00 EUR") {
 			t.Errorf("%s is expected: %v", expected, err)
 		}
 	}
 	p.ExpectedTotal = money.Money{}
-	if _, err := order.Compose(p, quote); err != nil {
+	if _, err := order.Compose(p, quote, now); err != nil {
 		t.Errorf("nothing is expected: %v", err)
 	}
 	quote.Unavailable = []checkout.Unavailable{{SKU: "C", Quantity: 1, Reason: checkout.NotSold}}
-	if _, err := order.Compose(p, quote); fault.Reason(err) != "SKU_NOT_SOLD" || !fault.Is(err, fault.FailedPrecondition) {
+	if _, err := order.Compose(p, quote, now); fault.Reason(err) != "SKU_NOT_SOLD" || !fault.Is(err, fault.FailedPrecondition) {
 		t.Errorf("part of it is not sold: %v", err)
 	}
 }

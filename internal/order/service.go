@@ -28,7 +28,6 @@ type Placement struct {
 	RequestHash   [sha256.Size]byte // of the request, to tell a repeated one from another
 	CartEtag      string            // empty: whatever the cart holds
 	ExpectedTotal money.Money       // zero: whatever it costs
-	Now           time.Time
 }
 
 // Store keeps orders at home. It is safe for concurrent use; errors are ErrNotFound and *fault.Error.
@@ -63,13 +62,12 @@ const KeyLifetime = 7 * 24 * time.Hour
 type Service struct {
 	store    Store
 	regions  *regions.Set
-	clock    clock.Clock
 	watchers *Watchers
 }
 
 // New returns a Service. Its watchers are notified of changes while w runs.
-func New(s Store, c *regions.Set, clk clock.Clock, w *Watchers) *Service {
-	return &Service{s, c, clk, w}
+func New(s Store, c *regions.Set, w *Watchers) *Service {
+	return &Service{s, c, w}
 }
 
 // Request is a call of Place.
@@ -102,7 +100,6 @@ func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 		CartEtag:      r.CartEtag,
 		ExpectedTotal: r.ExpectedTotal,
 		RequestHash:   sha256.Sum256(fmt.Appendf(nil, "%q %d %q", r.CartEtag, r.ExpectedTotal.Minor, r.ExpectedTotal.Currency)),
-		Now:           s.clock().Truncate(time.Microsecond), // as SQL keeps it, so that a repeated answer is equal to the first
 	}
 	o, err := s.store.Place(ctx, p)
 	if fault.Is(err, fault.Ambiguous) {

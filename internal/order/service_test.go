@@ -32,7 +32,7 @@ func open() (*order.Service, *store) {
 // serve returns a service over a store, and its watchers.
 func serve(s order.Store, f order.Feed) (*order.Service, *order.Watchers) {
 	w := order.NewWatchers(s, f, regions.Default(), slog.New(slog.DiscardHandler))
-	return order.New(s, regions.Default(), func() time.Time { return now }, w), w
+	return order.New(s, regions.Default(), w), w
 }
 
 func request(key string) order.Request {
@@ -49,7 +49,7 @@ func TestPlace(t *testing.T) {
 	p := stored.places[0]
 	want := order.Placement{
 		ID: o.ID, EventID: p.EventID, Home: home, UserID: "u", Currency: "EUR", Key: "k", RequestHash: p.RequestHash, CartEtag: "v3",
-		ExpectedTotal: money.Money{Minor: 100, Currency: "EUR"}, Now: now.Truncate(time.Microsecond),
+		ExpectedTotal: money.Money{Minor: 100, Currency: "EUR"},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
@@ -165,7 +165,7 @@ func TestPlaceResolvesToAnotherRequest(t *testing.T) {
 		other := request("k")
 		other.CartEtag = "v9"
 		// The answer to a second request with the key is lost, and the lookup finds the first.
-		lossy := order.New(lostAnswers{stored}, regions.Default(), func() time.Time { return now }, nil)
+		lossy := order.New(lostAnswers{stored}, regions.Default(), nil)
 		if _, err := lossy.Place(t.Context(), other); !fault.Is(err, fault.Mismatch) {
 			t.Errorf("got %v", err)
 		}

@@ -12,7 +12,6 @@ import (
 
 	eventv1 "github.com/meridian-commerce/meridian/api/gen/meridian/event/v1"
 	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/id"
@@ -51,7 +50,7 @@ func open(t testing.TB) *shop {
 	t.Helper()
 	s := &shop{t: t, recorder: &localitylint.Recorder{}}
 	s.db = sqltest.Open(t, s.recorder)
-	s.orders, s.store = ordersql.New(s.db, clock.System()), paymentsql.New(s.db)
+	s.orders, s.store = ordersql.New(s.db), paymentsql.New(s.db)
 	s.consumer = payment.NewConsumer(s.store, regions.Default())
 	s.exec(`INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold) VALUES ($1, 'A', 1000, 1000, 0, 0)`, home)
 	return s

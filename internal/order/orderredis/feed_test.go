@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/cache"
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/order/orderredis"
@@ -123,10 +122,10 @@ type region struct {
 // open returns a region. What the watching process asks of the database goes through watching.
 func open(t testing.TB, address string, db, watching *sqldb.DB) *region {
 	t.Helper()
-	r := &region{t: t, db: db, store: ordersql.New(db, clock.System()), feed: feed(t, address)}
-	store := ordersql.New(watching, clock.System())
+	r := &region{t: t, db: db, store: ordersql.New(db), feed: feed(t, address)}
+	store := ordersql.New(watching)
 	watchers := order.NewWatchers(store, feed(t, address), regions.Default(), slog.New(slog.DiscardHandler))
-	r.service = order.New(store, regions.Default(), clock.System(), watchers)
+	r.service = order.New(store, regions.Default(), watchers)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { watchers.Run(ctx) })

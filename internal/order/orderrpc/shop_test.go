@@ -48,7 +48,7 @@ type shop struct {
 func open(t *testing.T) *shop {
 	t.Helper()
 	db := sqltest.Open(t, nil)
-	s := &shop{t: t, db: db, store: ordersql.New(db, clock.System()), carts: cartsql.New(db, clock.System()), closing: make(chan struct{})}
+	s := &shop{t: t, db: db, store: ordersql.New(db), carts: cartsql.New(db, clock.System()), closing: make(chan struct{})}
 	_, err := catalogsql.New(db, regions.Default(), clock.System()).Put(t.Context(), []catalog.Product{{
 		Handle: "tea", Title: "Tea", Active: true, Variants: []catalog.Variant{{SKU: "A", Prices: []money.Money{{Minor: 1000, Currency: "EUR"}}}},
 	}})
@@ -66,7 +66,7 @@ func open(t *testing.T) *shop {
 		stop()
 		running.Wait()
 	})
-	handler := orderrpc.New(order.New(s.store, regions.Default(), clock.System(), watchers), s.closing)
+	handler := orderrpc.New(order.New(s.store, regions.Default(), watchers), s.closing)
 	callers := rpctest.Tokens{
 		"ada": {UserID: "usr_eu1_ada", Home: home, Currency: "EUR"}, "eve": {UserID: "usr_eu1_eve", Home: home, Currency: "EUR"},
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,7 +16,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/cart/cartsql"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/checkout"
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -27,20 +27,20 @@ import (
 // Store implements order.Store and the payment room's Orders.
 type Store struct {
 	db    *sqldb.DB
-	clock clock.Clock
 	rules checkout.Rules
 }
 
 // New returns a Store that prices what it places by these rules, in their order.
-func New(db *sqldb.DB, c clock.Clock, rules ...checkout.Rule) *Store { return &Store{db, c, rules} }
+func New(db *sqldb.DB, rules ...checkout.Rule) *Store { return &Store{db, rules} }
 
 // claim makes the key this order's own, together with the answer, unless a live one is there. It is the last
-// statement and not the first, so that the transaction never reads among the keys that others insert.
+// statement and not the first, so that the transaction never reads among the keys that others insert. How long a key
+// lives is the database's to say: by the clock of a process that is days behind, one key would place two orders.
 const claim = `INSERT INTO idempotency_keys (home_region, user_id, key, request_hash, response, created_at, expires_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7)
+	VALUES ($1, $2, $3, $4, $5, now(), now() + $6::interval)
 	ON CONFLICT (home_region, user_id, key) DO UPDATE SET request_hash = excluded.request_hash, response = excluded.response,
 		created_at = excluded.created_at, expires_at = excluded.expires_at
-	WHERE idempotency_keys.expires_at <= excluded.created_at`
+	WHERE idempotency_keys.expires_at <= now()`
 
 // sweepBatch bounds how many rows one statement deletes.
 const sweepBatch = 500
@@ -49,7 +49,7 @@ const sweepBatch = 500
 var errClaimed = errors.New("order: the idempotency key is taken")
 
 const placed = `SELECT request_hash, response FROM idempotency_keys
-	WHERE home_region = $1 AND user_id = $2 AND key = $3 AND expires_at > $4`
+	WHERE home_region = $1 AND user_id = $2 AND key = $3 AND expires_at > now()`
 
 // Place implements order.Store. A repeated request finds the cart empty, or changed, or its key taken: whatever
 // stops it, the key then tells what it placed before.
@@ -57,11 +57,11 @@ func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, erro
 	var o order.Order
 	err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
 		// The cart's lock comes first, so that requests for one cart queue up instead of conflicting at COMMIT.
-		c, err := lockCart(ctx, tx, p)
+		c, at, err := lockCart(ctx, tx, p)
 		if err != nil {
 			return err
 		}
-		if o, err = s.compose(ctx, tx, p, c); err != nil {
+		if o, err = s.compose(ctx, tx, p, c, at); err != nil {
 			return err
 		}
 		return write(ctx, tx, p, o)
@@ -80,7 +80,7 @@ func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, erro
 
 // Placed implements order.Store.
 func (s *Store) Placed(ctx context.Context, p order.Placement) (order.Order, error) {
-	o, err := replay(s.db.QueryRow(ctx, placed, p.Home, p.UserID, p.Key, p.Now), p)
+	o, err := replay(s.db.QueryRow(ctx, placed, p.Home, p.UserID, p.Key), p)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return o, order.ErrNotFound
 	}
@@ -96,25 +96,35 @@ func (s *Store) SweepKeys(ctx context.Context, home regions.Name) (int, error) {
 }
 
 // lockCart reads the cart for this transaction alone. A second request with the same key waits here for the
-// first one's COMMIT.
-func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart, err error) {
+// first one's COMMIT. The time is the database's, when the transaction began.
+func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart, at time.Time, err error) {
 	batch := &sqldb.Batch{}
 	cartsql.QueueLock(batch, p.Home, p.UserID, &c)
+	queueNow(batch, &at)
 	if err := tx.Send(ctx, batch); err != nil {
 		var pg *pgconn.PgError
 		// lock_not_available: the wait is bounded, so that a stuck request does not hold up all that follow it.
 		if errors.As(err, &pg) && pg.Code == "55P03" {
-			return c, fault.Wrap(err, fault.Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT",
+			return c, at, fault.Wrap(err, fault.Aborted, "IDEMPOTENCY_KEY_IN_FLIGHT",
 				"a request with this Idempotency-Key, or another change of this cart, is still running; retry in a moment")
 		}
-		return c, err
+		return c, at, err
 	}
-	return c, nil
+	return c, at, nil
+}
+
+// queueNow has a batch read the time of its transaction.
+func queueNow(batch *sqldb.Batch, at *time.Time) {
+	batch.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(at)
+		*at = at.UTC() // the server's zone is nobody's business
+		return err
+	})
 }
 
 // compose reads what the cart's items cost and locks their stock in one round trip. What they come to, and whether
 // that can be ordered, is the checkout and the order room's to say.
-func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart) (order.Order, error) {
+func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart, at time.Time) (order.Order, error) {
 	// Compared under the lock, so that the cart that was agreed to is the one that is ordered.
 	if err := c.Matches(p.CartEtag); err != nil {
 		return order.Order{}, err
@@ -138,7 +148,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 	if err != nil {
 		return order.Order{}, err
 	}
-	return order.Compose(p, q)
+	return order.Compose(p, q, at)
 }
 
 // write stores the order and everything that goes with it in one round trip.
@@ -161,7 +171,7 @@ func write(ctx context.Context, tx sqldb.Tx, p order.Placement, o order.Order) e
 		return err
 	}
 	// Last, for the reason that claim gives. That it touches no row says that the key is another order's.
-	batch.Queue(claim, o.Home, o.UserID, p.Key, p.RequestHash[:], response, p.Now, p.Now.Add(order.KeyLifetime)).
+	batch.Queue(claim, o.Home, o.UserID, p.Key, p.RequestHash[:], response, order.KeyLifetime).
 		Exec(func(tag pgconn.CommandTag) error {
 			if tag.RowsAffected() == 0 {
 				return errClaimed

@@ -3,6 +3,7 @@ package ordersql
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,16 +19,17 @@ const (
 
 // Find implements order.Store.
 func (s *Store) Find(ctx context.Context, home regions.Name, orderID string) (order.Order, error) {
-	o, err := find(ctx, s.db, home, orderID, false)
+	o, err := find(ctx, s.db, home, orderID, nil)
 	if errors.Is(err, order.ErrNotFound) {
 		return o, err
 	}
 	return o, sqldb.Fault(err)
 }
 
-func find(ctx context.Context, on sqldb.Querier, home regions.Name, orderID string, lock bool) (order.Order, error) {
+// find reads an order. With a place for the time it locks it, and reads the time of the transaction too.
+func find(ctx context.Context, on sqldb.Querier, home regions.Name, orderID string, locked *time.Time) (order.Order, error) {
 	sql := `SELECT ` + columns + ` FROM orders WHERE home_region = $1 AND id = $2`
-	if lock {
+	if locked != nil {
 		sql += ` FOR UPDATE`
 	}
 	var orders []order.Order
@@ -38,6 +40,9 @@ func find(ctx context.Context, on sqldb.Querier, home regions.Name, orderID stri
 	})
 	// Asked for before it is known that there is an order: that saves a round trip wherever there is one.
 	batch.Queue(linesOf, home, []string{orderID}).Query(func(rows pgx.Rows) error { return attach(rows, orders) })
+	if locked != nil {
+		queueNow(batch, locked)
+	}
 	if err := on.Send(ctx, batch); err != nil {
 		return order.Order{}, err
 	}

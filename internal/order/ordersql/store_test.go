@@ -46,7 +46,7 @@ func open(t testing.TB) *shop {
 	t.Helper()
 	record := &localitylint.Recorder{}
 	s := &shop{t: t, db: sqltest.Open(t, record), clock: clock.System(), record: record}
-	s.store, s.carts = ordersql.New(s.db, s.clock), cartsql.New(s.db, s.clock)
+	s.store, s.carts = ordersql.New(s.db), cartsql.New(s.db, s.clock)
 	products := catalogsql.New(s.db, regions.Default(), s.clock)
 	_, err := products.Put(t.Context(), []catalog.Product{{
 		Handle: "tea", Title: "Tea", Active: true,
@@ -76,8 +76,17 @@ func (s *shop) fill(user string, items map[string]int64) {
 func (s *shop) placement(user, key string) order.Placement {
 	return order.Placement{
 		ID: id.New(id.Order, "eu1"), EventID: id.New(id.Event, "eu1"), Home: home, UserID: user, Currency: "EUR", Key: key,
-		RequestHash: sha256.Sum256([]byte("request")), Now: s.clock().Truncate(time.Microsecond),
+		RequestHash: sha256.Sum256([]byte("request")),
 	}
+}
+
+// now is the database's time.
+func (s *shop) now() (at time.Time) {
+	s.t.Helper()
+	if err := s.db.QueryRow(s.t.Context(), `SELECT clock_timestamp()`).Scan(&at); err != nil {
+		s.t.Fatal(err)
+	}
+	return at
 }
 
 type units struct{ OnHand, Reserved, Sold int64 }
@@ -103,7 +112,7 @@ func TestPlaceByARule(t *testing.T) {
 	s := open(t)
 	discount := checkout.Adjustment{Source: "promotion/welcome", Kind: checkout.Discount, SKU: "A", Amount: money.Money{Minor: -500, Currency: "EUR"}}
 	fee := checkout.Adjustment{Source: "shipping/standard", Kind: checkout.Shipping, Amount: money.Money{Minor: 490, Currency: "EUR"}}
-	store := ordersql.New(s.db, s.clock, func(checkout.Quote) ([]checkout.Adjustment, error) { return []checkout.Adjustment{discount, fee}, nil })
+	store := ordersql.New(s.db, func(checkout.Quote) ([]checkout.Adjustment, error) { return []checkout.Adjustment{discount, fee}, nil })
 	s.fill("u", map[string]int64{"A": 1, "B": 2})
 	p := s.placement("u", "k1")
 	p.ExpectedTotal = money.Money{Minor: 1500, Currency: "EUR"}
@@ -134,12 +143,16 @@ func TestPlace(t *testing.T) {
 	s := open(t)
 	s.fill("u", map[string]int64{"A": 2, "B": 1})
 	p := s.placement("u", "k1")
+	before := s.now()
 	got, err := s.store.Place(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if after := s.now(); got.CreatedAt.Before(before) || got.CreatedAt.After(after) {
+		t.Errorf("placed at %v, between %v and %v of the database", got.CreatedAt, before, after)
+	}
 	want := order.Order{
-		ID: p.ID, Home: home, UserID: "u", State: order.PendingPayment, Version: 1, CreatedAt: p.Now, UpdatedAt: p.Now,
+		ID: p.ID, Home: home, UserID: "u", State: order.PendingPayment, Version: 1, CreatedAt: got.CreatedAt, UpdatedAt: got.CreatedAt,
 		Total: money.Money{Minor: 2250, Currency: "EUR"},
 		Lines: []order.Line{
 			{SKU: "A", Title: "Tea · Large", Quantity: 2, UnitPrice: money.Money{Minor: 1000, Currency: "EUR"}},
@@ -188,9 +201,16 @@ func TestPlaceAgain(t *testing.T) {
 	if _, err := s.store.Placed(t.Context(), s.placement("u", "unused")); !errors.Is(err, order.ErrNotFound) {
 		t.Errorf("an unused key: %v", err)
 	}
-	late := s.placement("u", "k")
-	late.Now = late.Now.Add(order.KeyLifetime + time.Second)
-	if o, err := s.store.Place(t.Context(), late); err != nil || o.ID == placed.ID {
+	// A key lives for as long as the database says, from when the database had it; then it places another order.
+	var lives time.Duration
+	if err := s.db.QueryRow(t.Context(), `SELECT expires_at - created_at FROM idempotency_keys WHERE home_region = $1 AND user_id = 'u' AND key = 'k'
+		AND created_at BETWEEN now() - interval '1 hour' AND now()`, home).Scan(&lives); err != nil || lives != order.KeyLifetime {
+		t.Errorf("the key lives for %v (%v)", lives, err)
+	}
+	if _, err := s.db.Exec(t.Context(), `UPDATE idempotency_keys SET expires_at = now() WHERE home_region = $1`, home); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := s.store.Place(t.Context(), s.placement("u", "k")); err != nil || o.ID == placed.ID {
 		t.Errorf("the key after its lifetime: %v, %v", o.ID, err)
 	}
 }

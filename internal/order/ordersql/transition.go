@@ -27,7 +27,8 @@ func (s *Store) Cancel(ctx context.Context, tx sqldb.Tx, home regions.Name, orde
 }
 
 func (s *Store) move(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID string, to order.State, reason, paymentID string) error {
-	o, err := find(ctx, tx, home, orderID, true)
+	var at time.Time
+	o, err := find(ctx, tx, home, orderID, &at)
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (s *Store) move(ctx context.Context, tx sqldb.Tx, home regions.Name, orderI
 	o.State = to
 	o.CancelReason = reason
 	o.Version++
-	o.UpdatedAt = s.clock().Truncate(time.Microsecond) // as SQL keeps it, so that the event says what a reader sees
+	o.UpdatedAt = at
 	// State, stock and event go in one round trip and one transaction: none of them is true without the others.
 	batch := &sqldb.Batch{}
 	batch.Queue(`UPDATE orders SET state = $3, cancel_reason = $4, version = $5, updated_at = $6 WHERE home_region = $1 AND id = $2`,
