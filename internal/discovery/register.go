@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,10 +60,7 @@ func Register(ctx context.Context, consulAddr string, in Instance) (*Registratio
 	if err != nil {
 		return nil, err
 	}
-	r := &Registration{client: client, log: in.Logger, service: in.service(host, int(port))}
-	if r.log == nil {
-		r.log = slog.New(slog.DiscardHandler)
-	}
+	r := &Registration{client: client, log: cmp.Or(in.Logger, slog.New(slog.DiscardHandler)), service: in.service(host, int(port))}
 	ctx, r.stop = context.WithCancel(ctx)
 	r.done.Go(func() { r.keep(ctx) })
 	return r, nil

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -90,12 +91,9 @@ func NewView(cfg Config) (*View, error) {
 
 func newView(cfg Config) *View {
 	v := &View{
-		regions: cfg.Regions, region: cfg.Region, nat: cfg.NAT, log: cfg.Logger,
+		regions: cfg.Regions, region: cfg.Region, nat: cfg.NAT, log: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)),
 		own: map[regions.Name]directory{}, states: map[regions.Name]*regionState{},
 		recovery: cfg.Recovery.orDefault(), measured: cfg.Measured,
-	}
-	if v.log == nil {
-		v.log = slog.New(slog.DiscardHandler)
 	}
 	for _, n := range cfg.Regions.Names() {
 		v.states[n] = &regionState{name: n, source: SourceNone, instances: map[string]*tracked{}}
