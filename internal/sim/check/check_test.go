@@ -39,13 +39,10 @@ func TestEveryBrokenPromiseIsCaught(t *testing.T) {
 			shop := &shoptest.Shop{Bug: tt.bug}
 			h := &history.History{}
 			synctest.Test(t, func(t *testing.T) {
-				l, err := load.New(load.Config{
+				l, err := load.New(t.Context(), load.Config{
 					Seed: 3, Rate: 12, Duration: 45 * time.Second, Shoppers: 40, Hour: 12, Cities: internet.Cities(), Access: shop, History: h,
 				})
 				if err != nil {
-					t.Fatal(err)
-				}
-				if err := l.SetUp(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := l.Run(t.Context()); err != nil {

@@ -59,11 +59,8 @@ func onPlan(ctx context.Context, plan *topology.Plan, cfg Config, out io.Writer)
 	cfg.Access = net
 	cfg.History = &history.History{}
 	cfg.Progress = out
-	l, err := New(cfg)
+	l, err := New(ctx, cfg)
 	if err != nil {
-		return err
-	}
-	if err := l.SetUp(ctx); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(out, "load for %v: about %.0f requests/s\n", cfg.Duration, l.Requests())

@@ -86,13 +86,10 @@ func TestAWatchWhoseInstanceLeavesIsTakenUpAnew(t *testing.T) {
 
 func setUp(t *testing.T, access load.Access, h *history.History, length time.Duration) *load.Load {
 	t.Helper()
-	l, err := load.New(load.Config{
+	l, err := load.New(t.Context(), load.Config{
 		Seed: 1, Rate: 20, Duration: length, Shoppers: 60, Hour: 12, Cities: internet.Cities(), Access: access, History: h,
 	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.SetUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return l

@@ -51,7 +51,7 @@ type Config struct {
 // generator was too slow, and its figures cannot be trusted.
 const maxInFlight = 2000
 
-// Load generates load. SetUp comes first, then Run, once each; End may end it early.
+// Load generates load. Run is called once; End may end it early.
 type Load struct {
 	cfg      Config
 	schedule []Arrival
@@ -74,8 +74,8 @@ type Result struct {
 	MaxStartDelay time.Duration // how much later than scheduled an arrival set off at worst
 }
 
-// New draws the schedule. SetUp and Run do the rest.
-func New(cfg Config) (*Load, error) {
+// New draws the schedule, reads the catalog and signs every shopper up, in the city where it lives. Run does the rest.
+func New(ctx context.Context, cfg Config) (*Load, error) {
 	if cfg.Access == nil || cfg.History == nil {
 		return nil, errors.New("load: it takes an access to the system and a history")
 	}
@@ -86,12 +86,10 @@ func New(cfg Config) (*Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Progress == nil {
-		cfg.Progress = io.Discard
-	}
+	cfg.Progress = cmp.Or(cfg.Progress, io.Discard)
 	l := &Load{cfg: cfg, schedule: schedule, run: fmt.Sprintf("%d-%x", cfg.Seed, time.Now().UnixMilli())}
 	l.ending, l.end = context.WithCancel(context.Background())
-	return l, nil
+	return l, l.setUp(ctx)
 }
 
 // Run plays the schedule from now on, the warm-up first, and returns when the last journey has ended, or early with the

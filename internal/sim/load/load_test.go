@@ -67,13 +67,10 @@ func TestScheduleIsAPoissonProcess(t *testing.T) {
 func run(t *testing.T, shop *shoptest.Shop, length time.Duration) (*history.History, load.Result) {
 	t.Helper()
 	h := &history.History{}
-	l, err := load.New(load.Config{
+	l, err := load.New(t.Context(), load.Config{
 		Seed: 1, Rate: 20, Duration: length, Shoppers: 60, Hour: 12, Cities: internet.Cities(), Access: shop, History: h,
 	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.SetUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	r, err := l.Run(t.Context())

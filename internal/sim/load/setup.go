@@ -22,8 +22,8 @@ const travelersOneIn = 8
 // signUpsAtOnce bounds what set-up asks for: hashing a password costs the system a core for a while.
 const signUpsAtOnce = 3
 
-// SetUp reads the catalog and signs every shopper up, in the city where it lives.
-func (l *Load) SetUp(ctx context.Context) error {
+// setUp reads the catalog and signs every shopper up, in the city where it lives.
+func (l *Load) setUp(ctx context.Context) error {
 	l.crowd = make([][]*person, len(l.cfg.Cities))
 	homes := l.residents()
 	first, err := l.personIn(l.cfg.Cities[0], 0)
@@ -149,7 +149,7 @@ func (l *Load) signUp(ctx context.Context, i, city int) (*person, error) {
 	return nil, fmt.Errorf("load: sign up in %s: %w", c.Place.City, op.Err())
 }
 
-// Homes returns how many shoppers each region is home to. It is for after SetUp.
+// Homes returns how many shoppers each region is home to.
 func (l *Load) Homes() map[regions.Name]int {
 	out := map[regions.Name]int{}
 	for _, crowd := range l.crowd {

@@ -122,11 +122,8 @@ func (r *Run) underLoad(ctx context.Context) (Evidence, error) {
 		Hour: load.HourOf(r.Seed), Cities: internet.Cities(), Access: r.Net, History: &r.history, Progress: r.out,
 	}
 	e := Evidence{Load: cfg}
-	l, err := load.New(cfg)
+	l, err := load.New(ctx, cfg)
 	if err != nil {
-		return e, err
-	}
-	if err := l.SetUp(ctx); err != nil {
 		return e, err
 	}
 	r.Say("load: %.0f requests/s from %d cities; homes: %v", l.Requests(), len(cfg.Cities), l.Homes())

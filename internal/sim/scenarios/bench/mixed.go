@@ -34,14 +34,11 @@ func journeys() []capacity.Journey {
 // check puts the load generator's mix on the simulation, and compares what the costs say of it with what the processes use.
 func (m *measurement) check(ctx context.Context, net load.Access, costs map[capacity.Request]capacity.Cost) (capacity.Check, error) {
 	h := &history.History{}
-	l, err := load.New(load.Config{
+	l, err := load.New(ctx, load.Config{
 		Seed: m.cfg.Seed, Rate: m.cfg.Rate, Duration: m.cfg.Mixed, Shoppers: m.cfg.People, Hour: load.HourOf(m.cfg.Seed),
 		Cities: internet.Cities(), Access: net, History: h,
 	})
 	if err != nil {
-		return capacity.Check{}, err
-	}
-	if err := l.SetUp(ctx); err != nil {
 		return capacity.Check{}, err
 	}
 	before := len(h.Ops())
