@@ -7,6 +7,7 @@
 package failovermatrix
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -217,9 +218,7 @@ func (d *drill) measure(ctx context.Context, r *scenario.Run, f fault) (Row, err
 	if err != nil {
 		return Row{}, err
 	}
-	if hurt.At.IsZero() {
-		hurt.At = asked
-	}
+	hurt.At = cmp.Or(hurt.At, asked)
 	o := observation{fault: f, hurt: hurt}
 	if err := clock.Sleep(ctx, time.Until(hurt.At.Add(f.hold))); err != nil {
 		return Row{}, err

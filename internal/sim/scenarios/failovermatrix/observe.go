@@ -1,6 +1,7 @@
 package failovermatrix
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -24,18 +25,12 @@ type observation struct {
 
 // row sums an observation up.
 func (o observation) row(p *probes) Row {
+	entry, others := o.withdrawals(p.lost)
 	r := Row{
 		Fault: o.fault.name, What: o.fault.what, At: o.hurt.At.UTC(), HeldMs: history.Millis(o.healing.Sub(o.hurt.At)), HealedMs: history.Millis(o.healed.Sub(o.healing)),
+		WithdrawnMs: history.MillisTo(entry, o.hurt.At), LeasesMs: history.MillisTo(o.hurt.LeasesMoveAt, o.hurt.At),
 	}
-	from := o.hurt.At
-	entry, others := o.withdrawals(p.lost)
-	if !entry.IsZero() {
-		r.WithdrawnMs = new(history.Millis(entry.Sub(o.hurt.At)))
-		from = entry
-	}
-	if !o.hurt.LeasesMoveAt.IsZero() {
-		r.LeasesMs = new(history.Millis(o.hurt.LeasesMoveAt.Sub(o.hurt.At)))
-	}
+	from := cmp.Or(entry, o.hurt.At)
 	r.Alive = o.figure(p, groupAlive, o.hurt.At)
 	r.Home = o.figure(p, groupHome, o.hurt.At)
 	r.Entry = o.figure(p, groupEntry, from)

@@ -109,12 +109,9 @@ func byStart(a, b history.Op) int { return a.Intended.Compare(b.Intended) }
 const biteWindow = 10 * time.Second
 
 func (e evidence) faulted(ops []history.Op) Fault {
-	out := Fault{Kind: name, Region: e.lost, AtMS: e.since(e.fault.At), Processes: append([]string{}, e.fault.Processes...)}
-	if !e.fault.Healed.IsZero() {
-		out.HealedMS = new(e.since(e.fault.Healed))
-	}
-	if !e.fault.LeasesMoveAt.IsZero() {
-		out.LeasesMovedMS = new(e.since(e.fault.LeasesMoveAt))
+	out := Fault{
+		Kind: name, Region: e.lost, AtMS: e.since(e.fault.At), Processes: append([]string{}, e.fault.Processes...),
+		HealedMS: history.MillisTo(e.fault.Healed, e.Result.Began), LeasesMovedMS: history.MillisTo(e.fault.LeasesMoveAt, e.Result.Began),
 	}
 	for _, op := range ops {
 		if counts(op) && !op.Succeeded() && op.Home == e.lost && e.phaseOf(op) != before && op.Intended.Sub(e.fault.At) < biteWindow {
