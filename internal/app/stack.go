@@ -140,7 +140,7 @@ func (s *stack) monitor(ctx context.Context) (*monitor.Monitor, error) {
 	s.closers.addFunc(db.Close)
 	store := healthsql.New(db, c.Region, c.Instance)
 	m := monitor.New(monitor.Probes{
-		Ping: store.Ping, Beat: store.Beat, Behind: s.relay.behind,
+		Clock: s.clock, Ping: store.Ping, Beat: store.Beat, Behind: s.relay.behind,
 		Load: func(now time.Time) float64 { return max(s.requests.Use(now), s.conns.Use(now)) },
 	}, s.telemetry.Readiness)
 	s.background = append(s.background, m.Run)

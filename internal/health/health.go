@@ -98,6 +98,22 @@ func (q *Quorum) Err(now time.Time) error {
 	return nil
 }
 
+// MaxSkew is how far the clock of a process may be from the database's. Beyond it tokens are refused that are good, or
+// taken that are not, and what one process says of a time means nothing to another.
+const MaxSkew = 5 * time.Second
+
+// Skew returns by how much at least a clock is ahead of the database's (behind it: less than 0), where it read before when
+// the database was asked for its time and after when the answer came.
+func Skew(before, after, database time.Time) time.Duration {
+	switch {
+	case database.Before(before):
+		return before.Sub(database)
+	case database.After(after):
+		return after.Sub(database)
+	}
+	return 0
+}
+
 // Spell is how long something has been so without a break. The zero Spell has not begun. It is not safe for
 // concurrent use.
 type Spell struct{ since time.Time }

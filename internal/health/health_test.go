@@ -233,3 +233,15 @@ func TestMeterCounts(t *testing.T) {
 		}
 	})
 }
+
+func TestSkew(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_000_000, 0)
+	for _, tt := range []struct{ before, after, database, want time.Duration }{
+		{0, 2, 1, 0}, {0, 2, 0, 0}, {0, 2, 2, 0}, {0, 2, 5, -3}, {0, 2, -7, 7},
+	} {
+		if got := health.Skew(at.Add(tt.before*time.Second), at.Add(tt.after*time.Second), at.Add(tt.database*time.Second)); got != tt.want*time.Second {
+			t.Errorf("asked at %d, answered %d at %d: %v", tt.before, tt.database, tt.after, got)
+		}
+	}
+}

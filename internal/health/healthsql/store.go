@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"time"
 
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
@@ -18,7 +19,6 @@ const slots = 16
 // Store asks one gateway. It is safe for concurrent use.
 type Store struct {
 	db     sqldb.Querier
-	ping   func(ctx context.Context) error
 	region regions.Name
 	holder string
 	slot   string
@@ -28,11 +28,14 @@ type Store struct {
 func New(db *sqldb.DB, region regions.Name, instance string) *Store {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(instance)) // never fails (hash.Hash)
-	return &Store{db, db.Ping, region, string(region) + "/" + instance, fmt.Sprintf("beat/%02d", h.Sum32()%slots)}
+	return &Store{db, region, string(region) + "/" + instance, fmt.Sprintf("beat/%02d", h.Sum32()%slots)}
 }
 
-// Ping reports whether the gateway answers at all.
-func (s *Store) Ping(ctx context.Context) error { return s.ping(ctx) }
+// Ping asks whether the gateway answers at all, and what time it is there. It reads no row.
+func (s *Store) Ping(ctx context.Context) (at time.Time, err error) {
+	err = s.db.QueryRow(ctx, `SELECT now()`).Scan(&at)
+	return at, sqldb.Fault(err)
+}
 
 // Beat writes a row of the region: one statement, one commit, one quorum. It is a lease that nobody competes for.
 func (s *Store) Beat(ctx context.Context) error {

@@ -35,7 +35,8 @@ const (
 
 // Probes are how an instance finds out about itself.
 type Probes struct {
-	Ping   func(ctx context.Context) error                          // does the database's gateway answer?
+	Clock  clock.Clock                                              // the machine's
+	Ping   func(ctx context.Context) (time.Time, error)             // does the database's gateway answer, and what time is it there?
 	Beat   func(ctx context.Context) error                          // can a row of this region be written?
 	Behind func(now time.Time) (home regions.Name, d time.Duration) // how far is the relay behind, of which region?
 	Load   func(now time.Time) float64                              // what part of what the instance can do is in use?
@@ -48,6 +49,7 @@ type Monitor struct {
 
 	mu      sync.Mutex // guards what follows
 	gateway health.Streak
+	skew    time.Duration // of this machine's clock, at the last ping that was answered
 	quorum  health.Quorum
 	full    health.Spell
 	fullFor time.Duration
@@ -78,12 +80,17 @@ func (m *Monitor) look(ctx context.Context) time.Duration {
 	limited, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	// Not under the lock: who asks for a verdict must never wait for the database.
-	err := m.probes.Ping(limited)
+	before := m.probes.Clock()
+	there, err := m.probes.Ping(limited)
+	after := m.probes.Clock()
 	now := time.Now()
 	load := m.probes.Load(now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.gateway.Observe(err)
+	if err == nil {
+		m.skew = health.Skew(before, after, there)
+	}
 	m.fullFor = m.full.Observe(now, load >= 1)
 	return pingEvery
 }
@@ -118,6 +125,16 @@ func (m *Monitor) database(context.Context) error {
 	return m.gateway.Err()
 }
 
+// clock is nil while this machine's is about the database's.
+func (m *Monitor) clock(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.skew.Abs() <= health.MaxSkew {
+		return nil
+	}
+	return fmt.Errorf("this machine's clock is %v off the database's (less than 0: behind it); set it by NTP", m.skew)
+}
+
 // writable is nil while rows of this region can be written.
 func (m *Monitor) writable(context.Context) error {
 	m.mu.Lock()
@@ -149,13 +166,16 @@ func (m *Monitor) ready(ctx context.Context) error {
 	if err := m.database(ctx); err != nil {
 		return err
 	}
+	if err := m.clock(ctx); err != nil {
+		return err
+	}
 	return m.writable(ctx)
 }
 
 // Checks are what /readyz tells.
 func (m *Monitor) Checks() []telemetry.Check {
 	return []telemetry.Check{
-		{Name: "database", Run: m.database}, {Name: "quorum", Run: m.writable},
+		{Name: "database", Run: m.database}, {Name: "clock", Run: m.clock}, {Name: "quorum", Run: m.writable},
 		{Name: "relay", Run: m.relay, Soft: true}, {Name: "load", Run: m.room, Soft: true},
 	}
 }
@@ -187,6 +207,11 @@ func (m *Monitor) Register(registry prometheus.Registerer) error {
 		"meridian_health_ready":    {"1 while the instance wants requests.", func() float64 { return well(m.ready) }},
 		"meridian_health_writable": {"1 while rows of the instance's region can be written.", func() float64 { return well(m.writable) }},
 		"meridian_health_load":     {"Part of what the instance can do that is in use; 1 at its limit.", func() float64 { return m.probes.Load(time.Now()) }},
+		"meridian_health_clock_skew_seconds": {"How far this machine's clock is ahead of the database's; less than 0: behind.", func() float64 {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.skew.Seconds()
+		}},
 		"meridian_health_relay_behind_seconds": {"How long this instance's relay has had events left to publish.", func() float64 {
 			_, behind := m.probes.Behind(time.Now())
 			return behind.Seconds()

@@ -35,6 +35,7 @@ type surroundings struct {
 	stalled    bool // writes wait until their time is over
 	behind     time.Duration
 	load       float64
+	skew       time.Duration // of the machine's clock
 }
 
 func (s *surroundings) set(change func(*surroundings)) {
@@ -45,10 +46,15 @@ func (s *surroundings) set(change func(*surroundings)) {
 
 func (s *surroundings) probes() Probes {
 	return Probes{
-		Ping: func(context.Context) error {
+		Clock: func() time.Time {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return s.ping
+			return time.Now().Add(s.skew)
+		},
+		Ping: func(context.Context) (time.Time, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return time.Now(), s.ping
 		},
 		Beat: func(ctx context.Context) error {
 			s.mu.Lock()
@@ -94,6 +100,10 @@ func TestReadiness(t *testing.T) {
 		{"all is well", func(*surroundings) {}, time.Minute, ready, "ready"},
 		{"the gateway misses one ping", func(s *surroundings) { s.ping = errAway }, 600 * time.Millisecond, ready, "ready"},
 		{"the gateway is away", func(s *surroundings) { s.ping = errAway }, 1100 * time.Millisecond, unready, "unready: database"},
+		{"the clock is a little off", func(s *surroundings) { s.skew = 4 * time.Second }, time.Minute, ready, "ready"},
+		{"the clock is minutes behind", func(s *surroundings) { s.skew = -10 * time.Minute }, time.Second, unready, "unready: clock"},
+		{"the clock is days behind", func(s *surroundings) { s.skew = -8 * 24 * time.Hour }, time.Second, unready, "unready: clock"},
+		{"the clock is days ahead", func(s *surroundings) { s.skew = 8 * 24 * time.Hour }, time.Second, unready, "unready: clock"},
 		{"cut off, refused once", func(s *surroundings) { s.beat = errNoQuorum }, 1100 * time.Millisecond, ready, "ready"},
 		{"cut off", func(s *surroundings) { s.beat = errNoQuorum }, 1300 * time.Millisecond, unready, "unready: quorum"},
 		{"leases move", func(s *surroundings) { s.stalled = true }, 7 * time.Second, ready, "ready"},
@@ -130,7 +140,7 @@ func TestReadiness(t *testing.T) {
 				around.set(tt.change)
 				time.Sleep(tt.after)
 				expect("then", tt.status, tt.says)
-				around.set(func(s *surroundings) { s.ping, s.beat, s.stalled, s.behind, s.load = nil, nil, false, 0, 0 })
+				around.set(func(s *surroundings) { s.ping, s.beat, s.stalled, s.behind, s.load, s.skew = nil, nil, false, 0, 0, 0 })
 				time.Sleep(beatTimeout + beatEvery)
 				expect("all is well again", ready, "ready")
 				readiness.SetDraining()
@@ -160,7 +170,7 @@ func adminOf(t *testing.T) func(*Monitor) string {
 			return err.Error()
 		}
 		var failed []string
-		for _, name := range []string{"database", "load", "quorum", "relay"} {
+		for _, name := range []string{"clock", "database", "load", "quorum", "relay"} {
 			if c, there := said.Checks[name]; !there || !c.OK {
 				failed = append(failed, name)
 			}
