@@ -150,7 +150,7 @@ func (r Region) Load() float64 {
 // Snapshot is the view of every region at one moment. It never changes; do not write to its slices.
 type Snapshot struct {
 	regions []Region
-	index   map[regions.Name]int
+	byName  map[regions.Name]Region
 
 	partial bool     // some instance serves not all modules
 	only    sync.Map // by module: *Snapshot, made when it is first asked for
@@ -172,7 +172,7 @@ func (s *Snapshot) For(module string) *Snapshot {
 		list[i].Members = slices.DeleteFunc(slices.Clone(list[i].Members), other)
 		list[i].Healthy = slices.DeleteFunc(slices.Clone(list[i].Healthy), other)
 	}
-	made := &Snapshot{regions: list, index: s.index}
+	made := NewSnapshot(list)
 	s.only.Store(module, made)
 	return made
 }
@@ -182,10 +182,7 @@ func (s *Snapshot) Regions() []Region { return s.regions }
 
 // Region returns one region; the zero Region when the set does not have it.
 func (s *Snapshot) Region(n regions.Name) Region {
-	if i, ok := s.index[n]; ok {
-		return s.regions[i]
-	}
-	return Region{}
+	return s.byName[n]
 }
 
 // Counts returns how many instances of a region are healthy, of how many.
@@ -196,9 +193,9 @@ func (s *Snapshot) Counts(n regions.Name) (healthy, total int) {
 
 // NewSnapshot returns a snapshot of the given regions, as they are.
 func NewSnapshot(list []Region) *Snapshot {
-	s := &Snapshot{regions: list, index: make(map[regions.Name]int, len(list))}
-	for i, r := range list {
-		s.index[r.Name] = i
+	s := &Snapshot{regions: list, byName: make(map[regions.Name]Region, len(list))}
+	for _, r := range list {
+		s.byName[r.Name] = r
 		s.partial = s.partial || slices.ContainsFunc(r.Members, func(m Member) bool { return m.modules != nil })
 	}
 	return s
