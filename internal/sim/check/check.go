@@ -110,6 +110,7 @@ type Placing struct {
 	User, Key string
 	Outcome   history.Outcome
 	Order     string       // when acknowledged
+	Answer    history.Op   // that acknowledged it first
 	Attempts  []history.Op // in order of invocation, without replays
 	Replays   []history.Op
 }
@@ -140,18 +141,10 @@ func Placings(ops []history.Op) []Placing {
 		case op.Outcome == history.OK && p.Outcome != history.OK:
 			p.Outcome = history.OK
 			p.Order = op.Order
+			p.Answer = op
 		case op.Outcome == history.Info && p.Outcome == history.Fail:
 			p.Outcome = history.Info
 		}
 	}
 	return out
-}
-
-// answer returns the first acknowledged attempt.
-func (p Placing) answer() (history.Op, bool) {
-	at := slices.IndexFunc(p.Attempts, func(op history.Op) bool { return op.Outcome == history.OK })
-	if at < 0 {
-		return history.Op{}, false
-	}
-	return p.Attempts[at], true
 }

@@ -76,11 +76,10 @@ func (f findings) carts(ops []history.Op, placings []Placing) {
 		if p.Outcome == history.Fail {
 			continue
 		}
-		answer, known := p.answer()
-		if !known {
-			answer = p.Attempts[0]
+		if p.Outcome == history.Info {
+			p.Answer = p.Attempts[0]
 		}
-		add(answer, p.Attempts[0].Invoked)
+		add(p.Answer, p.Attempts[0].Invoked)
 	}
 	f.linearizable(CartLinearizable, cartModel(), byUser)
 }

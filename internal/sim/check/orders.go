@@ -64,10 +64,10 @@ func (f findings) phantoms(ops []history.Op, placings []Placing, k kept) {
 // acknowledged key is not refused.
 func (f findings) replays(placings []Placing) {
 	for _, p := range placings {
-		first, ok := p.answer()
-		if !ok {
+		if p.Outcome != history.OK {
 			continue
 		}
+		first := p.Answer
 		for _, op := range append(p.Attempts, p.Replays...) {
 			switch {
 			case op.Outcome == history.OK && op.Digest != first.Digest:
