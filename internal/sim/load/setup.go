@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,9 +75,7 @@ func (l *Load) residents() []int {
 	for i, c := range l.cfg.Cities {
 		before := int(passed)
 		passed += spare * c.People / total
-		for range int(passed+1e-9) - before {
-			out = append(out, i)
-		}
+		out = append(out, slices.Repeat([]int{i}, int(passed+1e-9)-before)...)
 	}
 	return out
 }
