@@ -101,7 +101,7 @@ internal/edge                      : words geo api/gen internal/method internal/
 internal/admission                 : words internal/method internal/rpc internal/redis
 internal/capacity                  : words
 internal/deploy                    : words
-internal/edge/edgebench            : words internal/account/token
+internal/edge/edgebench            : words internal/account/token internal/credentials
 internal/app                       : product
 internal/cli                       : product internal/app
 cmd/meridian                       : internal/cli

@@ -1,24 +1,18 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"embed"
-	"encoding/pem"
 	"errors"
-	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/credentials"
 )
 
 // configs are the configurations: each as a plain reverse proxy with TLS in front and kept-alive HTTP/1.1 behind, without
-// an access log, and wrk's script. {role} stands for a port.
+// an access log. {role} stands for a port.
 //
 //go:embed configs
 var configs embed.FS
@@ -44,27 +38,14 @@ func (b *bench) writeConfigs() error {
 
 // writeCertificate makes the certificate that all servers use.
 func writeCertificate(dir string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	authority, err := credentials.NewAuthority(time.Now(), 24*time.Hour)
 	if err != nil {
-		return fmt.Errorf("make a key: %w", err)
+		return err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return fmt.Errorf("make a certificate: %w", err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("encode a key: %w", err)
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	secret := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
-	return errors.Join(
+	cert, key, err := authority.Issue("127.0.0.1", time.Now())
+	return errors.Join(err,
 		os.WriteFile(filepath.Join(dir, "cert.pem"), cert, 0o600),
-		os.WriteFile(filepath.Join(dir, "key.pem"), secret, 0o600),
-		os.WriteFile(filepath.Join(dir, "both.pem"), append(cert, secret...), 0o600),
+		os.WriteFile(filepath.Join(dir, "key.pem"), key, 0o600),
+		os.WriteFile(filepath.Join(dir, "both.pem"), append(cert, key...), 0o600),
 	)
 }

@@ -9,20 +9,6 @@ import (
 	"time"
 )
 
-func TestParse(t *testing.T) {
-	t.Parallel()
-	got, err := parse("Running 1s test\nRESULT 2000 1000000 0 150 900 4000\n")
-	want := sample{requests: 2000, took: time.Second, p50: 150 * time.Microsecond, p99: 900 * time.Microsecond, p999: 4 * time.Millisecond}
-	if err != nil || got != want || got.rate() != 2000 {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	for _, out := range []string{"", "RESULT x", "RESULT 1 2 3", "RESULT 0 1000000 0 0 0 0"} {
-		if _, err := parse(out); err == nil {
-			t.Errorf("%q: no error", out)
-		}
-	}
-}
-
 func TestReadLog(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder

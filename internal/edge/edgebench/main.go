@@ -17,12 +17,12 @@ import (
 
 // options are what a run is told.
 type options struct {
-	meridian    string
-	document    string
-	rounds      int
-	connections int
-	length      time.Duration
-	pause       time.Duration // before each measurement
+	meridian string
+	document string
+	rounds   int
+	requests int // at a time, when loaded
+	length   time.Duration
+	pause    time.Duration // before each measurement
 }
 
 func main() {
@@ -40,7 +40,7 @@ func run(ctx context.Context) (err error) {
 	flag.StringVar(&o.meridian, "meridian", "bin/meridian", "the program to measure")
 	flag.StringVar(&o.document, "document", "", "file whose table between markers is replaced")
 	flag.IntVar(&o.rounds, "rounds", 5, "turns of each server")
-	flag.IntVar(&o.connections, "connections", 64, "of the loaded measurement")
+	flag.IntVar(&o.requests, "requests", 64, "under way at a time in the loaded measurement")
 	flag.DurationVar(&o.length, "length", 4*time.Second, "of each measurement")
 	flag.DurationVar(&o.pause, "pause", 300*time.Millisecond, "before each measurement")
 	flag.Parse()
@@ -73,24 +73,27 @@ func run(ctx context.Context) (err error) {
 
 // compare measures every subject over both protocols, in turns.
 func compare(ctx context.Context, b *bench, o options) ([]section, error) {
-	sections := []section{{"HTTP/1.1", make([]result, len(b.subjects))}, {"HTTP/2", make([]result, len(b.subjects))}}
+	var sections []section
+	for _, p := range protocols {
+		sections = append(sections, section{p.name, make([]result, len(b.subjects))})
+	}
 	for round := range o.rounds {
 		for i, s := range b.subjects {
-			for j, load := range []tool{b.wrk, b.h2load} {
+			for j, p := range protocols {
 				r := &sections[j].results[i]
 				r.name = s.name
-				quiet, err := measure(ctx, load, s, 1, o.length/2, o.pause)
+				quiet, err := b.measure(ctx, p, s, 1, o.length/2, o.pause)
 				if err != nil {
 					return nil, err
 				}
-				loaded, err := measure(ctx, load, s, o.connections, o.length, o.pause)
+				loaded, err := b.measure(ctx, p, s, o.requests, o.length, o.pause)
 				if err != nil {
 					return nil, err
 				}
 				r.quiet = append(r.quiet, quiet)
 				r.loaded = append(r.loaded, loaded)
 				r.memory = max(r.memory, memory(s.process.Process.Pid))
-				fmt.Fprintf(os.Stderr, "round %d of %d: %-24s %-9s %8.0f requests/s\n", round+1, o.rounds, s.name, sections[j].protocol, loaded.rate())
+				fmt.Fprintf(os.Stderr, "round %d of %d: %-24s %-9s %8.0f requests/s\n", round+1, o.rounds, s.name, p.name, loaded.rate())
 			}
 		}
 	}

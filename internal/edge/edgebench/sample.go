@@ -18,14 +18,11 @@ type sample struct {
 
 func (s sample) rate() float64 { return float64(s.requests) / s.took.Seconds() }
 
-// tool puts load on a subject over so many connections, or as many streams of fewer.
-type tool func(ctx context.Context, s subject, connections int, length time.Duration) (sample, error)
-
-// measure has a tool put load on a subject, and adds what the subject's process used.
-func measure(ctx context.Context, load tool, s subject, connections int, length, pause time.Duration) (sample, error) {
+// measure puts load on a subject, and adds what the subject's process used.
+func (b *bench) measure(ctx context.Context, p protocol, s subject, requests int, length, pause time.Duration) (sample, error) {
 	time.Sleep(pause)
 	before := processorTime(s.process.Process.Pid)
-	got, err := load(ctx, s, connections, length)
+	got, err := b.load(ctx, p, s, requests, length)
 	if err == nil && got.errors > 0 {
 		err = fmt.Errorf("%d of %d requests failed", got.errors, got.requests)
 	}
@@ -35,9 +32,6 @@ func measure(ctx context.Context, load tool, s subject, connections int, length,
 	got.cpu = (processorTime(s.process.Process.Pid) - before) / time.Duration(got.requests)
 	return got, nil
 }
-
-// seconds is a length as the tools take it: whole ones, at least one.
-func seconds(length time.Duration) int { return max(1, int(length.Round(time.Second)/time.Second)) }
 
 // processorTime returns what a process and its children that still run have used; 0 if it is gone.
 func processorTime(pid int) time.Duration {

@@ -50,7 +50,7 @@ func newBench(ctx context.Context, dir, meridian string) (*bench, error) {
 		return nil, fmt.Errorf("find %s: %w", meridian, err)
 	}
 	b := &bench{dir: dir, meridian: meridian, ports: map[string]string{}}
-	for _, program := range []string{meridian, "wrk", "h2load", "nginx", "haproxy", "caddy"} {
+	for _, program := range []string{meridian, "h2load", "nginx", "haproxy", "caddy"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return nil, fmt.Errorf("%s is not here; `make bench-edge` installs it: %w", program, err)
 		}

@@ -83,9 +83,9 @@ func describe(o options) string {
 	load, _ := os.ReadFile("/proc/loadavg")
 	before, _, _ := strings.Cut(string(load), " ")
 	return fmt.Sprintf("%s, %d processors, load %s after the run; %s, %s, %s, %s. %d rounds of %v and of %v with one connection; "+
-		"%d connections of wrk with 2 threads, as many streams of h2load on %d connections. Medians.", model, runtime.NumCPU(), before,
+		"h2load with %d requests under way, over HTTP/2 %d to a connection. Medians.", model, runtime.NumCPU(), before,
 		version("nginx", "-v"), version("haproxy", "-v"), version("caddy", "version"), runtime.Version(),
-		o.rounds, o.length, o.length/2, o.connections, max(1, o.connections/streams))
+		o.rounds, o.length, o.length/2, o.requests, protocols[1].streams)
 }
 
 // version returns the first word with a digit of what a program says of itself, after its name.

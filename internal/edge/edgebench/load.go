@@ -15,17 +15,24 @@ import (
 	"time"
 )
 
-// streams is how many requests h2load has under way on one connection, as a browser's page might.
-const streams = 8
+// protocol is one that is compared over.
+type protocol struct {
+	name    string
+	flags   []string // h2load's
+	streams int      // requests under way on one connection, over HTTP/2 as a browser's page might have
+}
 
-// h2load puts load on a subject over HTTP/2: each stream sends its next request when the last is answered.
-func (b *bench) h2load(ctx context.Context, s subject, connections int, length time.Duration) (sample, error) {
-	each := min(streams, connections)
+var protocols = []protocol{{"HTTP/1.1", []string{"--h1"}, 1}, {"HTTP/2", nil, 8}}
+
+// load has h2load put so many requests at a time on a subject: each is followed by the next when it is answered.
+func (b *bench) load(ctx context.Context, p protocol, s subject, requests int, length time.Duration) (sample, error) {
+	each := min(p.streams, requests)
 	file := filepath.Join(b.dir, "h2load.log")
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) { // it appends
 		return sample{}, fmt.Errorf("forget the last log: %w", err)
 	}
-	args := []string{"-t", "1", "-c", strconv.Itoa(connections / each), "-m", strconv.Itoa(each), "-D", strconv.Itoa(seconds(length)), "--log-file", file}
+	seconds := max(1, int(length.Round(time.Second)/time.Second)) // as h2load takes it
+	args := append([]string{"-t", "1", "-c", strconv.Itoa(requests / each), "-m", strconv.Itoa(each), "-D", strconv.Itoa(seconds), "--log-file", file}, p.flags...)
 	if s.token != "" {
 		args = append(args, "-H", "authorization: Bearer "+s.token)
 	}
@@ -38,7 +45,7 @@ func (b *bench) h2load(ctx context.Context, s subject, connections int, length t
 		return sample{}, fmt.Errorf("read h2load's log: %w", err)
 	}
 	defer func() { _ = log.Close() }()
-	return readLog(log, time.Duration(seconds(length))*time.Second)
+	return readLog(log, time.Duration(seconds)*time.Second)
 }
 
 // readLog reads h2load's line for each request: when it began, its status, and how long it took, in microseconds.
