@@ -17,16 +17,15 @@ type Fault struct {
 
 // Kill is what a step does that sends SIGKILL to a region or to a part of one.
 func Kill(target string) func(context.Context, *Run) error {
-	return inflict("kill", target, func(ctx context.Context, r *Run) (cluster.FaultReport, error) {
-		return r.Cluster.Kill(ctx, target)
-	})
-}
-
-// Break is what a step does that puts a fault on the simulation.
-func Break(f cluster.Fault) func(context.Context, *Run) error {
-	return inflict(string(f.Kind), f.Target, func(ctx context.Context, r *Run) (cluster.FaultReport, error) {
-		return r.Cluster.Break(ctx, f)
-	})
+	return func(ctx context.Context, r *Run) error {
+		report, err := r.Cluster.Kill(ctx, target)
+		if err != nil {
+			return err
+		}
+		r.Faults = append(r.Faults, &Fault{Kind: "kill", Target: target, FaultReport: report})
+		r.Say("kill of %s: %d processes, %d links", target, len(report.Processes), len(report.Links))
+		return nil
+	}
 }
 
 // Until looks again and again, so often, and returns once it is so.
@@ -38,19 +37,6 @@ func Until(ctx context.Context, every time.Duration, is func() (bool, error)) er
 		if err := clock.Sleep(ctx, every); err != nil {
 			return err
 		}
-	}
-}
-
-func inflict(kind, target string, do func(context.Context, *Run) (cluster.FaultReport, error)) func(context.Context, *Run) error {
-	return func(ctx context.Context, r *Run) error {
-		f := &Fault{Kind: kind, Target: target}
-		var err error
-		if f.FaultReport, err = do(ctx, r); err != nil {
-			return err
-		}
-		r.Faults = append(r.Faults, f)
-		r.Say("%s of %s: %d processes, %d links", kind, target, len(f.Processes), len(f.Links))
-		return nil
 	}
 }
 
