@@ -8,7 +8,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -31,18 +30,12 @@ type Authority struct {
 
 // NewAuthority makes an authority that is valid for so long.
 func NewAuthority(now time.Time, valid time.Duration) (*Authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("credentials: make a key: %w", err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Meridian internal authority"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(valid),
+	raw, key, err := sign(&x509.Certificate{
+		Subject: pkix.Name{CommonName: "Meridian internal authority"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(valid),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	}, nil)
 	if err != nil {
-		return nil, fmt.Errorf("credentials: make an authority: %w", err)
+		return nil, err
 	}
 	cert, err := x509.ParseCertificate(raw)
 	if err != nil {
@@ -54,12 +47,8 @@ func NewAuthority(now time.Time, valid time.Duration) (*Authority, error) {
 // Issue makes a certificate for a name or an IP address, good for either side of a connection but told apart by the name,
 // and its key; both PEM. It is valid for as long as the authority.
 func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, fmt.Errorf("credentials: make a key: %w", err)
-	}
 	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: now.Add(-time.Hour), NotAfter: a.cert.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
@@ -67,9 +56,9 @@ func (a *Authority) Issue(name string, now time.Time) (cert, key []byte, err err
 		template.DNSNames = nil
 		template.IPAddresses = []net.IP{ip}
 	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
+	raw, private, err := sign(template, a)
 	if err != nil {
-		return nil, nil, fmt.Errorf("credentials: issue a certificate: %w", err)
+		return nil, nil, err
 	}
 	secret, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
@@ -121,10 +110,17 @@ func encode(kind string, raw []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: raw})
 }
 
-// serial draws a certificate's number.
-func serial() *big.Int {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	b[0] &= 0x7f
-	return new(big.Int).SetBytes(b[:])
+// sign makes a key, and the certificate of it as a template says, by an authority, or by itself without one.
+func sign(template *x509.Certificate, by *Authority) (raw []byte, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, nil, fmt.Errorf("credentials: make a key: %w", err)
+	}
+	if by == nil {
+		by = &Authority{cert: template, key: key}
+	}
+	// Without a number in the template the standard library draws one.
+	if raw, err = x509.CreateCertificate(rand.Reader, template, by.cert, key.Public(), by.key); err != nil {
+		return nil, nil, fmt.Errorf("credentials: issue a certificate: %w", err)
+	}
+	return raw, key, nil
 }
