@@ -72,16 +72,15 @@ func (e *Edge) examine(q inquiry) (out examination) {
 // class is what a request is, and so how it travels. It does not change once it is known.
 type class struct {
 	decide.Request
-	upgrade    string // the protocol that the caller asks to switch to, "" for none
-	stream     bool   // the answer may go on for long: no time-out for its head
-	shared     bool   // it goes over a connection that others use too
-	repeatable bool   // repeating it is harmless
+	stream     bool // the answer may go on for long: no time-out for its head
+	shared     bool // it goes over a connection that others use too
+	repeatable bool // repeating it is harmless
 }
 
 func classify(r *http.Request, known decide.Request) class {
-	c := class{Request: known, upgrade: upgradeOf(r)}
-	c.stream = c.upgrade != "" || known.Method.Stream || strings.Contains(first(r.Header, "Accept"), "text/event-stream")
-	c.shared = c.upgrade == "" && (c.stream || strings.HasPrefix(first(r.Header, "Content-Type"), "application/grpc"))
+	c := class{Request: known}
+	c.stream = known.Method.Stream || strings.Contains(first(r.Header, "Accept"), "text/event-stream")
+	c.shared = c.stream || strings.HasPrefix(first(r.Header, "Content-Type"), "application/grpc")
 	return c
 }
 
@@ -149,16 +148,6 @@ func bearer(h http.Header) string {
 	value := first(h, "Authorization")
 	if len(value) > len(scheme) && len(value) <= longest && strings.EqualFold(value[:len(scheme)], scheme) {
 		return value[len(scheme):]
-	}
-	return ""
-}
-
-// upgradeOf returns the protocol that a caller asks to switch to, if it is one that the edge passes on.
-func upgradeOf(r *http.Request) string {
-	given := r.Header["Upgrade"]
-	if len(given) == 1 && strings.EqualFold(given[0], "websocket") && r.Method == http.MethodGet && r.ProtoMajor == 1 &&
-		httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade") {
-		return "websocket"
 	}
 	return ""
 }

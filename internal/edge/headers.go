@@ -87,14 +87,10 @@ func (e *Edge) prepare(x *exchange) {
 	if deadline, ok := x.ctx.Deadline(); ok {
 		passTimeout(h, time.Until(deadline))
 	}
-	x.class.repeatable = x.class.upgrade == "" && x.class.Method.Repeatable(hasKey(h))
-	if x.class.upgrade != "" {
-		h["Connection"] = []string{"Upgrade"}
-		h["Upgrade"] = []string{x.class.upgrade}
-	}
+	x.class.repeatable = x.class.Method.Repeatable(hasKey(h))
 	o.address(in)
 	o.shared = x.class.shared
-	o.alone = x.class.upgrade != "" || !o.body.whole() || len(o.request.Trailer) > 0
+	o.alone = !o.body.whole() || len(o.request.Trailer) > 0
 }
 
 // address makes the request that every attempt copies.

@@ -22,7 +22,7 @@ func (e *Edge) forward(w http.ResponseWriter, x *exchange) {
 	}
 	defer f.end() // it was read, or what comes of it does not matter
 	if f.res.StatusCode == http.StatusSwitchingProtocols {
-		e.join(w, x, f.res)
+		e.fail(w, x, errors.New("edge: the stack switched to another protocol, which no caller may ask for"))
 		return
 	}
 	x.status = f.res.StatusCode

@@ -21,59 +21,37 @@ func (p *port) onRaw(t testing.TB, h http.HandlerFunc) {
 	p.lose("eu/0")
 }
 
-// TestWebSocket: a switch to WebSocket is passed on, and then the bytes of both sides, until one ends it.
-func TestWebSocket(t *testing.T) {
+// TestNoSwitch: no protocol is switched to, whatever the caller asks for and the stack answers: what then goes over the
+// connection would be under none of the edge's bounds.
+func TestNoSwitch(t *testing.T) {
 	t.Parallel()
-	p := newPort(t, nil)
-	ended := make(chan error, 1)
-	seen := make(chan http.Header, 1)
-	p.onRaw(t, func(w http.ResponseWriter, r *http.Request) {
-		seen <- r.Header.Clone()
-		c, b, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
+	const ask = "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-Websocket-Key: k\r\n\r\n"
+	for name, tc := range map[string]struct {
+		answer string
+		want   int
+	}{
+		"a stack that does not": {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", http.StatusOK},
+		"a stack that does":     {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello", http.StatusBadGateway},
+	} {
+		p := newPort(t, nil)
+		seen := make(chan http.Header, 4)
+		p.onRaw(t, func(w http.ResponseWriter, r *http.Request) {
+			seen <- r.Header.Clone()
+			c, b, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = c.Close() }()
+			_, _ = io.WriteString(b, tc.answer)
+			_ = b.Flush()
+		})
+		if got := p.raw(t, ask); len(got) != 1 || got[0] != tc.want {
+			t.Errorf("%s: got %v, want %d", name, got, tc.want)
 		}
-		defer func() { _ = c.Close() }()
-		_, _ = io.WriteString(b, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nSec-Websocket-Accept: x\r\nMeridian-Secret: s\r\n\r\nhello ")
-		_ = b.Flush()
-		_, err = io.Copy(c, b)
-		ended <- err
-	})
-	c := p.dial(t)
-	_, _ = io.WriteString(c, "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-Websocket-Key: k\r\nMeridian-Admin: yes\r\n\r\nfrom ")
-	r := bufio.NewReader(c)
-	res, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Upgrade") != "websocket" || res.Header.Get("Sec-Websocket-Accept") != "x" ||
-		res.Header.Get("Meridian-Route") != "failover" || res.Header.Get("Meridian-Secret") != "" {
-		t.Fatalf("got %d %v", res.StatusCode, res.Header)
-	}
-	h := <-seen
-	if h.Get("Upgrade") != "websocket" || h.Get("Connection") != "Upgrade" || h.Get("Sec-Websocket-Key") != "k" || h.Get("Meridian-Admin") != "" || h.Get("Meridian-Edge-Region") != string(eu) {
-		t.Errorf("the stack sees %v", h)
-	}
-	text := make([]byte, len("hello from there"))
-	_, _ = io.WriteString(c, "there")
-	if _, err := io.ReadFull(r, text); err != nil || string(text) != "hello from there" {
-		t.Errorf("got %q, %v", text, err)
-	}
-	_ = c.Close()
-	if err := <-ended; err != nil {
-		t.Logf("the stack's side ended with %v", err)
-	}
-	eventually(t, "the stack has no request under way", func() bool { return p.stacks[1].InFlight() == 0 })
-}
-
-// TestRefusedSwitch: a stack that does not switch is heard.
-func TestRefusedSwitch(t *testing.T) {
-	t.Parallel()
-	p := newPort(t, nil)
-	if got := p.raw(t, "GET /chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"); len(got) != 1 || got[0] != http.StatusOK {
-		t.Errorf("got %v", got)
+		if h := <-seen; h.Get("Upgrade") != "" {
+			t.Errorf("%s: the stack sees %v", name, h)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 //
 // Unary requests each have a kept-alive HTTP/1.1 connection to themselves while they are under way, so that
 // one that is stuck holds up nobody else. Streams and gRPC, which are many and long, share HTTP/2 connections,
-// which are pinged when quiet. What switches protocols, has a trailer or is too long to be kept has a connection that
+// which are pinged when quiet. What has a trailer or is too long to be kept has a connection that
 // is used once. So have repetitions of unary requests: if what broke the first attempt also took this instance, that
 // shows as a refused connection, after which nothing was sent.
 type upstream struct {
