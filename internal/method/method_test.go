@@ -58,7 +58,7 @@ func TestLookup(t *testing.T) {
 		{"POST", setItem, setItem, method.Method{Module: "cart", Locality: method.Home, Class: method.Cart, Idempotent: true, Authenticated: true}},
 		{"POST", product, product, reads},
 		{"GET", product, product, reads},
-		{"POST", signUp, signUp, method.Method{Module: "account", Locality: method.Caller, Class: method.Cart, Throttle: method.SignIn}},
+		{"POST", signUp, signUp, method.Method{Module: "account", Locality: method.Caller, Class: method.Background, Throttle: method.SignIn}},
 		{"POST", watch, watch, watches},
 		{"GET", "/v1/orders/" + order + "/events", events, watches},
 		{"HEAD", "/v1/orders/x/events", events, watches},
