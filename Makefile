@@ -118,6 +118,10 @@ unit: ## Run every Go test under the race detector
 stress: deps-tests tools ## Run every Go test RUNS times beside busy processors; logs go to OUT
 	@TOOLS_BIN='$(BIN)' MERIDIAN_REQUIRE_SERVERS=1 CGO_ENABLED=1 tools/stress '$(RUNS)' '$(OUT)/stress' $(PKG)
 
+.PHONY: sql
+sql: deps ## Write every statement that can reach CockroachDB to OUT/cockroachdb.sql, with where it is from
+	@MERIDIAN_REQUIRE_SERVERS=1 tools/sql '$(OUT)/cockroachdb.sql'
+
 .PHONY: validate
 validate: tools ## Check everything that deploys, as far as it goes without a cloud; `test` does it too
 	@echo "==> validate"

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,4 +70,23 @@ func partial() bool {
 		}
 	}
 	return false
+}
+
+// keep appends what the tests of this binary ran to a file, for `make sql`.
+func keep(file string) error {
+	folder, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("sqltest: %w", err)
+	}
+	_, folder, _ = strings.Cut(folder, "/internal/")
+	var text strings.Builder
+	for _, sql := range statements.Statements() {
+		fmt.Fprintf(&text, "-- from: the tests of internal/%s\n%s;\n\n", folder, sql)
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("sqltest: %w", err)
+	}
+	_, err = f.WriteString(text.String()) // one write, so that packages do not mix
+	return errors.Join(err, f.Close())
 }
