@@ -236,11 +236,11 @@ func TestMeterCounts(t *testing.T) {
 
 func TestSkew(t *testing.T) {
 	t.Parallel()
-	at := time.Unix(1_000_000, 0)
-	for _, tt := range []struct{ before, after, database, want time.Duration }{
+	for _, tt := range []struct{ before, after, database, want int64 }{ // seconds
 		{0, 2, 1, 0}, {0, 2, 0, 0}, {0, 2, 2, 0}, {0, 2, 5, -3}, {0, 2, -7, 7},
 	} {
-		if got := health.Skew(at.Add(tt.before*time.Second), at.Add(tt.after*time.Second), at.Add(tt.database*time.Second)); got != tt.want*time.Second {
+		then := func(seconds int64) time.Time { return time.Unix(1_000_000+seconds, 0) }
+		if got := health.Skew(then(tt.before), then(tt.after), then(tt.database)); got != then(tt.want).Sub(then(0)) {
 			t.Errorf("asked at %d, answered %d at %d: %v", tt.before, tt.database, tt.after, got)
 		}
 	}

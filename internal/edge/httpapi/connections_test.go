@@ -156,7 +156,7 @@ func connected(t *testing.T, addr, protocol string, secure bool) net.Conn {
 	}
 	c := raw
 	if secure {
-		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}}) //nolint:gosec // a certificate of this test, on loopback
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
 	}
 	if protocol == "h2" {
 		// The preface, empty settings, and GET / as HPACK's static table has it, with an authority of "a".
@@ -175,6 +175,7 @@ func connected(t *testing.T, addr, protocol string, secure bool) net.Conn {
 			var res *http.Response
 			if res, err = http.ReadResponse(bufio.NewReader(c), nil); err == nil {
 				_, err = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
 			}
 		}
 	}
