@@ -100,7 +100,7 @@ func Main(m *testing.M, folders ...string) {
 			code = 1
 		}
 	}
-	if file := os.Getenv("MERIDIAN_SQL_FILE"); file != "" && code == 0 {
+	if file := os.Getenv("SQL_FILE"); file != "" && code == 0 {
 		if err := keep(file); err != nil {
 			fmt.Fprintln(os.Stderr, "FAIL:", err)
 			code = 1
