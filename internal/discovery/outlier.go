@@ -87,11 +87,22 @@ func (e *Endpoint) fail(from netip.Addr) bool {
 	if e.failures.Add(1) == 1 {
 		e.seen = e.seen[:0] // a success was in between
 	}
-	// What no caller can bring about needs no second one to say the same, and each counts as one.
-	if len(e.seen) < witnesses && (!from.IsValid() || !slices.Contains(e.seen, from)) {
+	if len(e.seen) < witnesses && !slices.Contains(e.seen, from) {
 		e.seen = append(e.seen, from)
 	}
 	return e.tooMany()
+}
+
+// witnessed reports whether the failures in a row are more than one caller can bring about. The caller holds e.mu.
+func (e *Endpoint) witnessed() bool {
+	return len(e.seen) >= witnesses || slices.Contains(e.seen, netip.Addr{})
+}
+
+// confirmed is witnessed for who does not hold mu.
+func (e *Endpoint) confirmed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.witnessed()
 }
 
 // failing reports whether there were too many failures in a row, of requests from several addresses.
@@ -102,7 +113,7 @@ func (e *Endpoint) failing() bool {
 }
 
 // tooMany is failing for who holds mu.
-func (e *Endpoint) tooMany() bool { return e.failures.Load() >= tolerated && len(e.seen) >= witnesses }
+func (e *Endpoint) tooMany() bool { return e.failures.Load() >= tolerated && e.witnessed() }
 
 // find returns what is tracked of an endpoint. The caller holds mu.
 func (v *View) find(e *Endpoint) (*regionState, *tracked) {
@@ -144,8 +155,9 @@ func (v *View) failed(e *Endpoint) {
 	now := time.Now()
 	switch {
 	case s.standing.Ejected:
-		// While the region is ejected, only a trial's failure says something new.
-		if s.standing.Trial(now) {
+		// While the region is ejected, only a trial's failure says something new; and one caller's trials, as all that one
+		// caller does, nothing.
+		if s.standing.Trial(now) && e.confirmed() {
 			v.ejectRegion(s, now, "a request failed there again")
 			v.publish()
 		}

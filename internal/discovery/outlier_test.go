@@ -171,7 +171,12 @@ func TestRegionThatFailsAsAWhole(t *testing.T) {
 			t.Error("readmitted before its time")
 		}
 		time.Sleep(5 * time.Second)
-		v.Report(other, false, caller(0)) // the trial fails: twice as long
+		v.Report(other, false, caller(0)) // one caller's trials fail, which proves nothing
+		v.Report(other, false, caller(0))
+		if r := region(); !r.Ejected || !r.Trial(time.Now()) {
+			t.Errorf("after trials of one caller: %+v", r.Standing)
+		}
+		v.Report(other, false, netip.Addr{}) // the trial fails: twice as long
 		if r := region(); !r.Ejected || r.Trial(time.Now().Add(10*time.Second-time.Millisecond)) || !r.Trial(time.Now().Add(10*time.Second)) {
 			t.Errorf("after a failed trial: %+v", r.Standing)
 		}

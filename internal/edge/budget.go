@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/method"
 )
 
@@ -59,7 +60,7 @@ func (c *course) claim(ctx context.Context, result outcome) bool {
 		if result == outcomeRefused || result == outcomeStatus || ctx.Err() != nil || time.Now().After(deadline) {
 			return false
 		}
-		pause(ctx, budgetPause/2+rand.N(budgetPause/2))
+		_ = clock.Sleep(ctx, budgetPause/2+rand.N(budgetPause/2)) // a caller who has left is noticed above
 	}
 	c.claimed = true
 	return true

@@ -83,5 +83,5 @@ func (x *examination) expected(here regions.Name) regions.Name {
 // Public reports whether the answer to a GET is the same for every caller: it is a read of global data by an RPC.
 func (e *Edge) Public(r *http.Request) bool {
 	m := &e.classified(r).request.Method
-	return m.Module != "" && m.ReadOnly && m.Locality == method.Global
+	return m.Module != "" && m.ReadOnly && m.Locality == method.Global && !m.Authenticated
 }

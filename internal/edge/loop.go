@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
 	"github.com/meridian-commerce/meridian/regions"
@@ -98,12 +99,12 @@ func (e *Edge) report(t target, result outcome, o *outgoing, caller netip.Addr) 
 	}
 }
 
-// network is what a caller has all addresses of. A caller that is not known is one like any other.
+// network is what a caller may have all addresses of, as httpapi's bounds of connections have it. A caller that is not known is one like any other.
 func network(caller netip.Addr) netip.Addr {
 	if !caller.IsValid() {
 		return netip.IPv6Unspecified()
 	}
-	if p, err := caller.Prefix(64); err == nil && caller.Is6() && !caller.Is4In6() {
+	if p, err := caller.Prefix(56); err == nil && caller.Is6() && !caller.Is4In6() {
 		return p.Addr()
 	}
 	return caller
@@ -144,7 +145,7 @@ func (e *Edge) again(ctx context.Context, cl *class, o *outgoing, c *course, las
 		return target{}, false
 	}
 	if !c.silence { // else long enough has passed already
-		pause(ctx, e.pause/2+rand.N(e.pause/2))
+		_ = clock.Sleep(ctx, e.pause/2+rand.N(e.pause/2)) // who has left finds out at the next attempt
 	}
 	if !c.claim(ctx, result) {
 		e.metrics.overBudget.Inc()
@@ -184,14 +185,4 @@ func (c *course) conclude(f *flight, result outcome) (*flight, error) {
 	}
 	f.end()
 	return nil, err
-}
-
-// pause waits, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

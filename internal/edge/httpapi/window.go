@@ -15,52 +15,48 @@ func untilTaken(next http.Handler) http.Handler {
 		}
 		taken := &takenWriter{ResponseWriter: w, control: http.NewResponseController(w)}
 		next.ServeHTTP(taken, r)
-		// What is still to be sent now, the server sends by itself.
-		taken.arm(time.Now())
+		_ = taken.control.SetWriteDeadline(time.Now().Add(stuckAfter)) // of what the server still has to send by itself
 	})
 }
 
-// takenWriter resets its stream once it has taken nothing for half a minute while something was to be written.
+// takenWriter resets its stream once a step of the answer was not taken for half a minute. Only what waits for the caller
+// counts: between steps a stream may have nothing to say for hours, or its stack be slow.
 type takenWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	armed   time.Time // the deadline that is set; zero: none
 }
 
-// arm moves the deadline on, in leaps: setting one is a message to the connection's own goroutine.
-func (w *takenWriter) arm(now time.Time) {
-	if w.armed.Sub(now) >= stuckAfter*3/4 {
-		return
+// within ends a step that takes too long.
+func (w *takenWriter) within(step func() error) error {
+	over := make(chan struct{})
+	// A timer rather than the stream's own deadline, which is a message to the connection's goroutine each time it is set.
+	timer := time.AfterFunc(stuckAfter, func() {
+		defer close(over)
+		_ = w.control.SetWriteDeadline(time.Unix(1, 0)) // long past; an answer that has none is a test's
+	})
+	err := step()
+	if !timer.Stop() {
+		<-over // it must not touch an answer whose handler has returned
 	}
-	w.armed = now.Add(stuckAfter)
-	_ = w.control.SetWriteDeadline(w.armed) // an answer that has none is a test's
-}
-
-// rest lifts the deadline: a stream may have nothing to say for hours.
-func (w *takenWriter) rest() {
-	w.armed = time.Time{}
-	_ = w.control.SetWriteDeadline(w.armed) // as above
+	return err
 }
 
 // Write implements http.ResponseWriter.
-func (w *takenWriter) Write(b []byte) (int, error) {
-	written := 0
+func (w *takenWriter) Write(b []byte) (written int, err error) {
 	for {
-		w.arm(time.Now())
-		n, err := w.ResponseWriter.Write(b[written:min(len(b), written+writeStep)])
-		if written += n; err != nil || written == len(b) {
-			return written, err // a writer's own contract
+		err = w.within(func() error {
+			n, err := w.ResponseWriter.Write(b[written:min(len(b), written+writeStep)])
+			written += n
+			return err // a writer's own contract
+		})
+		if err != nil || written == len(b) {
+			return written, err
 		}
 	}
 }
 
 // FlushError implements what http.ResponseController looks for.
-func (w *takenWriter) FlushError() error {
-	w.arm(time.Now())
-	err := w.control.Flush()
-	w.rest()
-	return err // a flusher's own contract
-}
+func (w *takenWriter) FlushError() error { return w.within(w.control.Flush) }
 
 // Flush implements http.Flusher.
 func (w *takenWriter) Flush() { _ = w.FlushError() } // who must know asks FlushError

@@ -134,6 +134,22 @@ func TestQuietStreamsGoOn(t *testing.T) {
 	})
 }
 
+// TestSlowStacksAreWaitedFor: between two parts of an answer of known length it is the stack that is slow.
+func TestSlowStacksAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		caller := askOverHTTP2(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "10000")
+			_, _ = w.Write(make([]byte, 5000))
+			time.Sleep(10 * stuckAfter)
+			_, _ = w.Write(make([]byte, 5000))
+		}), 1<<16)
+		if reset := readUntilReset(t, caller); reset != nil {
+			t.Errorf("it was reset: %v", reset)
+		}
+	})
+}
+
 // readUntilReset reads frames until the stream is reset, or nil once it has ended. It answers pings.
 func readUntilReset(t *testing.T, c http2Caller) *http2.RSTStreamFrame {
 	t.Helper()
