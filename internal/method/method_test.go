@@ -243,3 +243,27 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+// TestPlainPaths: a plain path is one method's, whatever order the files come in, and has the form of one.
+func TestPlainPaths(t *testing.T) {
+	t.Parallel()
+	level := descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	for path, served := range map[string]bool{
+		"/v1/refunds": true, "/v1/refunds/{id}": true, "/v1/orders/{id}": true,
+		"/v1/orders/mine/events": false, "/v1/{kind}/{id}/events": false, jwks: false, "/{x}/jwks.json": false,
+		place: false, "/meridian.x": false, "v1/refunds": false, "/v1//refunds": false, "/v1/refunds/": false, "/v1/{x/events": false, "/v1/x}": false, "/": false,
+	} {
+		o := &descriptorpb.MethodOptions{IdempotencyLevel: &level}
+		proto.SetExtension(o, methodv1.E_Locality, methodv1.Locality_LOCALITY_HOME)
+		proto.SetExtension(o, methodv1.E_Criticality, methodv1.Criticality_CRITICALITY_CART)
+		proto.SetExtension(o, methodv1.E_Authentication, methodv1.Authentication_AUTHENTICATION_USER)
+		proto.SetExtension(o, methodv1.E_Get, path)
+		files := []protoreflect.FileDescriptor{orderv1.File_meridian_order_v1_order_proto, refunds(t, o)}
+		for range 2 {
+			if _, err := method.NewTable(files...); (err == nil) != served || err != nil && !strings.Contains(err.Error(), "GET ") {
+				t.Errorf("%s: %v", path, err)
+			}
+			files[0], files[1] = files[1], files[0]
+		}
+	}
+}

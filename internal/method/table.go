@@ -3,6 +3,7 @@ package method
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,8 +34,7 @@ func Linked() (*Table, error) {
 // itself what it has to, or says what this program does not know.
 func NewTable(files ...protoreflect.FileDescriptor) (*Table, error) {
 	t := &Table{rpcs: map[string]Method{}}
-	t.add(keySet, Method{Locality: Global, Class: Browse, ReadOnly: true, Idempotent: true})
-	var faults []error
+	faults := []error{t.add(keySet, Method{Locality: Global, Class: Browse, ReadOnly: true, Idempotent: true})}
 	for _, f := range files {
 		for i := range f.Services().Len() {
 			methods := f.Services().Get(i).Methods()
@@ -51,10 +51,26 @@ func NewTable(files ...protoreflect.FileDescriptor) (*Table, error) {
 	return t, nil
 }
 
-// add adds a row for a plain path.
-func (t *Table) add(path string, m Method) {
-	m.Name = path
-	t.plain = append(t.plain, plain{segments: strings.Split(path[1:], "/"), method: m})
+// pattern is a plain path: segments of which one in braces is any.
+var pattern = regexp.MustCompile(`^(/([^/{}]+|\{[a-z_]+\}))+$`)
+
+// add adds a row for a plain path. No path has two rows: which of them counted would be chance.
+func (t *Table) add(path string, m Method) error {
+	added := plain{segments: strings.Split(path, "/")[1:], method: m}
+	added.method.Name = path
+	switch {
+	case !pattern.MatchString(path) || strings.HasPrefix(path, rpcPrefix):
+		return fmt.Errorf("method: %s: GET %q is no pattern of a path beside the RPCs'", m.Name, path)
+	case slices.ContainsFunc(t.plain, added.overlaps):
+		return fmt.Errorf("method: %s: GET %s is served by another method too", m.Name, path)
+	}
+	t.plain = append(t.plain, added)
+	return nil
+}
+
+// overlaps reports whether a path can match both.
+func (p plain) overlaps(other plain) bool {
+	return slices.EqualFunc(p.segments, other.segments, func(a, b string) bool { return a == b || a[0] == '{' || b[0] == '{' })
 }
 
 // read adds the rows of one RPC.
@@ -80,10 +96,7 @@ func (t *Table) read(d protoreflect.MethodDescriptor) error {
 		if !m.ReadOnly {
 			return fmt.Errorf("method: %s is served by GET %s, but not without side effects", m.Name, path)
 		}
-		if !strings.HasPrefix(path, "/") || slices.Contains(strings.Split(path[1:], "/"), "") {
-			return fmt.Errorf("method: %s: GET %q is no pattern of a path", m.Name, path)
-		}
-		t.add(path, m)
+		return t.add(path, m)
 	}
 	return nil
 }
