@@ -107,4 +107,9 @@ func acquire(path string) (*os.File, error) {
 	return f, nil
 }
 
-func (s *stateDir) release() { _ = s.lock.Close() }
+func (s *stateDir) release() {
+	// Unlocked rather than closed alone: a process that is being started has a copy of the descriptor until it runs its
+	// own program, and with it the lock.
+	_ = syscall.Flock(int(s.lock.Fd()), syscall.LOCK_UN)
+	_ = s.lock.Close()
+}
