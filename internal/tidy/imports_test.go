@@ -46,7 +46,7 @@ internal/fault                     :
 internal/consistency               : internal/fault
 internal/id                        : regions
 
-internal/checkout                  : words
+internal/checkout                  : internal/fault internal/money
 internal/{domain}                  : words
 internal/{domain}/{domain}sql      : words internal/sqldb internal/{domain}
 internal/{domain}/{domain}rpc      : words internal/rpc api/gen internal/{domain}
