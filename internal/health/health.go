@@ -99,8 +99,17 @@ func (q *Quorum) Err(now time.Time) error {
 }
 
 // MaxSkew is how far the clock of a process may be from the database's. Beyond it tokens are refused that are good, or
-// taken that are not, and what one process says of a time means nothing to another.
+// taken that are not, and what one process says of a time means nothing to another. Where it is the database's own clock that
+// is off, all instances of its region say so; where all regions have one database, all do, and edges use them all.
 const MaxSkew = 5 * time.Second
+
+// InTime is the verdict on one look at the clock.
+func InTime(skew time.Duration) error {
+	if skew.Abs() <= MaxSkew {
+		return nil
+	}
+	return fmt.Errorf("this machine's clock is %v off the database's (less than 0: behind it); set it by NTP", skew)
+}
 
 // Skew returns by how much at least a clock is ahead of the database's (behind it: less than 0), where it read before when
 // the database was asked for its time and after when the answer came.

@@ -50,6 +50,7 @@ type Monitor struct {
 	mu      sync.Mutex // guards what follows
 	gateway health.Streak
 	skew    time.Duration // of this machine's clock, at the last ping that was answered
+	inTime  health.Streak // whether that is little
 	quorum  health.Quorum
 	full    health.Spell
 	fullFor time.Duration
@@ -90,6 +91,7 @@ func (m *Monitor) look(ctx context.Context) time.Duration {
 	m.gateway.Observe(err)
 	if err == nil {
 		m.skew = health.Skew(before, after, there)
+		m.inTime.Observe(health.InTime(m.skew))
 	}
 	m.fullFor = m.full.Observe(now, load >= 1)
 	return pingEvery
@@ -129,10 +131,7 @@ func (m *Monitor) database(context.Context) error {
 func (m *Monitor) clock(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.skew.Abs() <= health.MaxSkew {
-		return nil
-	}
-	return fmt.Errorf("this machine's clock is %v off the database's (less than 0: behind it); set it by NTP", m.skew)
+	return m.inTime.Err()
 }
 
 // writable is nil while rows of this region can be written.
