@@ -7,6 +7,12 @@ import (
 	"net/netip"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	methodv1 "github.com/meridian-commerce/meridian/api/gen/meridian/method/v1"
 	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -79,4 +85,48 @@ type countingTokens struct {
 func (c *countingTokens) Verify(token string) (Claims, error) {
 	c.calls++
 	return c.tokens.Verify(token)
+}
+
+// TestPublic: caches may share what anybody may read, and nothing that takes a caller or a role.
+func TestPublic(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	level := descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	for authentication, want := range map[methodv1.Authentication]bool{methodv1.Authentication_AUTHENTICATION_NONE: true, methodv1.Authentication_AUTHENTICATION_USER: false} {
+		o := &descriptorpb.MethodOptions{IdempotencyLevel: &level}
+		proto.SetExtension(o, methodv1.E_Locality, methodv1.Locality_LOCALITY_GLOBAL)
+		proto.SetExtension(o, methodv1.E_Criticality, methodv1.Criticality_CRITICALITY_BROWSE)
+		proto.SetExtension(o, methodv1.E_Authentication, authentication)
+		f, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+			Syntax: new("proto3"), Name: new("meridian/refund/v1/refund.proto"), Package: new("meridian.refund.v1"),
+			MessageType: []*descriptorpb.DescriptorProto{{Name: new("M")}},
+			Service: []*descriptorpb.ServiceDescriptorProto{{Name: new("RefundService"), Method: []*descriptorpb.MethodDescriptorProto{
+				{Name: new("List"), InputType: new(".meridian.refund.v1.M"), OutputType: new(".meridian.refund.v1.M"), Options: o},
+			}}},
+		}, protoregistry.GlobalFiles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &Edge{regions: s.edge.regions, region: s.edge.region, tokens: s.edge.tokens, locator: s.edge.locator}
+		if e.methods, err = method.NewTable(f); err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/meridian.refund.v1.RefundService/List", nil)
+		r.Header.Set("Authorization", "Bearer home:eu-west-1")
+		if got := e.Public(r); got != want {
+			t.Errorf("%v: public %v", authentication, got)
+		}
+	}
+}
+
+func TestNetwork(t *testing.T) {
+	t.Parallel()
+	for _, tc := range [][2]string{{"192.0.2.1", "192.0.2.1"}, {"2001:db8:0:1::1", "2001:db8::"}, {"2001:db8:0:ff::1", "2001:db8::"}, {"2001:db8:0:100::1", "2001:db8:0:100::"}} {
+		if got := network(netip.MustParseAddr(tc[0])); got.String() != tc[1] {
+			t.Errorf("%s is of %s, want %s", tc[0], got, tc[1])
+		}
+	}
+	if got := network(netip.Addr{}); !got.IsValid() {
+		t.Error("a caller that is not known is no caller")
+	}
 }
