@@ -25,6 +25,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
@@ -125,6 +126,20 @@ func eventually(t *testing.T, what string, condition func() bool) {
 		}
 	}
 	t.Fatalf("%s: not so after five minutes", what)
+}
+
+// TestOneRegion: a simulation of one region starts, though there is no other that its parts could be told of.
+func TestOneRegion(t *testing.T) {
+	t.Parallel()
+	set, err := regions.Parse(scenario.OneRegion())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := topology.New(set, nettest.Network(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, cluster.Bare(cluster.Options{Plan: p, StateDir: folder(t), Out: &lines{}, Seed: 1}))
 }
 
 func TestKillHealAndClose(t *testing.T) {

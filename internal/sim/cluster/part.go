@@ -90,7 +90,7 @@ func environment() []string {
 
 // consul is a data center of one server, joined to the others.
 func (c *Cluster) consul(r topology.Region) *part {
-	var others []string
+	others := []string{} // not nil: Consul takes JSON's null for a text
 	for _, o := range c.plan.Regions {
 		if o.Number != r.Number {
 			others = append(others, o.Host)
