@@ -69,7 +69,7 @@ func (t *Table) add(path string, m Method) error {
 }
 
 // overlaps reports whether a path can match both.
-func (p plain) overlaps(other plain) bool {
+func (p *plain) overlaps(other plain) bool {
 	return slices.EqualFunc(p.segments, other.segments, func(a, b string) bool { return a == b || a[0] == '{' || b[0] == '{' })
 }
 
