@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -21,10 +22,11 @@ const (
 	OrderCanceled  Type = "meridian.order.canceled.v1"
 )
 
-// Aggregate returns the kind of thing that the type is about, or "" where the name does not follow the rule.
+// Aggregate returns the kind of thing that the type is about, or "" where the name does not follow the rule. It has
+// lower-case letters, digits and underscores alone, of which any bus can make a topic.
 func (t Type) Aggregate() Aggregate {
 	parts := strings.Split(string(t), ".")
-	if len(parts) != 4 || parts[0] != "meridian" || parts[2] == "" || !strings.HasPrefix(parts[3], "v") {
+	if len(parts) != 4 || parts[0] != "meridian" || parts[2] == "" || !strings.HasPrefix(parts[3], "v") || strings.Trim(parts[1], "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 		return ""
 	}
 	return Aggregate(parts[1])
@@ -45,18 +47,21 @@ func (a Aggregate) Source(home regions.Name) string {
 type Event struct {
 	ID          string // evt_<code>_…
 	Home        regions.Name
-	AggregateID string
-	Sequence    int64 // the aggregate's version after the change, from 1
+	AggregateID string // of package id
+	Sequence    int64  // the aggregate's version after the change, from 1
 	Type        Type
 	Payload     []byte // protobuf, the message of the type
 	Traceparent string // W3C trace context of the change, or ""
 	CreatedAt   time.Time
 }
 
-// Validate returns fault.Internal for an event that lacks an attribute, or whose type does not follow the rule.
+// Validate returns fault.Internal for an event that lacks an attribute, or whose type does not follow the rule. The aggregate's
+// id is one of package id, whose kind is a part of it: the outbox knows an event by that id and the sequence, so two
+// kinds of aggregates must never have the same.
 func (e Event) Validate() error {
-	if e.ID == "" || e.Home == "" || e.AggregateID == "" || e.Sequence < 1 || e.Type.Aggregate() == "" {
-		return fault.New(fault.Internal, "EVENT_INCOMPLETE", "an event needs an id, a home region, an aggregate, a sequence, and a type that names its aggregate")
+	_, _, err := id.Parse(e.AggregateID)
+	if err != nil || e.ID == "" || e.Home == "" || e.Sequence < 1 || e.Type.Aggregate() == "" {
+		return fault.New(fault.Internal, "EVENT_INCOMPLETE", "an event needs an id, a home region, the id of an aggregate, a sequence, and a type that names its aggregate")
 	}
 	return nil
 }

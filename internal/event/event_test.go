@@ -9,23 +9,28 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[event.Type]event.Aggregate{
-		event.OrderPlaced:           "order",
-		event.OrderCanceled:         "order",
-		"meridian.refund.made.v12":  "refund",
-		"":                          "",
-		"meridian..made.v1":         "",
-		"meridian.order.v1":         "",
-		"meridian.order.placed":     "",
-		"meridian.order.placed.1":   "",
-		"meridian.order..v1":        "",
-		"meridian.order.pla.ced.v1": "",
-		"acme.order.placed.v1":      "",
+		event.OrderPlaced:            "order",
+		event.OrderCanceled:          "order",
+		"meridian.refund.made.v12":   "refund",
+		"":                           "",
+		"meridian..made.v1":          "",
+		"meridian.order.v1":          "",
+		"meridian.order.placed":      "",
+		"meridian.order.placed.1":    "",
+		"meridian.order..v1":         "",
+		"meridian.order.pla.ced.v1":  "",
+		"acme.order.placed.v1":       "",
+		"meridian.gift_2.sold.v1":    "gift_2",
+		"meridian.gift card.sold.v1": "",
+		"meridian.Gift.sold.v1":      "",
+		"meridian.gïft.sold.v1":      "",
 	} {
 		if got := kind.Aggregate(); got != want {
 			t.Errorf("%q is about %q, want %q", kind, got, want)
@@ -68,7 +73,7 @@ func TestConsumer(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	t.Parallel()
-	whole := event.Event{ID: "evt_eu1_1", Home: "eu-west-1", AggregateID: "ord_eu1_1", Sequence: 1, Type: event.OrderPlaced}
+	whole := event.Event{ID: "evt_eu1_1", Home: "eu-west-1", AggregateID: id.New(id.Order, "eu1"), Sequence: 1, Type: event.OrderPlaced}
 	if err := whole.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -76,6 +81,7 @@ func TestValidate(t *testing.T) {
 		"no id":        func(e *event.Event) { e.ID = "" },
 		"no home":      func(e *event.Event) { e.Home = "" },
 		"no aggregate": func(e *event.Event) { e.AggregateID = "" },
+		"no kind":      func(e *event.Event) { e.AggregateID = "SKU-1" },
 		"no sequence":  func(e *event.Event) { e.Sequence = 0 },
 		"no type":      func(e *event.Event) { e.Type = "" },
 		"no rule":      func(e *event.Event) { e.Type = "order.placed" },

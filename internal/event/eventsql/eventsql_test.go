@@ -2,10 +2,12 @@ package eventsql_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -169,9 +171,15 @@ func newEvent(order string, sequence int64) event.Event {
 		kind = event.OrderConfirmed
 	}
 	return event.Event{
-		ID: fmt.Sprintf("evt_%s_%d", order, sequence), Home: home, AggregateID: order, Sequence: sequence, Type: kind,
+		ID: fmt.Sprintf("evt_%s_%d", order, sequence), Home: home, AggregateID: orderID(order), Sequence: sequence, Type: kind,
 		Payload: []byte("payload"), Traceparent: "trace", CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 	}
+}
+
+// orderID is the id of the order that a test calls so.
+func orderID(name string) string {
+	digits := hex.EncodeToString([]byte(name))
+	return "ord_eu1_" + digits + strings.Repeat("0", 26-len(digits))
 }
 
 const timePasses = `UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1`
@@ -418,13 +426,13 @@ func TestSweeper(t *testing.T) {
 	f.take(f.mail, newEvent("old", 1))
 	f.take(f.search, newEvent("old", 1))
 	f.take(f.mail, newEvent("gone", 1))
-	f.exec(`UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1 AND aggregate_id IN ('old', 'gone')`, home)
+	f.exec(`UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1 AND event_id IN ('evt_old_1', 'evt_gone_1')`, home)
 	if n, err := f.relay.Republish(t.Context(), home); n != 4 || err != nil { // three ended, and the search did not take what is gone
 		t.Fatal(n, err)
 	}
-	f.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND order_id = 'due'`, home)
-	f.exec(`UPDATE outbox SET created_at = now() - interval '8 days' WHERE home_region = $1 AND order_id <> 'new'`, home)
-	f.exec(`UPDATE pending_deliveries SET created_at = now() - interval '8 days' WHERE home_region = $1 AND aggregate_id <> 'new'`, home)
+	f.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND id = 'evt_due_1'`, home)
+	f.exec(`UPDATE outbox SET created_at = now() - interval '8 days' WHERE home_region = $1 AND id <> 'evt_new_1'`, home)
+	f.exec(`UPDATE pending_deliveries SET created_at = now() - interval '8 days' WHERE home_region = $1 AND event_id <> 'evt_new_1'`, home)
 	f.exec(`INSERT INTO inbox (home_region, consumer, event_id, created_at) SELECT $1, 'c', g::text, now() - interval '8 days' FROM generate_series(1, 600) g`, home)
 	f.exec(`UPDATE inbox SET created_at = now() - interval '6 days' WHERE home_region = $1 AND consumer <> 'c'`, home)
 	s := eventsql.NewSweeper(f.db, []event.Consumer{f.mail}) // what the search is owed is owed to nobody any more
