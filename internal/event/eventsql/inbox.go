@@ -16,9 +16,9 @@ const Retention = 7 * 24 * time.Hour
 func Once(db *sqldb.DB, c event.Consumer) event.Handler {
 	return func(ctx context.Context, e event.Event) error {
 		return db.InTx(ctx, func(tx sqldb.Tx) error {
-			first, err := take(ctx, tx, c.Name, e)
+			n, err := tx.Exec(ctx, take, string(e.Home), c.Name, e.ID, e.CreatedAt, Retention)
 			// A repetition is a success: the effect is there already.
-			if err != nil || !first {
+			if err != nil || n == 0 {
 				return err
 			}
 			return c.Effect(ctx, tx, e)
@@ -26,16 +26,9 @@ func Once(db *sqldb.DB, c event.Consumer) event.Handler {
 	}
 }
 
-// takeSQL writes one row that is this consumer's own, so that takings never conflict. Where the inbox has begun to
+// take writes one row that is this consumer's own, so that takings never conflict. Where the inbox has begun to
 // forget, the pending delivery tells: an event that old comes again for another consumer, unless this one is owed it.
-const takeSQL = `INSERT INTO inbox (home_region, consumer, event_id, created_at)
+const take = `INSERT INTO inbox (home_region, consumer, event_id, created_at)
 	SELECT $1, $2, $3, now() WHERE $4::timestamptz > now() - $5::interval
 		OR EXISTS (SELECT 1 FROM pending_deliveries WHERE home_region = $1 AND consumer = $2 AND event_id = $3)
 	ON CONFLICT (home_region, consumer, event_id) DO NOTHING`
-
-// take notes that a consumer takes an event; first is false when it had taken it before, and then the transaction must
-// have no further effect.
-func take(ctx context.Context, tx sqldb.Tx, consumer string, e event.Event) (first bool, err error) {
-	n, err := tx.Exec(ctx, takeSQL, string(e.Home), consumer, e.ID, e.CreatedAt, Retention)
-	return n == 1, err
-}

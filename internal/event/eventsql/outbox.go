@@ -1,8 +1,5 @@
 // Package eventsql keeps events in the SQL database: the outbox (Queue), its relay, and the inbox of consumers
 // (Once). Every statement stays in one region.
-//
-// The events of one aggregate are published in the order of their sequence as long as one relay works; a repeated
-// or a late one may arrive after its successors, and the sequence tells.
 package eventsql
 
 import (
@@ -17,21 +14,13 @@ const insert = `INSERT INTO outbox (home_region, aggregate_type, order_id, seque
 // Queue adds an event to a batch that the caller sends in the transaction of the change that it announces; it is due for
 // publishing once that commits. The error is fault.Internal for an incomplete event.
 func Queue(batch *sqldb.Batch, e event.Event) error {
-	args, err := row(e)
-	if err != nil {
-		return err
-	}
-	batch.Queue(insert, args...)
-	return nil
-}
-
-func row(e event.Event) ([]any, error) {
 	if err := e.Validate(); err != nil {
-		return nil, err
+		return err
 	}
 	payload := e.Payload
 	if payload == nil {
 		payload = []byte{} // NULL is not no payload
 	}
-	return []any{string(e.Home), e.Type.Aggregate(), e.AggregateID, e.Sequence, e.ID, e.Type, payload, e.Traceparent, e.CreatedAt}, nil
+	batch.Queue(insert, string(e.Home), e.Type.Aggregate(), e.AggregateID, e.Sequence, e.ID, e.Type, payload, e.Traceparent, e.CreatedAt)
+	return nil
 }

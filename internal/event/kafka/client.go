@@ -50,16 +50,12 @@ type link struct{ failure atomic.Pointer[error] }
 
 // OnBrokerConnect implements kgo.HookBrokerConnect.
 func (l *link) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	if err == nil {
-		l.failure.Store(nil)
-		return
-	}
 	l.failure.Store(&err)
 }
 
 // explain adds to an error why there is no connection, if there is none.
 func (l *link) explain(err error) error {
-	if failure := l.failure.Load(); err != nil && failure != nil {
+	if failure := l.failure.Load(); err != nil && failure != nil && *failure != nil {
 		return fmt.Errorf("%w; the last attempt to connect and sign in: %w", err, *failure)
 	}
 	return err

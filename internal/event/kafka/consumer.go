@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
@@ -63,7 +64,7 @@ func NewConsumer(c Config, who event.Consumer, h event.Handler, log *slog.Logger
 		return nil, err
 	}
 	return &Consumer{
-		client: client, topics: newTopics(client, l), who: who, handler: h, limit: handleLimit, log: log.With("consumer", who.Name),
+		client: client, topics: &topics{client: client, link: l, seen: map[string]bool{}}, who: who, handler: h, limit: handleLimit, log: log.With("consumer", who.Name),
 		handled: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_bus_events_total", Help: "Events taken from the bus, by outcome: done, invalid, or left to be published again.",
 			ConstLabels: prometheus.Labels{"consumer": who.Name}, // several consumers of a process share its registry
@@ -79,7 +80,7 @@ func (c *Consumer) Run(ctx context.Context) {
 	for pause := firstPause; ctx.Err() == nil; {
 		if err := c.topics.ensure(ctx, c.who.Topics()); err != nil {
 			logged(ctx, c.log, "bus not reachable; trying again", err)
-			sleep(ctx, pause)
+			_ = clock.Sleep(ctx, pause)
 			pause = min(2*pause, maxPause)
 			continue
 		}
@@ -115,7 +116,7 @@ func (c *Consumer) reportErrors(ctx context.Context, fetches kgo.Fetches) {
 		c.topics.forget(c.who.Topics())
 		c.client.AddConsumeTopics(c.who.Topics()...)
 	}
-	sleep(ctx, firstPause)
+	_ = clock.Sleep(ctx, firstPause)
 }
 
 // handleAll handles the records of a poll: each region's for a bounded time, so that one region whose database
@@ -191,18 +192,8 @@ func (c *Consumer) try(ctx context.Context, e event.Event) error {
 		if err == nil || fault.Is(err, fault.Invalid) {
 			return err
 		}
-		sleep(ctx, pause/2+rand.N(pause/2)) // jitter needs no seed: no result depends on it
-		if ctx.Err() != nil {
+		if clock.Sleep(ctx, pause/2+rand.N(pause/2)) != nil { // jitter needs no seed: no result depends on it
 			return err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }
