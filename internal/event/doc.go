@@ -23,8 +23,9 @@
 // What a consumer is owed is decided when the event is first published. One that is registered later is owed nothing
 // of before: it may still read what the bus has kept.
 //
-// The events of one aggregate are published in the order of their sequence as long as one relay works. One that is
-// published again may arrive after its successors, and the sequence tells.
+// The events of one aggregate are published in the order of their sequence as long as one relay works: one that the bus
+// refuses holds back its successors, and nobody else's events. One that is published again may arrive after its
+// successors, and the sequence tells.
 //
 // # Names
 //

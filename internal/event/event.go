@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -9,6 +10,10 @@ import (
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/regions"
 )
+
+// ErrRefused is wrapped by errors of a Publisher whose bus will not take some of the events for what they are: their topic is
+// not authorized or its name is none, or one is too large. It may take the others.
+var ErrRefused = errors.New("event: refused by the bus")
 
 // Type says what happened to which kind of aggregate: meridian.<aggregate>.<what happened>.v<version>. It is the
 // CloudEvents type; meridian/event/v1 has the payload of each.
@@ -69,6 +74,6 @@ func (e Event) Validate() error {
 // Publisher puts events on the bus. It is safe for concurrent use.
 type Publisher interface {
 	// Publish returns once the bus has all events durably, in their order for each aggregate. After an error any
-	// of them may be on the bus or not.
+	// of them may be on the bus or not; it wraps ErrRefused if some of them cannot be, however often that is tried.
 	Publish(ctx context.Context, events []Event) error
 }

@@ -41,7 +41,9 @@ type fixture struct {
 	mu        sync.Mutex
 	effects   map[string][]string // ids of events, by consumer
 	published []event.Event
+	asked     int
 	down      error
+	refused   []string // ids of events
 }
 
 func open(t testing.TB) *fixture {
@@ -112,10 +114,17 @@ func (f *fixture) pending() []string {
 func (f *fixture) Publish(_ context.Context, events []event.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.down == nil {
-		f.published = append(f.published, events...)
+	f.asked++
+	if f.down != nil {
+		return f.down
 	}
-	return f.down
+	for _, e := range events {
+		if slices.Contains(f.refused, e.ID) {
+			return fmt.Errorf("%w: %s", event.ErrRefused, e.ID)
+		}
+	}
+	f.published = append(f.published, events...)
+	return nil
 }
 
 func (f *fixture) append(events ...event.Event) {

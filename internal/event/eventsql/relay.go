@@ -3,6 +3,7 @@ package eventsql
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,9 +22,10 @@ import (
 const Batch = 100
 
 const (
-	endBatch   = 500              // deliveries that one step finds taken, at most
-	visibility = 15 * time.Second // until an event is published again that a consumer did not take, or whose publishing was not noted
-	retryAfter = time.Second      // until an event that could not be published is due again
+	endBatch     = 500              // deliveries that one step finds taken, at most
+	visibility   = 15 * time.Second // until an event is published again that a consumer did not take, or whose publishing was not noted
+	retryAfter   = time.Second      // until an event that could not be published is due again
+	refusedAfter = time.Minute      // and one that the bus refused: many of them must not take the others' turns
 )
 
 // Relay publishes new events, and again those that a registered consumer has not taken. It is safe for concurrent use;
@@ -87,13 +89,12 @@ func (r *Relay) Publish(ctx context.Context, home regions.Name) (int, error) {
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
-	if err := r.publish(ctx, home, events); err != nil {
-		// Otherwise a short outage of the bus would delay these events by the whole visibility time-out.
-		r.reschedule(ctx, home, rescheduleNew, events)
+	there, err := r.publish(ctx, home, rescheduleNew, events)
+	if err != nil || len(there) == 0 {
 		return 0, err
 	}
 	// An error here costs a repetition only: the events are on the bus, and consumers take each once.
-	return len(events), r.done(ctx, home, events)
+	return len(there), r.done(ctx, home, there)
 }
 
 // Republish is one step: it publishes a batch of those events again that a registered consumer is owed and has not
@@ -114,36 +115,79 @@ func (r *Relay) Republish(ctx context.Context, home regions.Name) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := r.publish(ctx, home, events); err != nil {
-		r.reschedule(ctx, home, reschedulePending, events)
-		return 0, err
-	}
-	return int(ended) + len(events), nil
+	there, err := r.publish(ctx, home, reschedulePending, events)
+	return int(ended) + len(there), err
 }
 
-// publish puts events on the bus, in the order of their sequence.
-func (r *Relay) publish(ctx context.Context, home regions.Name, events []event.Event) error {
-	if len(events) == 0 {
-		return nil
+// publish puts events on the bus, each kind of aggregate by itself, as one's topic must not keep the others from theirs. It
+// returns what is there; the rest it reschedules. The error says that the bus took nothing, and not because of what it was.
+func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule string, events []event.Event) (there []event.Event, err error) {
+	kinds := map[event.Aggregate][]event.Event{}
+	for _, e := range events {
+		kinds[e.Type.Aggregate()] = append(kinds[e.Type.Aggregate()], e)
 	}
+	for kind, events := range kinds {
+		taken, left, failed := r.publishKind(ctx, events)
+		there = append(there, taken...)
+		if failed == nil {
+			continue
+		}
+		// Otherwise a short outage of the bus would delay these events by the whole visibility time-out.
+		after := retryAfter
+		if errors.Is(failed, event.ErrRefused) {
+			after = refusedAfter
+		} else {
+			err = failed
+		}
+		r.log.WarnContext(ctx, "events are not on the bus; they are tried again", "home", home, "aggregate", kind, "events", len(left), "first", left[0].ID, "after", after, "error", failed)
+		r.reschedule(ctx, home, reschedule, after, left)
+	}
+	for _, e := range there {
+		r.published.WithLabelValues(string(home), string(e.Type)).Inc()
+		r.lag.WithLabelValues(string(home)).Observe(time.Since(e.CreatedAt).Seconds())
+	}
+	if len(there) > 0 {
+		err = nil // a failed step would be followed by a pause
+	}
+	return there, err
+}
+
+// publishKind puts events of one kind of aggregate on the bus, in the order of their sequence. Where the bus refuses some of
+// them, it is asked for each; what follows a refused one of the same aggregate is left too.
+func (r *Relay) publishKind(ctx context.Context, events []event.Event) (there, left []event.Event, err error) {
 	// RETURNING has no order, and consumers see an aggregate's events in the order of publishing.
 	slices.SortFunc(events, func(a, b event.Event) int {
 		return cmp.Or(cmp.Compare(a.AggregateID, b.AggregateID), cmp.Compare(a.Sequence, b.Sequence))
 	})
-	if err := r.publisher.Publish(ctx, events); err != nil {
-		return err
+	switch err = r.publisher.Publish(ctx, events); {
+	case err == nil:
+		return events, nil, nil
+	case !errors.Is(err, event.ErrRefused):
+		return nil, events, err
 	}
-	for _, e := range events {
-		r.published.WithLabelValues(string(home), string(e.Type)).Inc()
-		r.lag.WithLabelValues(string(home)).Observe(time.Since(e.CreatedAt).Seconds())
+	err = nil
+	for i, e := range events {
+		if len(left) > 0 && left[len(left)-1].AggregateID == e.AggregateID {
+			left = append(left, e)
+			continue
+		}
+		switch alone := r.publisher.Publish(ctx, events[i:i+1]); {
+		case alone == nil:
+			there = append(there, e)
+		case errors.Is(alone, event.ErrRefused):
+			left, err = append(left, e), alone
+		default: // a bus that is away now would be so for all the others
+			return there, append(left, events[i:]...), alone
+		}
 	}
-	return nil
+	return there, left, err
 }
 
 // claimNew notes who is owed the events before they are on the bus, so that a crash in between owes too much rather
-// than too little.
+// than too little. It leaves an event whose predecessor is due later, because that one was refused or is being published.
 const claimNew = `WITH due AS MATERIALIZED (
-		SELECT order_id, sequence FROM outbox WHERE home_region = $1 AND due_at <= now()
+		SELECT order_id, sequence FROM outbox o WHERE home_region = $1 AND due_at <= now() AND NOT EXISTS (
+			SELECT 1 FROM outbox p WHERE p.home_region = $1 AND p.order_id = o.order_id AND p.sequence < o.sequence AND p.due_at > o.due_at)
 		ORDER BY due_at, order_id, sequence LIMIT $2 FOR UPDATE SKIP LOCKED),
 	claimed AS (
 		UPDATE outbox o SET due_at = now() + $3::interval FROM due
@@ -205,11 +249,11 @@ const (
 		WHERE home_region = $1 AND consumer = ANY($5) AND event_id = ANY($2) AND aggregate_id = ANY($4)`
 )
 
-// reschedule makes events due soon that could not be published; without it they are due after their visibility
+// reschedule makes events due anew that could not be published; without it they are due after their visibility
 // time-out.
-func (r *Relay) reschedule(ctx context.Context, home regions.Name, sql string, events []event.Event) {
+func (r *Relay) reschedule(ctx context.Context, home regions.Name, sql string, after time.Duration, events []event.Event) {
 	aggregates, ids := keys(events)
-	if _, err := r.db.Exec(ctx, sql, string(home), ids, retryAfter, aggregates, r.consumers); err != nil {
+	if _, err := r.db.Exec(ctx, sql, string(home), ids, after, aggregates, r.consumers); err != nil {
 		r.log.WarnContext(ctx, "events that could not be published wait for their visibility time-out", "home", home, "events", len(events), "error", err)
 	}
 }

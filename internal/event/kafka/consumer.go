@@ -79,7 +79,7 @@ func (c *Consumer) Run(ctx context.Context) {
 	defer c.client.Close()
 	for pause := firstPause; ctx.Err() == nil; {
 		if err := c.topics.ensure(ctx, c.who.Topics()); err != nil {
-			logged(ctx, c.log, "bus not reachable; trying again", err)
+			logged(ctx, c.log, "topics not ready; trying again, but for those that the bus refuses", err)
 			_ = clock.Sleep(ctx, pause)
 			pause = min(2*pause, maxPause)
 			continue

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/telemetry"
 )
+
+// maxPayload is what fits into a record beside the attributes of an event, by the brokers' and the client's default.
+const maxPayload = 1_000_000 - 4096
 
 // Producer implements event.Publisher. It is safe for concurrent use.
 type Producer struct {
@@ -34,7 +38,7 @@ func NewProducer(c Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{client: client, topics: newTopics(client, l)}, nil
+	return &Producer{client: client, topics: &topics{client: client, link: l, seen: map[string]bool{}}}, nil
 }
 
 // Close gives up what is being published and closes the connections.
@@ -44,13 +48,26 @@ func (p *Producer) Close() { p.client.Close() }
 func (p *Producer) Publish(ctx context.Context, events []event.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
-	names := topicsOf(events)
+	names := make([]string, len(events))
+	for i, e := range events {
+		names[i] = e.Type.Aggregate().Topic()
+		// The client would find out too, and publish what follows in the same aggregate all the same.
+		if len(e.Payload) > maxPayload {
+			return fmt.Errorf("%w: event %s has %d bytes; at most %d fit", event.ErrRefused, e.ID, len(e.Payload), maxPayload)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	// Topics are made on demand, so that a broker that lost its data is filled again without an operator.
-	if err := p.topics.ensure(ctx, names); err != nil {
+	err := p.topics.ensure(ctx, names)
+	if errors.Is(err, event.ErrRefused) {
+		p.topics.forget(names) // so that they are asked for again
+	}
+	if err != nil {
 		return err
 	}
 	records, spans := prepare(ctx, events)
-	err := p.client.ProduceSync(ctx, records...).FirstErr()
+	err = p.client.ProduceSync(ctx, records...).FirstErr()
 	for _, span := range spans {
 		if err != nil {
 			span.SetStatus(codes.Error, err.Error())
@@ -62,20 +79,9 @@ func (p *Producer) Publish(ctx context.Context, events []event.Event) error {
 		p.topics.forget(names)
 	}
 	if err != nil {
-		return fmt.Errorf("kafka: publish %d events: %w", len(events), p.topics.link.explain(err))
+		return fmt.Errorf("kafka: publish %d events: %w", len(events), p.topics.link.explain(refusal(err)))
 	}
 	return nil
-}
-
-// topicsOf returns the topics of events, each once.
-func topicsOf(events []event.Event) []string {
-	var names []string
-	for _, e := range events {
-		if name := e.Type.Aggregate().Topic(); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // prepare makes the records, each with a span of its own that continues its event's trace; the caller ends them.
