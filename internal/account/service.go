@@ -38,12 +38,9 @@ type Hasher interface {
 	VerifyNobody(ctx context.Context, password string) error
 }
 
-// Attempts counts sign-ins by account. It is safe for concurrent use.
-type Attempts interface {
-	// Take counts one more for the account of an address, whether or not there is one. If it is one too many it returns
-	// false, and how long until the next is not.
-	Take(ctx context.Context, emailHMAC []byte) (wait time.Duration, ok bool)
-}
+// Attempts counts one more sign-in to the account of an address, whether or not there is one. If it is one too many it
+// returns false, and how long until the next is not. It is safe for concurrent use.
+type Attempts func(ctx context.Context, emailHMAC []byte) (wait time.Duration, ok bool)
 
 // refusalTakes is how long a refused sign-in takes, whatever it found on the way: more than a hash and the round trip to
 // the farthest home, so that the time tells neither whether there is an account nor where it lives.
@@ -140,7 +137,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Session, 
 	}
 	address := s.emailHMAC(normalized)
 	if s.attempts != nil {
-		if wait, ok := s.attempts.Take(ctx, address); !ok {
+		if wait, ok := s.attempts(ctx, address); !ok {
 			return Session{}, fault.New(fault.Exhausted, "SIGN_INS_TOO_MANY", "There were too many sign-ins to this account; wait before you try again.").After(wait)
 		}
 	}

@@ -32,7 +32,7 @@ func open(t testing.TB) room {
 	t.Helper()
 	r := room{store: &store{directory: map[string]account.Account{}, hashes: map[string]string{}}, hasher: &hasher{}, issuer: &issuer{}, attempts: &attempts{left: 100}}
 	service, err := account.New(account.Config{
-		Store: r.store, Hasher: r.hasher, Attempts: r.attempts, Issuer: r.issuer, Regions: regions.Default(),
+		Store: r.store, Hasher: r.hasher, Attempts: r.attempts.Take, Issuer: r.issuer, Regions: regions.Default(),
 		DirectoryKey: bytes.Repeat([]byte{7}, 32), Clock: func() time.Time { return now },
 	})
 	if err != nil {

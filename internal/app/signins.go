@@ -25,16 +25,8 @@ func (s *stack) signIns() (account.Attempts, error) {
 		return nil, unusable(err)
 	}
 	s.closers.add(func(context.Context) error { return buckets.Close() })
-	return signIns{buckets, policy}, nil
-}
-
-type signIns struct {
-	buckets *quota.Buckets
-	policy  *quota.Policy
-}
-
-// Take implements account.Attempts.
-func (s signIns) Take(ctx context.Context, emailHMAC []byte) (time.Duration, bool) {
-	v := s.buckets.TakeRegional(ctx, s.policy, quota.Key{User: hex.EncodeToString(emailHMAC)})
-	return v.RetryAfter, v.Allowed
+	return func(ctx context.Context, emailHMAC []byte) (time.Duration, bool) {
+		v := buckets.TakeRegional(ctx, policy, quota.Key{User: hex.EncodeToString(emailHMAC)})
+		return v.RetryAfter, v.Allowed
+	}, nil
 }

@@ -75,13 +75,14 @@ func (v *View) Report(e *Endpoint, ok bool, from netip.Addr) {
 		}
 		return
 	}
-	if e.fail(from) || v.ejected.Load() > 0 {
+	e.fail(from)
+	if tooMany, _ := e.failing(); tooMany || v.ejected.Load() > 0 {
 		v.failed(e)
 	}
 }
 
-// fail counts one more failure in a row, and reports whether they are too many.
-func (e *Endpoint) fail(from netip.Addr) bool {
+// fail counts one more failure in a row.
+func (e *Endpoint) fail(from netip.Addr) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.failures.Add(1) == 1 {
@@ -90,30 +91,16 @@ func (e *Endpoint) fail(from netip.Addr) bool {
 	if len(e.seen) < witnesses && !slices.Contains(e.seen, from) {
 		e.seen = append(e.seen, from)
 	}
-	return e.tooMany()
 }
 
-// witnessed reports whether the failures in a row are more than one caller can bring about. The caller holds e.mu.
-func (e *Endpoint) witnessed() bool {
-	return len(e.seen) >= witnesses || slices.Contains(e.seen, netip.Addr{})
-}
-
-// confirmed is witnessed for who does not hold mu.
-func (e *Endpoint) confirmed() bool {
+// failing reports whether there were too many failures in a row, and whether there were such as no caller can bring about
+// alone, without which there are never too many.
+func (e *Endpoint) failing() (tooMany, confirmed bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.witnessed()
+	confirmed = len(e.seen) >= witnesses || slices.Contains(e.seen, netip.Addr{})
+	return confirmed && e.failures.Load() >= tolerated, confirmed
 }
-
-// failing reports whether there were too many failures in a row, of requests from several addresses.
-func (e *Endpoint) failing() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.tooMany()
-}
-
-// tooMany is failing for who holds mu.
-func (e *Endpoint) tooMany() bool { return e.failures.Load() >= tolerated && e.witnessed() }
 
 // find returns what is tracked of an endpoint. The caller holds mu.
 func (v *View) find(e *Endpoint) (*regionState, *tracked) {
@@ -153,15 +140,16 @@ func (v *View) failed(e *Endpoint) {
 		return
 	}
 	now := time.Now()
+	tooMany, confirmed := e.failing()
 	switch {
 	case s.standing.Ejected:
 		// While the region is ejected, only a trial's failure says something new; and one caller's trials, as all that one
 		// caller does, nothing.
-		if s.standing.Trial(now) && e.confirmed() {
+		if s.standing.Trial(now) && confirmed {
 			v.ejectRegion(s, now, "a request failed there again")
 			v.publish()
 		}
-	case !e.failing() || t.ejection.on:
+	case !tooMany || t.ejection.on:
 	case v.mayEject(s):
 		v.ejectInstance(t, now)
 		v.publish()
@@ -179,7 +167,10 @@ func (v *View) mayEject(s *regionState) bool {
 
 // failsAsAWhole reports whether every serving instance has failed too often.
 func (s *regionState) failsAsAWhole() bool {
-	return s.count(func(t *tracked) bool { return t.serving() && !t.endpoint.failing() }) == 0
+	return s.count(func(t *tracked) bool {
+		tooMany, _ := t.endpoint.failing()
+		return t.serving() && !tooMany
+	}) == 0
 }
 
 // livesBeside reports whether another region is in service and has an instance that serves.
