@@ -73,8 +73,11 @@ func TestChain(t *testing.T) {
 func (s *shop) again() {
 	s.t.Helper()
 	s.hurry()
-	s.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND due_at IS NOT NULL`, home)
-	s.exec(`UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1`, home)
+	// What others are working on is left out: to wait for it, row by row, could be each waiting for the other.
+	s.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND (order_id, sequence) IN (
+		SELECT order_id, sequence FROM outbox WHERE home_region = $1 AND due_at IS NOT NULL FOR UPDATE SKIP LOCKED)`, home)
+	s.exec(`UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1 AND (consumer, event_id) IN (
+		SELECT consumer, event_id FROM pending_deliveries WHERE home_region = $1 FOR UPDATE SKIP LOCKED)`, home)
 }
 
 // instance runs an elector with all the background work, and another worker and relay beside it that hold no

@@ -142,7 +142,8 @@ func (s *shop) placed() event.Event {
 // hurry makes everything due that would be due later.
 func (s *shop) hurry() {
 	s.t.Helper()
-	s.exec(`UPDATE payments SET due_at = now() WHERE home_region = $1 AND due_at IS NOT NULL`, home)
+	s.exec(`UPDATE payments SET due_at = now() WHERE home_region = $1 AND id IN (
+		SELECT id FROM payments WHERE home_region = $1 AND due_at IS NOT NULL FOR UPDATE SKIP LOCKED)`, home)
 }
 
 // settle runs steps until nothing is due any more, without waiting.

@@ -191,7 +191,9 @@ func orderID(name string) string {
 	return "ord_eu1_" + digits + strings.Repeat("0", 26-len(digits))
 }
 
-const timePasses = `UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1`
+// timePasses leaves out what a relay is working on: to wait for it, row by row, could be each waiting for the other.
+const timePasses = `UPDATE pending_deliveries SET due_at = now() WHERE home_region = $1 AND (consumer, event_id) IN (
+	SELECT consumer, event_id FROM pending_deliveries WHERE home_region = $1 FOR UPDATE SKIP LOCKED)`
 
 func TestRelayPublishesUntilEveryConsumerHasTakenIt(t *testing.T) {
 	t.Parallel()
