@@ -34,11 +34,13 @@ func (w *takenWriter) within(step func() error) error {
 		defer close(over)
 		_ = w.control.SetWriteDeadline(time.Unix(1, 0)) // long past; an answer that has none is a test's
 	})
-	err := step()
-	if !timer.Stop() {
-		<-over // it must not touch an answer whose handler has returned
-	}
-	return err
+	// Also when the step panics: the timer must not touch an answer whose handler is over.
+	defer func() {
+		if !timer.Stop() {
+			<-over
+		}
+	}()
+	return step()
 }
 
 // Write implements http.ResponseWriter.

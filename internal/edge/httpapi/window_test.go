@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -179,3 +180,34 @@ func readUntilReset(t *testing.T, c http2Caller) *http2.RSTStreamFrame {
 		}
 	}
 }
+
+type panics struct{ http.ResponseWriter }
+
+func (panics) Write([]byte) (int, error) { panic(http.ErrAbortHandler) }
+
+// TestStepsThatPanic: a step that panics leaves no timer behind, which would touch an answer that is over.
+func TestStepsThatPanic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		touched := false
+		w := &takenWriter{ResponseWriter: panics{httptest.NewRecorder()}, control: http.NewResponseController(deadlineOf{panics{httptest.NewRecorder()}, &touched})}
+		func() {
+			defer func() { _ = recover() }() // as net/http does
+			_, _ = w.Write([]byte("x"))
+			t.Error("no panic")
+		}()
+		time.Sleep(2 * stuckAfter)
+		synctest.Wait()
+		if touched {
+			t.Error("the answer was touched after it was over")
+		}
+	})
+}
+
+// deadlineOf notes that a deadline was set.
+type deadlineOf struct {
+	http.ResponseWriter
+	touched *bool
+}
+
+func (d deadlineOf) SetWriteDeadline(time.Time) error { *d.touched = true; return nil }
