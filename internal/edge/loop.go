@@ -99,7 +99,8 @@ func (e *Edge) report(t target, result outcome, o *outgoing, caller netip.Addr) 
 	}
 }
 
-// network is what a caller may have all addresses of, as httpapi's bounds of connections have it. A caller that is not known is one like any other.
+// network is what a caller may have all addresses of, as httpapi's bounds of connections have it. A caller that is not known is
+// one like any other.
 func network(caller netip.Addr) netip.Addr {
 	if !caller.IsValid() {
 		return netip.IPv6Unspecified()

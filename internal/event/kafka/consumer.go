@@ -64,7 +64,7 @@ func NewConsumer(c Config, who event.Consumer, h event.Handler, log *slog.Logger
 		return nil, err
 	}
 	return &Consumer{
-		client: client, topics: &topics{client: client, link: l, seen: map[string]bool{}}, who: who, handler: h, limit: handleLimit, log: log.With("consumer", who.Name),
+		client: client, topics: newTopics(client, l), who: who, handler: h, limit: handleLimit, log: log.With("consumer", who.Name),
 		handled: promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 			Name: "meridian_bus_events_total", Help: "Events taken from the bus, by outcome: done, invalid, or left to be published again.",
 			ConstLabels: prometheus.Labels{"consumer": who.Name}, // several consumers of a process share its registry

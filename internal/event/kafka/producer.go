@@ -38,7 +38,7 @@ func NewProducer(c Config) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{client: client, topics: &topics{client: client, link: l, seen: map[string]bool{}}}, nil
+	return &Producer{client: client, topics: newTopics(client, l)}, nil
 }
 
 // Close gives up what is being published and closes the connections.

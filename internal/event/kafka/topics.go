@@ -25,6 +25,10 @@ type topics struct {
 	seen map[string]bool
 }
 
+func newTopics(client *kgo.Client, l *link) *topics {
+	return &topics{client: client, link: l, seen: map[string]bool{}}
+}
+
 // ensure creates those of the topics that were not seen before. The error wraps event.ErrRefused if the bus refuses some: from
 // then on they are seen like the others, which can be used, since they may be there all the same.
 func (t *topics) ensure(ctx context.Context, names []string) error {
