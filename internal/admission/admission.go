@@ -67,8 +67,6 @@ type Gate struct {
 	policies policies
 	regions  map[regions.Name]*regionLimiter
 	metrics  *metrics
-	limited  *refusal
-	overload *refusal
 }
 
 // New returns a gate. It connects to nothing yet. Errors are about the configuration, or a second registration.
@@ -94,9 +92,6 @@ func New(cfg Config, deps Deps) (*Gate, error) {
 		return nil, err
 	}
 	if g.metrics, err = newMetrics(g, deps.Metrics); err != nil {
-		return nil, err
-	}
-	if g.limited, g.overload, err = newRefusals(cfg.Region); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -131,8 +126,7 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 				return
 			}
 		}
-		g.metrics.refuse(class, reasonOverload, g.overload.status, begun)
-		g.overload.write(w, r, spread())
+		g.overload(w, r, class, begun)
 	})
 }
 
@@ -155,8 +149,7 @@ func (g *Gate) limits(w http.ResponseWriter, r *http.Request, call Call, begun t
 	if verdict.Allowed {
 		return false
 	}
-	g.metrics.refuse(call.Method.Class, verdict.Policy.Name(), g.limited.status, begun)
-	g.limited.write(w, r, verdict.RetryAfter)
+	g.limit(w, r, call.Method.Class, verdict.Policy.Name(), verdict.RetryAfter, begun)
 	return true
 }
 

@@ -53,11 +53,6 @@ func TestSheds(t *testing.T) {
 			t.Errorf("%s: headers %v", c.name, w.Header())
 		}
 	}
-	head := request(browsePath, "Home", "eu-west-1")
-	head.Method = http.MethodHead
-	if w := send(h, head); w.Body.Len() > 0 || w.Code != http.StatusServiceUnavailable {
-		t.Errorf("HEAD was answered %d with a body of %d bytes", w.Code, w.Body.Len())
-	}
 	if _, n := limiter.now(); n != 7 {
 		t.Errorf("%d requests are under way, want the 7 of before", n)
 	}

@@ -1,23 +1,17 @@
 package edge
 
 import (
-	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
 	"github.com/meridian-commerce/meridian/internal/edge/wire"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/rpc"
 )
 
 // problem is an answer that the edge gives itself. What callers may conclude from its status: 400, the request
@@ -87,49 +81,5 @@ func (e *Edge) answer(w http.ResponseWriter, x *exchange, p *problem) {
 	h := w.Header()
 	x.stamp(h, e.regionValue)
 	h.Set("Cache-Control", "no-store")
-	if p.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(p.RetryAfter.Seconds())))
-	}
-	info := &errdetails.ErrorInfo{Reason: p.Reason, Domain: "meridian"}
-	contentType := x.in.Header.Get("Content-Type")
-	if strings.HasPrefix(contentType, "application/grpc") || strings.HasPrefix(contentType, "application/connect+") {
-		err := connect.NewError(p.code, errors.New(p.Message))
-		if detail, detailErr := connect.NewErrorDetail(info); detailErr == nil {
-			err.AddDetail(detail)
-		}
-		if writeErr := connect.NewErrorWriter().Write(w, x.in, err); writeErr == nil {
-			return
-		}
-	}
-	e.answerJSON(x.logged(), w, p, info)
-}
-
-// errorBody is the Connect protocol's error, which plain HTTP callers get too.
-type errorBody struct {
-	Code    string        `json:"code"`
-	Message string        `json:"message"`
-	Details []errorDetail `json:"details"`
-}
-
-type errorDetail struct {
-	Type  string            `json:"type"`
-	Value string            `json:"value"`
-	Debug map[string]string `json:"debug"`
-}
-
-func (e *Edge) answerJSON(ctx context.Context, w http.ResponseWriter, p *problem, info *errdetails.ErrorInfo) {
-	value, err := proto.Marshal(info)
-	if err != nil {
-		e.log.WarnContext(ctx, "error detail cannot be encoded", slog.Any("error", err))
-	}
-	body, err := json.Marshal(errorBody{p.code.String(), p.Message, []errorDetail{{
-		Type: string(info.ProtoReflect().Descriptor().FullName()), Value: base64.RawStdEncoding.EncodeToString(value),
-		Debug: map[string]string{"reason": info.GetReason(), "domain": info.GetDomain()},
-	}}})
-	if err != nil {
-		e.log.WarnContext(ctx, "error body cannot be encoded", slog.Any("error", err))
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(p.status)
-	_, _ = w.Write(body) // the caller may have left
+	rpc.Refuse(w, x.in, p.code, p.status, p.Error)
 }

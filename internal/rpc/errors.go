@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -47,13 +48,17 @@ func ToConnect(err error) *connect.Error {
 	default:
 		known = fault.Wrap(err, fault.Internal, "INTERNAL", "something went wrong here")
 	}
-	out := connect.NewError(codes[known.Kind], errors.New(known.Message))
+	return encode(codes[known.Kind], known)
+}
+
+func encode(code connect.Code, known *fault.Error) *connect.Error {
+	out := connect.NewError(code, errors.New(known.Message))
 	addDetail(out, &errdetails.ErrorInfo{Reason: known.Reason, Domain: Domain, Metadata: known.Metadata})
 	// As a detail for generated clients, and as a header for everyone else.
 	if known.RetryAfter > 0 {
 		addDetail(out, &errdetails.RetryInfo{RetryDelay: durationpb.New(known.RetryAfter)})
-		seconds := max(1, int(known.RetryAfter.Seconds()+0.5))
-		out.Meta().Set("Retry-After", strconv.Itoa(seconds))
+		seconds := (known.RetryAfter + time.Second - 1) / time.Second // rounded up: who comes earlier is refused again
+		out.Meta().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	switch known.Kind {
 	case fault.Mismatch:
@@ -64,6 +69,17 @@ func ToConnect(err error) *connect.Error {
 	}
 	return out
 }
+
+// Refuse answers a request that no handler of Connect's is to have, in the form that its protocol expects. The status is for
+// protocols that have one.
+func Refuse(w http.ResponseWriter, r *http.Request, code connect.Code, status int, why *fault.Error) {
+	err := encode(code, why)
+	err.Meta().Del(statusHeader)
+	w.Header().Set(statusHeader, strconv.Itoa(status))
+	_ = refusals.Write(statusWriter{w}, r, err) // the caller may have left
+}
+
+var refusals = connect.NewErrorWriter()
 
 // abandoned is the error of a call that its caller gave up: a watch that was closed, for one.
 func abandoned(code connect.Code) *connect.Error {
@@ -134,10 +150,13 @@ type statusWriter struct{ http.ResponseWriter }
 
 // WriteHeader replaces the status when an error asked for another.
 func (w statusWriter) WriteHeader(status int) {
-	if wanted, err := strconv.Atoi(w.Header().Get(statusHeader)); err == nil {
-		w.Header().Del(statusHeader)
+	wanted, err := strconv.Atoi(w.Header().Get(statusHeader))
+	w.Header().Del(statusHeader)
+	switch {
+	case status == http.StatusOK: // of a protocol that says how it went elsewhere
+	case err == nil:
 		status = wanted
-	} else if status == http.StatusTooManyRequests {
+	case status == http.StatusTooManyRequests:
 		// Connect's own, of WithReadMaxBytes: it is the request that is too large, and whoever counts the answers of an
 		// overloaded stack must not count this one.
 		status = http.StatusRequestEntityTooLarge
