@@ -38,6 +38,15 @@ func ClientAddress(peer netip.Addr, h http.Header, trusted Proxies) netip.Addr {
 	return walk(client, lines, node, trusted)
 }
 
+// Subscriber returns the network that whoever has an address may choose addresses from: of IPv6 the first so many bits, 64 at
+// least and often 56; of IPv4 the address alone.
+func Subscriber(a netip.Addr, bits int) netip.Prefix {
+	if a = plain(a); !a.Is6() {
+		bits = a.BitLen()
+	}
+	return netip.PrefixFrom(a, bits).Masked()
+}
+
 func walk(client netip.Addr, lines []string, node func(string) (netip.Addr, bool), trusted Proxies) netip.Addr {
 	for i, hops := len(lines)-1, 0; i >= 0; i-- {
 		for rest, more := lines[i], true; more; hops++ {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
@@ -99,16 +100,12 @@ func (e *Edge) report(t target, result outcome, o *outgoing, caller netip.Addr) 
 	}
 }
 
-// network is what a caller may have all addresses of, as httpapi's bounds of connections have it. A caller that is not known is
-// one like any other.
+// network is whom evidence counts for. A caller that is not known is one like any other.
 func network(caller netip.Addr) netip.Addr {
 	if !caller.IsValid() {
 		return netip.IPv6Unspecified()
 	}
-	if p, err := caller.Prefix(56); err == nil && caller.Is6() && !caller.Is4In6() {
-		return p.Addr()
-	}
-	return caller
+	return geo.Subscriber(caller, 56).Addr()
 }
 
 // learn notes what an attempt says about where to send the next one: not to instances that are silent too; and

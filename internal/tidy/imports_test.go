@@ -98,7 +98,7 @@ internal/account/accountrpc        : internal/account/token
 internal/plant                     :
 
 internal/edge                      : words geo api/gen internal/method internal/discovery internal/telemetry internal/rpc internal/credentials
-internal/admission                 : words internal/method internal/rpc internal/redis
+internal/admission                 : words internal/method internal/rpc internal/redis geo
 internal/capacity                  : words
 internal/deploy                    : words
 internal/edge/edgebench            : words internal/account/token internal/credentials

@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/meridian-commerce/meridian/geo"
 	"github.com/meridian-commerce/meridian/internal/redis"
 )
 
@@ -58,17 +59,8 @@ type Key struct {
 // ByUser returns the key of a user.
 func ByUser(id string) Key { return Key{User: id} }
 
-// ByAddress returns the key of an address. IPv6 addresses share a bucket by /64, which is what one subscriber
-// gets to choose from.
-func ByAddress(a netip.Addr) Key {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if network, err := a.Prefix(64); err == nil {
-			a = network.Addr()
-		}
-	}
-	return Key{Address: a}
-}
+// ByAddress returns the key of an address. IPv6 addresses share a bucket by /64.
+func ByAddress(a netip.Addr) Key { return Key{Address: geo.Subscriber(a, 64).Addr()} }
 
 func (k Key) String() string {
 	if k.User != "" {

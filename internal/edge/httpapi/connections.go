@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/meridian-commerce/meridian/geo"
 )
 
 const (
@@ -94,15 +96,15 @@ func (l *bounded) networks(from net.Addr) []netip.Prefix {
 	if !ok || l.bounds.PerAddress == 0 {
 		return nil
 	}
-	address := tcp.AddrPort().Addr().Unmap().WithZone("")
-	if !address.IsValid() || l.bounds.Exempt != nil && l.bounds.Exempt(address) {
+	address := tcp.AddrPort().Addr()
+	if !address.IsValid() || l.bounds.Exempt != nil && l.bounds.Exempt(address.Unmap().WithZone("")) {
 		return nil
 	}
-	if address.Is4() {
-		return []netip.Prefix{netip.PrefixFrom(address, 32)}
+	narrow, wide := geo.Subscriber(address, 64), geo.Subscriber(address, 56)
+	if narrow == wide {
+		return []netip.Prefix{narrow}
 	}
-	// A subscriber has a /64 at least, and often a /56, to choose addresses from.
-	return []netip.Prefix{netip.PrefixFrom(address, 64).Masked(), netip.PrefixFrom(address, 56).Masked()}
+	return []netip.Prefix{narrow, wide}
 }
 
 // enter counts a connection, or returns the counter of the bound that it would exceed.
