@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,19 +41,9 @@ type Config struct {
 	Concurrency  int            `koanf:"concurrency" default:"1024" help:"edge: requests under way in one region, at most; fewer while it is slow; 0: no limit"`
 }
 
-// Call is what is known of a request. All of it is verified: nothing of it is taken from a caller's word.
-type Call struct {
-	Method  method.Method
-	Stream  bool         // the answer may go on for long
-	Address netip.Addr   // the caller's; invalid when not known
-	Proxy   bool         // the address is a trusted proxy's: it is many callers' and has no limit for itself
-	User    string       // the id of the signed-in user, or ""
-	Region  regions.Name // whose stacks the request will most likely go to
-}
-
 // Deps are what admission works with. Metrics and Logger may be nil.
 type Deps struct {
-	Call    func(r *http.Request) Call // asked for every request, concurrently
+	Call    func(r *http.Request) method.Call // asked for every request, concurrently
 	Metrics prometheus.Registerer
 	Logger  *slog.Logger
 }
@@ -62,7 +51,7 @@ type Deps struct {
 // Gate admits requests. It is safe for concurrent use.
 type Gate struct {
 	cfg      Config
-	call     func(r *http.Request) Call
+	call     func(r *http.Request) method.Call
 	buckets  *quota.Buckets
 	policies policies
 	regions  map[regions.Name]*regionLimiter
@@ -140,7 +129,7 @@ func (g *Gate) Limited(next http.Handler) http.Handler {
 }
 
 // limits answers a request whose caller has sent as many as it may, and reports whether it did.
-func (g *Gate) limits(w http.ResponseWriter, r *http.Request, call Call, begun time.Time) (refused bool) {
+func (g *Gate) limits(w http.ResponseWriter, r *http.Request, call method.Call, begun time.Time) (refused bool) {
 	verdict := g.count(r.Context(), call)
 	if verdict.Policy == nil {
 		return false
@@ -155,7 +144,7 @@ func (g *Gate) limits(w http.ResponseWriter, r *http.Request, call Call, begun t
 
 // count takes a request out of the buckets that it falls under. It returns the verdict that leaves least: a
 // refusal, or what is nearest to one. A request that is refused is not taken out of the buckets that follow.
-func (g *Gate) count(ctx context.Context, c Call) (tightest quota.Verdict) {
+func (g *Gate) count(ctx context.Context, c method.Call) (tightest quota.Verdict) {
 	// By address first: it holds for every caller, signed in or not.
 	if p := g.policies.address; p != nil && c.Address.IsValid() && !c.Proxy {
 		if tightest = g.buckets.Take(p, quota.ByAddress(c.Address)); !tightest.Allowed {

@@ -35,15 +35,15 @@ const (
 )
 
 // calls believes what tests write into headers.
-func calls(t testing.TB) func(r *http.Request) Call {
+func calls(t testing.TB) func(r *http.Request) method.Call {
 	t.Helper()
 	m, err := method.Linked()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(r *http.Request) Call {
+	return func(r *http.Request) method.Call {
 		peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-		c := Call{Method: m.Lookup(r.Method, r.URL.Path), Address: peer.Addr(), Proxy: r.Header.Get("Proxy") != "", User: r.Header.Get("User"), Region: regions.Name(r.Header.Get("Home"))}
+		c := method.Call{Method: m.Lookup(r.Method, r.URL.Path), Address: peer.Addr(), Proxy: r.Header.Get("Proxy") != "", User: r.Header.Get("User"), Region: regions.Name(r.Header.Get("Home"))}
 		c.Stream = c.Method.Stream
 		return c
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -67,7 +68,7 @@ func (g *Gate) learn(expected regions.Name, answer http.Header) (servedBy region
 type passage struct {
 	answer  response
 	limiter *regionLimiter
-	call    Call
+	call    method.Call
 	arrived time.Time
 	begun   time.Time // when it was let in
 	over    atomic.Bool

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/meridian-commerce/meridian/internal/admission"
 	"github.com/meridian-commerce/meridian/internal/edge"
@@ -17,8 +16,7 @@ func (p *process) buildGate(set *regions.Set, e *edge.Edge) (*admission.Gate, er
 	limits.Regions = set.Names()
 	limits.Redis = c.Redis
 	gate, err := admission.New(limits, admission.Deps{
-		Call:    func(r *http.Request) admission.Call { return admission.Call(e.CallOf(r)) },
-		Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
+		Call: e.CallOf, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
 	})
 	if err != nil {
 		return nil, unusable(err)

@@ -10,16 +10,6 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Call is what an edge knows of a request before it decides. Nothing of it is taken from a caller's word alone.
-type Call struct {
-	Method  method.Method
-	Stream  bool         // the answer may go on for long
-	Address netip.Addr   // the caller's; invalid when not known
-	Proxy   bool         // the address is a trusted proxy's, and so many callers'
-	User    string       // the id of the signed-in user, or ""
-	Region  regions.Name // whose stacks the request will most likely go to
-}
-
 type classifiedKey struct{}
 
 // classified is what one look at a request came to.
@@ -51,12 +41,12 @@ func (e *Edge) look(r *http.Request) *classified {
 }
 
 // CallOf returns what is known of a request.
-func (e *Edge) CallOf(r *http.Request) Call {
+func (e *Edge) CallOf(r *http.Request) method.Call {
 	known := e.classified(r)
 	address := known.request.Location.Client
 	asked := known.request.Method
 	asked.Class = asked.ClassFor(known.user != "")
-	return Call{
+	return method.Call{
 		Method: asked, Stream: known.class.stream, Address: address, Proxy: e.Trusts(address),
 		User: known.user, Region: known.expected(e.region),
 	}

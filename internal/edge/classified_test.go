@@ -61,7 +61,7 @@ func TestCallOf(t *testing.T) {
 			r.Header.Set("Authorization", "Bearer "+c.token)
 		}
 		verifier.calls = 0
-		var got Call
+		var got method.Call
 		e.Classified(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			for range 3 { // as admission, the answer's headers and the edge do
 				got = e.CallOf(r)

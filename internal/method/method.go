@@ -11,6 +11,7 @@ package method
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -70,6 +71,16 @@ type Method struct {
 	Stream        bool     // the answer may go on for long
 	ClientSends   bool     // the request may go on for long
 	Unknown       bool     // it has the form of an RPC's path, and is none
+}
+
+// Call is what an edge knows of a request before it decides. Nothing of it is taken from a caller's word alone.
+type Call struct {
+	Method  Method
+	Stream  bool         // the answer may go on for long
+	Address netip.Addr   // the caller's; invalid when not known
+	Proxy   bool         // the address is a trusted proxy's: it is many callers' and has no limit for itself
+	User    string       // the id of the signed-in user, or ""
+	Region  regions.Name // whose stacks the request will most likely go to
 }
 
 // Repeatable reports whether a request may be sent again although it may have been done, given whether it has a valid
