@@ -31,6 +31,7 @@ const (
 	StockMatchesOrders  = "stock-matches-orders"      // reserved is what open orders want, sold what fulfilled ones got
 	OneEventPerChange   = "one-event-per-change"      // an order of version n has the events 1 to n
 	EventTakesEffect    = "event-takes-effect"        // an event is published, and taken by each consumer that is owed it, within the quiet time; a taken one had its effect
+	NoOrphans           = "no-orphans"                // credentials have a user, order lines an order, ledger entries a payment
 	RowsAtHome          = "rows-at-home"              // the ids of a row carry the code of the row's home region
 )
 

@@ -207,6 +207,18 @@ func TestEachViolationIsReportedAlone(t *testing.T) {
 			[]string{`DELETE FROM pending_deliveries` + eu + `aggregate_id = 'ord_eu1_new' AND consumer = 'payment'`},
 			audit.EventTakesEffect, "ord_eu1_new",
 		},
+		"credentials of nobody": {
+			[]string{`INSERT INTO credentials SELECT home_region, 'usr_eu1_none', password_hash, updated_at FROM credentials` + eu + `true`},
+			audit.NoOrphans, "usr_eu1_none",
+		},
+		"lines of no order": {
+			[]string{`INSERT INTO order_lines SELECT home_region, 'ord_eu1_none', line, sku, title, quantity, unit_minor FROM order_lines` + eu + `order_id = 'ord_eu1_new'`},
+			audit.NoOrphans, "ord_eu1_none",
+		},
+		"a posting of no payment": {
+			[]string{`INSERT INTO ledger_entries SELECT home_region, 'led_eu1_none', account, 'pay_eu1_none', currency, amount_minor, created_at FROM ledger_entries` + eu + `payment_id = 'pay_eu1_done'`},
+			audit.NoOrphans, "led_eu1_none",
+		},
 		"a user in another region": {
 			[]string{`INSERT INTO users SELECT 'ap-southeast-1', id, email, display_name, country, currency, created_at FROM users` + eu + `true`},
 			audit.RowsAtHome, "usr_eu1_1",
@@ -259,7 +271,7 @@ func TestEveryInvariantIsPlanted(t *testing.T) {
 	for _, sql := range []string{
 		`UPDATE orders SET idempotency_key = 'k', total_minor = 1, version = 9`, `UPDATE payments SET state = 'captured'`,
 		`UPDATE ledger_entries SET amount_minor = 7`, `UPDATE stock SET reserved = 50`, `UPDATE outbox SET created_at = now() - interval '2 days', due_at = now()`,
-		`UPDATE inbox SET event_id = 'evt_xx1_' || event_id`,
+		`UPDATE inbox SET event_id = 'evt_xx1_' || event_id`, `UPDATE credentials SET user_id = user_id || 'x'`,
 	} {
 		exec(t, db, sql)
 	}
@@ -269,7 +281,7 @@ func TestEveryInvariantIsPlanted(t *testing.T) {
 	}
 	want := []string{
 		audit.OneOrderPerKey, audit.PaymentHasOrder, audit.OrderAgreesPayment, audit.OnePostingPerTaking, audit.LedgerBalances,
-		audit.StockConserved, audit.StockMatchesOrders, audit.OneEventPerChange, audit.EventTakesEffect, audit.RowsAtHome,
+		audit.StockConserved, audit.StockMatchesOrders, audit.OneEventPerChange, audit.EventTakesEffect, audit.NoOrphans, audit.RowsAtHome,
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -281,7 +293,7 @@ func TestEveryInvariantIsPlanted(t *testing.T) {
 func TestADatabaseThatCannotBeReadIsNotClean(t *testing.T) {
 	t.Parallel()
 	db := clean(t)
-	exec(t, db, `DROP TABLE credentials`)
+	exec(t, db, `DROP TABLE carts`)
 	got, err := audit.Run(t.Context(), db.Pool(), regions.Default(), 0)
 	if err == nil || !strings.Contains(fmt.Sprint(err), audit.RowsAtHome) {
 		t.Errorf("got %+v, %v", got, err)

@@ -148,6 +148,21 @@ func TestMigrateTwiceAndAddARegion(t *testing.T) {
 	}
 }
 
+// TestForeignKeys: none refers to a row that the same transaction of a user's request writes.
+func TestForeignKeys(t *testing.T) {
+	t.Parallel()
+	var got string
+	err := sqltest.Open(t, nil).QueryRow(t.Context(), `SELECT string_agg(conrelid::regclass || ' to ' || confrelid::regclass, ', ' ORDER BY conname)
+		FROM pg_constraint WHERE contype = 'f' AND conparentid = 0`).Scan(&got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A payment is made by a consumer, after its order. The catalog is imported, and nobody waits for that.
+	if want := "payments to orders, prices to variants, variants to products"; got != want {
+		t.Errorf("got %s, want %s; internal/audit/queries/no-orphans.sql looks at what has no key", got, want)
+	}
+}
+
 func TestProcessesMigrateOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	url := sqltest.Empty(t)

@@ -338,3 +338,16 @@ SELECT 1;
 -- No statement names an index, so whoever reads what is due takes the sharded ones from here on.
 -- contract: since v0.0.1: any release
 SELECT 1;
+-- 00053_credentials_without_foreign_key.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Both rows are written by sign-up's transaction: the check reads the one just written, and on CockroachDB such a read
+-- waits until a quorum has it, a round trip between regions more than COMMIT costs. The audit looks for orphans instead.
+-- contract: since v0.0.1: any release
+ALTER TABLE credentials DROP CONSTRAINT credentials_home_region_user_id_fkey;
+-- 00054_ledger_entries_without_foreign_key.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- As for credentials: a capture changes the payment and posts it, in one transaction.
+-- contract: since v0.0.1: any release
+ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_home_region_payment_id_fkey;
