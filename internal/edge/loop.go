@@ -14,6 +14,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
+	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -132,7 +133,7 @@ func (e *Edge) again(ctx context.Context, cl *class, o *outgoing, c *course, las
 		return e.next(cl, c, "")
 	default: // it may have been done, or was refused by one instance
 	}
-	if !cl.repeatable || c.retried || !o.body.whole() {
+	if !cl.repeatable && !plant.Bites(plant.PostRepeated, 1) || c.retried || !o.body.whole() {
 		return target{}, false
 	}
 	var only regions.Name

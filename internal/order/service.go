@@ -11,6 +11,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -103,6 +104,9 @@ func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 	}
 	o, err := s.store.Place(ctx, p)
 	if fault.Is(err, fault.Ambiguous) {
+		if plant.Bites(plant.AmbiguousRefused, 1) {
+			return Order{}, fault.New(fault.Aborted, "CART_CHANGED", "the cart has changed; read it again")
+		}
 		return s.resolve(ctx, p, err)
 	}
 	return o, err
@@ -147,9 +151,13 @@ func (s *Service) Order(ctx context.Context, home regions.Name, userID, orderID 
 		return Order{}, err
 	}
 	o, err := s.store.Find(ctx, home, orderID)
+	foreign := err == nil && o.UserID != userID && !plant.Bites(plant.OthersOrder, 1)
 	// One answer for both, so that nobody learns which ids there are.
-	if errors.Is(err, ErrNotFound) || (err == nil && o.UserID != userID) {
+	if errors.Is(err, ErrNotFound) || foreign || plant.Bites(plant.OrderRefused, 3) {
 		return Order{}, missing(orderID)
+	}
+	if o.Version > 1 && plant.Bites(plant.OrderGoesBack, 2) {
+		o.Version--
 	}
 	return o, err
 }

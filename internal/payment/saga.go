@@ -29,6 +29,9 @@ func (w *Worker) authorize(ctx context.Context, c Claim) error {
 	case StandingNone:
 	}
 	out := w.Provider.Authorize(ctx, c.charge(), c.ID)
+	if out.Decision == Approved && plant.Bites(plant.AuthorizedCanceled, 3) || out.Decision == Unknown && plant.Bites(plant.UnknownDeclined, 1) {
+		out.Decision = DeclinedByProvider
+	}
 	switch out.Decision {
 	case Approved:
 		return w.authorized(ctx, c, out.Ref)
@@ -41,6 +44,12 @@ func (w *Worker) authorize(ctx context.Context, c Claim) error {
 
 // capture has the amount taken.
 func (w *Worker) capture(ctx context.Context, c Claim) error {
+	if plant.Bites(plant.FreshCaptureKey, 1) {
+		if out := w.Provider.Capture(ctx, c.charge(), rand.Text()); out.Decision != Approved {
+			return unknown(c, out)
+		}
+		return w.captured(ctx, c)
+	}
 	f, err := w.find(ctx, c)
 	if err != nil {
 		return err
@@ -53,7 +62,7 @@ func (w *Worker) capture(ctx context.Context, c Claim) error {
 	case StandingAuthorized:
 	}
 	out := w.Provider.Capture(ctx, c.charge(), c.ID+":capture")
-	if plant.Active(plant.DoubleCapture) && w.captures.Add(1)%10 == 1 {
+	if plant.Bites(plant.DoubleCapture, 3) {
 		w.Provider.Capture(ctx, c.charge(), c.ID+":capture:"+rand.Text())
 	}
 	if out.Decision != Approved {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -56,7 +55,6 @@ func (unmeasured) Unsettled(Payment) {}
 // Worker moves due payments on. It is safe for concurrent use, and so are several workers of one region.
 type Worker struct {
 	Config
-	captures atomic.Int64 // asked of the provider by this process, for plant.DoubleCapture
 }
 
 // NewWorker returns a Worker. Errors wrap ErrConfig.

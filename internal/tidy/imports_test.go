@@ -57,7 +57,9 @@ internal/catalog                   : internal/checkout
 internal/cart/cartrpc              : internal/checkout
 internal/catalog/catalogcache      : internal/checkout
 internal/catalog/catalogsql        : internal/checkout
-internal/order                     : internal/checkout
+internal/order                     : internal/checkout internal/plant
+internal/cart/cartsql              : internal/plant
+internal/payment/paymentsql        : internal/plant
 internal/order/ordersql            : internal/checkout
 internal/catalog/shopify           : words internal/catalog
 internal/account/password          : words
@@ -85,7 +87,7 @@ internal/redis                     : internal/credentials
 internal/redis/redistest           : internal/redis internal/credentials internal/credentials/credentialstest internal/nettest
 internal/cache                     : words internal/redis
 internal/event                     : words internal/sqldb
-internal/event/eventsql            : words internal/event internal/sqldb
+internal/event/eventsql            : words internal/event internal/sqldb internal/plant
 internal/event/kafka               : words internal/event internal/telemetry internal/credentials
 internal/lease                     : words
 internal/lease/leasesql            : words internal/sqldb internal/lease
@@ -97,7 +99,7 @@ internal/health/monitor            : words internal/health internal/health/healt
 internal/account/accountrpc        : internal/account/token
 internal/plant                     :
 
-internal/edge                      : words geo api/gen internal/method internal/discovery internal/telemetry internal/rpc internal/credentials
+internal/edge                      : words internal/plant geo api/gen internal/method internal/discovery internal/telemetry internal/rpc internal/credentials
 internal/admission                 : words internal/method internal/rpc internal/redis geo
 internal/capacity                  : words
 internal/deploy                    : words

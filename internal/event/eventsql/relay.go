@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -88,6 +89,9 @@ func (r *Relay) Publish(ctx context.Context, home regions.Name) (int, error) {
 	events, err := r.claim(ctx, home, claimNew, r.wants[0], r.wants[1])
 	if err != nil || len(events) == 0 {
 		return 0, err
+	}
+	if plant.Bites(plant.PublishedEarly, 1) {
+		_ = r.done(ctx, home, events) // the bug is all that matters
 	}
 	there, err := r.publish(ctx, home, rescheduleNew, events)
 	if err != nil || len(there) == 0 {

@@ -3,7 +3,6 @@ package ordersql
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,12 +18,15 @@ import (
 
 // queueEvent writes the event that announces o's newest change into the outbox. paymentID is for a confirmation.
 func queueEvent(ctx context.Context, batch *sqldb.Batch, eventID string, o order.Order, paymentID string) error {
+	if plant.Bites(plant.WrongPayload, 3) {
+		o.UserID += "x"
+	}
 	kind, payload := announce(o, paymentID)
 	encoded, err := proto.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("order: encode event: %w", err)
 	}
-	if o.State == order.PendingPayment && loseEvent() {
+	if o.State == order.PendingPayment && plant.Bites(plant.LostOutboxRow, 3) {
 		return nil
 	}
 	return eventsql.Queue(batch, event.Event{
@@ -44,11 +46,4 @@ func announce(o order.Order, paymentID string) (kind event.Type, payload proto.M
 	case order.PendingPayment:
 	}
 	return event.OrderPlaced, &eventv1.OrderPlaced{OrderId: o.ID, UserId: o.UserID, HomeRegion: string(o.Home), Total: rpc.Money(o.Total)}
-}
-
-var placedEvents atomic.Int64
-
-// loseEvent is a planted bug: false in every build without the tag `plant`.
-func loseEvent() bool {
-	return plant.Active(plant.LostOutboxRow) && placedEvents.Add(1)%20 == 0
 }

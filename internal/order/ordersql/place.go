@@ -18,6 +18,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
@@ -80,7 +81,10 @@ func (s *Store) Place(ctx context.Context, p order.Placement) (order.Order, erro
 
 // Placed implements order.Store.
 func (s *Store) Placed(ctx context.Context, p order.Placement) (order.Order, error) {
-	o, err := replay(s.db.QueryRow(ctx, placed, p.Home, p.UserID, p.Key), p)
+	o, err := replay(s.db.QueryRow(ctx, placed, p.Home, keeper(p.UserID), p.Key), p)
+	if err == nil && plant.Bites(plant.ReplayAnew, 1) {
+		return s.Find(ctx, p.Home, o.ID)
+	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return o, order.ErrNotFound
 	}
@@ -144,9 +148,18 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 			return order.Order{}, err
 		}
 	}
+	if plant.Bites(plant.WrongPrice, 3) {
+		for sku, offer := range offers {
+			offer.Price.Minor++
+			offers[sku] = offer
+		}
+	}
 	q, err := s.rules.Quote(c.Checkout(p.Currency), offers)
 	if err != nil {
 		return order.Order{}, err
+	}
+	if plant.Bites(plant.WrongTotal, 3) {
+		q.Total.Minor++
 	}
 	return order.Compose(p, q, at)
 }
@@ -170,8 +183,12 @@ func write(ctx context.Context, tx sqldb.Tx, p order.Placement, o order.Order) e
 	if err := queueEvent(ctx, batch, p.EventID, o, ""); err != nil {
 		return err
 	}
+	lifetime := order.KeyLifetime
+	if plant.Bites(plant.ShortKeys, 1) {
+		lifetime = 2 * time.Second
+	}
 	// Last, for the reason that claim gives. That it touches no row says that the key is another order's.
-	batch.Queue(claim, o.Home, o.UserID, p.Key, p.RequestHash[:], response, order.KeyLifetime).
+	batch.Queue(claim, o.Home, keeper(o.UserID), p.Key, p.RequestHash[:], response, lifetime).
 		Exec(func(tag pgconn.CommandTag) error {
 			if tag.RowsAffected() == 0 {
 				return errClaimed
@@ -179,6 +196,14 @@ func write(ctx context.Context, tx sqldb.Tx, p order.Placement, o order.Order) e
 			return nil
 		})
 	return tx.Send(ctx, batch)
+}
+
+// keeper is whose key it is.
+func keeper(userID string) string {
+	if plant.Bites(plant.SharedKey, 1) {
+		return "anybody"
+	}
+	return userID
 }
 
 func queueLines(batch *sqldb.Batch, o order.Order) {

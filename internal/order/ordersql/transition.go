@@ -6,6 +6,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/order"
+	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
 	"github.com/meridian-commerce/meridian/regions"
@@ -44,12 +45,11 @@ func (s *Store) move(ctx context.Context, tx sqldb.Tx, home regions.Name, orderI
 	batch := &sqldb.Batch{}
 	batch.Queue(`UPDATE orders SET state = $3, cancel_reason = $4, version = $5, updated_at = $6 WHERE home_region = $1 AND id = $2`,
 		home, orderID, o.State, o.CancelReason, o.Version, o.UpdatedAt)
-	switch to {
-	case order.Fulfilled:
+	switch {
+	case to == order.Fulfilled:
 		stocksql.QueueSell(batch, home, quantitiesOf(o.Lines))
-	case order.Canceled:
+	case to == order.Canceled && !plant.Bites(plant.StockKept, 1):
 		stocksql.QueueRelease(batch, home, quantitiesOf(o.Lines))
-	case order.PendingPayment, order.Confirmed: // the units stay reserved
 	}
 	if err := queueEvent(ctx, batch, id.New(id.Event, codeOf(orderID)), o, paymentID); err != nil {
 		return err

@@ -39,7 +39,7 @@ func Scenario() scenario.Scenario {
 			"of one region together with its database gateway and its leases, heals it, waits until everything has settled and\n" +
 			"checks the invariants. Writes report.html and report.json. Fails if a promise was broken.",
 		Load:   scenario.Load{Rate: 24, Shoppers: 110, WarmUp: 15 * time.Second},
-		Plants: plant.Names(), PlantHelp: "a bug to plant", ProductPlants: true,
+		Plants: []string{plant.LostOutboxRow, plant.DoubleCapture}, PlantHelp: "a bug to plant", ProductPlants: true,
 		Flags: func(fs *pflag.FlagSet) {
 			fs.Lookup("seed").Usage = "draws the region, the arrivals, what callers choose and how long leases stall"
 			fs.StringVar(&d.region, "region", "", "region to lose (default: drawn by the seed)")
