@@ -17,6 +17,7 @@ const (
 	pingAfter   = 30 * time.Second // of quiet on an HTTP/2 connection
 	pingTimeout = 15 * time.Second
 	stuckAfter  = 30 * time.Second // a connection that takes no byte is closed
+	soonAfter   = 5 * time.Second  // most answers are over by then
 )
 
 // Server is an http.Server of a port that the Internet reaches.
@@ -37,6 +38,7 @@ func NewServer(h http.Handler, secure *tls.Config, log *slog.Logger) *Server {
 	return &Server{&http.Server{
 		Handler: untilTaken(h), TLSConfig: secure, Protocols: protocols,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		WriteTimeout: soonAfter + stuckAfter, // until untilTaken knows that an answer takes longer
 		HTTP2: &http.HTTP2Config{
 			// No WriteByteTimeout: Serve's listener bounds writes for both protocols, without setting a deadline at each.
 			MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,

@@ -9,13 +9,21 @@ import (
 // answer although its connection goes on, and would hold the request, and what answers it, for as long as it likes.
 func untilTaken(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		taken := &takenWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+		// Most answers are over soon, and end by the server's own WriteTimeout. Setting a deadline is a message to the
+		// connection's goroutine, so only those that take longer get theirs.
+		soon := taken.later(soonAfter, time.Time{})
 		if r.ProtoMajor < 2 {
+			defer soon()
 			next.ServeHTTP(w, r)
 			return
 		}
-		taken := &takenWriter{ResponseWriter: w, control: http.NewResponseController(w)}
+		defer func() {
+			if !soon() {
+				_ = taken.control.SetWriteDeadline(time.Now().Add(stuckAfter)) // of what the server still has to send by itself
+			}
+		}()
 		next.ServeHTTP(taken, r)
-		_ = taken.control.SetWriteDeadline(time.Now().Add(stuckAfter)) // of what the server still has to send by itself
 	})
 }
 
@@ -26,20 +34,26 @@ type takenWriter struct {
 	control *http.ResponseController
 }
 
+// later sets the deadline of writes after a while, unless stop comes before, and reports whether it did. The timer must not
+// touch an answer whose handler is over.
+func (w *takenWriter) later(after time.Duration, by time.Time) (stop func() bool) {
+	over := make(chan struct{})
+	timer := time.AfterFunc(after, func() {
+		defer close(over)
+		_ = w.control.SetWriteDeadline(by) // an answer that has none is a test's
+	})
+	return func() bool {
+		if timer.Stop() {
+			return true
+		}
+		<-over
+		return false
+	}
+}
+
 // within ends a step that takes too long.
 func (w *takenWriter) within(step func() error) error {
-	over := make(chan struct{})
-	// A timer rather than the stream's own deadline, which is a message to the connection's goroutine each time it is set.
-	timer := time.AfterFunc(stuckAfter, func() {
-		defer close(over)
-		_ = w.control.SetWriteDeadline(time.Unix(1, 0)) // long past; an answer that has none is a test's
-	})
-	// Also when the step panics: the timer must not touch an answer whose handler is over.
-	defer func() {
-		if !timer.Stop() {
-			<-over
-		}
-	}()
+	defer w.later(stuckAfter, time.Unix(1, 0))() // also when the step panics; the deadline is long past
 	return step()
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -132,6 +133,47 @@ func TestQuietStreamsGoOn(t *testing.T) {
 		if reset := readUntilReset(t, caller); reset != nil {
 			t.Errorf("it was reset: %v", reset)
 		}
+	})
+}
+
+// TestQuietStreamsGoOnOverHTTP1: nor is it one over HTTP/1.1, and neither is who sends the next request on the connection.
+func TestQuietStreamsGoOnOverHTTP1(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		l := &once{conn: make(chan net.Conn, 1), addr: ours.LocalAddr(), done: make(chan struct{})}
+		l.conn <- theirs
+		s := NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for range 3 {
+				_, _ = io.WriteString(w, "hello")
+				_ = http.NewResponseController(w).Flush()
+				if r.URL.Path == "/slow" {
+					time.Sleep(10 * stuckAfter)
+				}
+			}
+		}), nil, slog.New(slog.DiscardHandler))
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = s.Serve(l) }) // until Close
+		in := bufio.NewReader(ours)
+		for _, path := range []string{"/", "/slow", "/"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://a"+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Write(ours); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(in, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(res.Body); err != nil || string(body) != "hellohellohello" {
+				t.Errorf("%s: %q, %v", path, body, err)
+			}
+			time.Sleep(stuckAfter)
+		}
+		_, _ = ours.Close(), s.Close()
+		serving.Wait()
 	})
 }
 
