@@ -53,6 +53,10 @@ failover-matrix: deps build ## Break a region in every way, measure how soon cal
 overload: deps build ## Ask a region for ten times what it can do
 	bin/meridian-sim drill overload --seed $(SEED) --out $(OUT) $(ARGS)
 
+.PHONY: attack-drill
+attack-drill: deps build ## Send an edge what no stack can be sent, and a flood, beside shoppers
+	bin/meridian-sim drill attack --seed $(SEED) --out $(OUT) $(ARGS)
+
 .PHONY: backup-drill
 backup-drill: deps build ## Lose the database twice under load, restore it, check what was acknowledged
 	bin/meridian-sim drill backup-restore --seed $(SEED) --out $(OUT) $(ARGS)

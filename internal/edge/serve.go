@@ -7,12 +7,14 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/plant"
 )
 
 const longestTimeout = 24 * time.Hour
@@ -102,6 +104,9 @@ func (e *Edge) forget(x *exchange) {
 // open fills in the exchange: the decision, the body, and what goes to a stack.
 func (e *Edge) open(w http.ResponseWriter, x *exchange) *problem {
 	if p := unfit(x.in); p != nil {
+		if plant.Bites(plant.BlamedStack, 1) {
+			e.blame(x)
+		}
 		return p
 	}
 	x.course.decision = e.decide(&x.class.Request, x.start)
@@ -120,6 +125,14 @@ func (e *Edge) open(w http.ResponseWriter, x *exchange) *problem {
 	}
 	e.prepare(x)
 	return nil
+}
+
+// blame counts a request that is not sent as a failure of the instance that would have got it: the planted bug.
+func (e *Edge) blame(x *exchange) {
+	x.course.decision = e.decide(&x.class.Request, x.start)
+	if t, ok := e.next(&x.class, &x.course, ""); ok {
+		e.view.Report(t.Endpoint, false, netip.Addr{})
+	}
 }
 
 // unreadable says what is wrong with a body that could not be read.

@@ -27,6 +27,7 @@ const (
 	PostRepeated       = "post-repeated"       // the edge repeats what may not be done twice
 	OrderGoesBack      = "order-goes-back"     // some reads show an order as it was before
 	HalfPosting        = "half-posting"        // the ledger gets one side of a sale
+	BlamedStack        = "blamed-stack"        // what an edge refuses to send counts as a failure of the stack that would have got it
 )
 
 // Env is the environment variable that names the bug of a process built with the tag.
@@ -40,6 +41,6 @@ func Names() []string {
 	return []string{
 		LostOutboxRow, DoubleCapture, WrongTotal, WrongPrice, AuthorizedCanceled, UnknownDeclined, PublishedEarly, WrongPayload, WatchSkips,
 		OthersOrder, OrderRefused, SharedKey, StockKept, FreshCaptureKey, AmbiguousRefused, ReplayAnew, ShortKeys, StaleCart, UnguardedClaim,
-		PostRepeated, OrderGoesBack, HalfPosting,
+		PostRepeated, OrderGoesBack, HalfPosting, BlamedStack,
 	}
 }

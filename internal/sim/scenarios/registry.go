@@ -4,6 +4,7 @@ package scenarios
 
 import (
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/attack"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/backuprestore"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/bench"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/failovermatrix"
@@ -18,6 +19,7 @@ func All() []scenario.Scenario {
 		killregion.Scenario(),
 		failovermatrix.Scenario(),
 		overload.Scenario(),
+		attack.Scenario(),
 		backuprestore.Scenario(),
 		rollingupgrade.Scenario(),
 		bench.Scenario(),
