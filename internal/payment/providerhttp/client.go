@@ -5,6 +5,7 @@ package providerhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,17 +103,18 @@ func (c *Client) change(ctx context.Context, paymentID, operation, key string, r
 	switch {
 	case err != nil:
 		return payment.Outcome{Err: err}
+	// The documented refusal, whatever its body says: were it taken for unknown, the order would wait for ever.
+	case status == http.StatusPaymentRequired, status == http.StatusOK && b.State == "declined":
+		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: cmp.Or(b.Reason, "UNSTATED")}
 	case status != http.StatusOK:
 		return payment.Outcome{Err: fmt.Errorf("%w: %s: status %d", errAnswer, operation, status)}
 	case b.State == done:
 		return payment.Outcome{Decision: payment.Approved, Ref: b.Ref}
-	case b.State == "declined":
-		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: b.Reason}
 	}
 	return payment.Outcome{Err: fmt.Errorf("%w: %s: state %q", errAnswer, operation, b.State)}
 }
 
-// call sends one request and decodes the answer of a status 200.
+// call sends one request and decodes the answer of a status 200, and of 402 if it is one of ours.
 func (c *Client) call(ctx context.Context, method string, to *url.URL, key string, request []byte) (int, body, error) {
 	var b body
 	req, err := http.NewRequestWithContext(ctx, method, to.String(), bytes.NewReader(request))
@@ -128,8 +130,9 @@ func (c *Client) call(ctx context.Context, method string, to *url.URL, key strin
 		return 0, b, fmt.Errorf("providerhttp: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
-	if resp.StatusCode == http.StatusOK {
-		if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&b); err != nil {
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPaymentRequired {
+		err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&b)
+		if err != nil && resp.StatusCode == http.StatusOK {
 			return 0, b, fmt.Errorf("%w: %w", errAnswer, err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,6 +89,36 @@ func TestDecline(t *testing.T) {
 	f, err := c.Find(t.Context(), "pay_1")
 	if err != nil || f.Standing != payment.StandingDeclined {
 		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// A provider that declines with a status alone has declined.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]payment.Outcome{
+		`402 {"state":"declined","reason":"EXPIRED"}`: {Decision: payment.DeclinedByProvider, Reason: "EXPIRED"},
+		`402 <html>`:                  {Decision: payment.DeclinedByProvider, Reason: "UNSTATED"},
+		`200 {"state":"declined"}`:    {Decision: payment.DeclinedByProvider, Reason: "UNSTATED"},
+		`401 {"state":"declined"}`:    {},
+		`409 {"state":"authorized"}`:  {},
+		`429 {"error":"later"}`:       {},
+		`500 {"state":"declined"}`:    {},
+		`200 {"state":"on its way?"}`: {},
+	} {
+		status, body, _ := strings.Cut(answer, " ")
+		code, err := strconv.Atoi(status)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := client(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(body))
+		}))
+		for name, got := range map[string]payment.Outcome{"authorize": c.Authorize(t.Context(), charge("p"), "a"), "capture": c.Capture(t.Context(), charge("p"), "c")} {
+			if diff := cmp.Diff(want, got, withoutCause); diff != "" || (got.Decision == payment.Unknown) != (got.Err != nil) {
+				t.Errorf("%s answered by %s: %s %v", name, answer, diff, got.Err)
+			}
+		}
 	}
 }
 

@@ -54,6 +54,8 @@ func (s *Sandbox) change(w http.ResponseWriter, r *http.Request, operation strin
 		refuse(w, http.StatusInternalServerError, err.Error())
 	case first && s.draw(want.ID, "lost/"+want.Key+"/"+operation)*100 < s.options.LostPercent:
 		panic(http.ErrAbortHandler) // the server closes the connection without an answer
+	case p.State == "declined":
+		answer(w, http.StatusPaymentRequired, p)
 	default:
 		answer(w, http.StatusOK, p)
 	}

@@ -6,6 +6,7 @@
 //	GET  /v1/payments/{id}
 //	GET  /sandbox/payments                          everything, for checkers
 //
+// It answers 402 with the payment when it declines: to authorize or, as of a hold that has run out, to capture.
 // A request that repeats its key gets the first answer and has no further effect. A capture with a new key on a
 // captured payment takes the money again, as a naive provider might: that is what makes a double capture visible.
 package sandbox
