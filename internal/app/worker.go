@@ -8,6 +8,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/event/kafka"
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/health"
 	"github.com/meridian-commerce/meridian/internal/lease"
 	"github.com/meridian-commerce/meridian/internal/lease/leasesql"
@@ -27,6 +28,7 @@ const (
 	paymentEvery   = 150 * time.Millisecond
 	sweepEvery     = 10 * time.Minute
 	backlogEvery   = 5 * time.Second
+	overdueEvery   = time.Minute
 )
 
 // relayModule publishes the outbox of every region whose lease this instance holds, and sweeps old rows.
@@ -97,14 +99,17 @@ func paymentModule(_ context.Context, s *stack) error {
 	if err := s.config.Require("payment.provider_url"); err != nil {
 		return err
 	}
+	if s.config.Order.PaymentDeadline < time.Minute {
+		return fault.New(fault.Invalid, "CONFIG_INVALID", "order.payment_deadline is a minute or more, not %s", s.config.Order.PaymentDeadline)
+	}
 	provider, err := providerhttp.New(s.config.Payment.ProviderURL)
 	if err != nil {
 		return err
 	}
 	s.closers.addFunc(provider.Close)
-	store := paymentsql.New(s.db)
+	store, orders := paymentsql.New(s.db), ordersql.New(s.db)
 	worker, err := payment.NewWorker(payment.Config{
-		Store: store, Orders: ordersql.New(s.db), Provider: provider, FulfillAfter: s.config.Order.FulfillAfter,
+		Store: store, Orders: orders, Provider: provider, FulfillAfter: s.config.Order.FulfillAfter,
 		Concurrency: s.config.Payment.Concurrency, Changed: s.orders.Publish, Log: s.telemetry.Logger, Meter: paymentmetrics.NewMeter(s.telemetry.Metrics),
 	})
 	if err != nil {
@@ -113,7 +118,8 @@ func paymentModule(_ context.Context, s *stack) error {
 	backlog := paymentmetrics.NewBacklog(store, s.telemetry.Metrics)
 	_, err = s.elect("payment",
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
-		lease.Work{Name: "payment", Every: paymentEvery, Step: worker.Step})
+		lease.Work{Name: "payment", Every: paymentEvery, Step: worker.Step},
+		lease.Work{Name: "overdue", Every: overdueEvery, Step: orders.Expire(s.config.Order.PaymentDeadline)})
 	return err
 }
 

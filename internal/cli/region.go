@@ -27,7 +27,7 @@ func regionCommand() *cobra.Command {
 	var lasts time.Duration
 	var reason string
 	drain := configured(&cobra.Command{
-		Use: "drain REGION", Short: "Send new requests elsewhere for a while; running ones finish", Args: oneRegion,
+		Use: "drain REGION", Short: "Send new requests elsewhere for a while; running ones finish", Args: oneArgument,
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
 		now := time.Now().UTC().Truncate(time.Second)
 		if lasts < discovery.MinDrain || lasts > discovery.MaxDrain {
@@ -45,7 +45,7 @@ func regionCommand() *cobra.Command {
 	drain.Flags().DurationVar(&lasts, "for", 30*time.Minute, "how long, 1m to 72h; then it ends by itself")
 	drain.Flags().StringVar(&reason, "reason", "", "for others to read")
 	undrain := configured(&cobra.Command{
-		Use: "undrain REGION", Short: "End a drain", Args: oneRegion,
+		Use: "undrain REGION", Short: "End a drain", Args: oneArgument,
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
 		return tellEdges(cmd, c, args[0], func(ctx context.Context, o *discovery.Operator, edges, n regions.Name) error {
 			return o.Undrain(ctx, edges, n)
@@ -58,7 +58,7 @@ func regionCommand() *cobra.Command {
 	return parent
 }
 
-func oneRegion(cmd *cobra.Command, args []string) error {
+func oneArgument(cmd *cobra.Command, args []string) error {
 	if err := cobra.ExactArgs(1)(cmd, args); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}

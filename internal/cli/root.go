@@ -67,7 +67,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), routeCommand(),
-		regionCommand(), rolloutCommand(), planCommand(), auditCommand(), healthCommand(), keysCommand(), sandboxCommand(), versionCommand())
+		regionCommand(), rolloutCommand(), planCommand(), auditCommand(), paymentsCommand(), healthCommand(), keysCommand(), sandboxCommand(), versionCommand())
 	return root
 }
 

@@ -25,6 +25,8 @@ const (
 	OrderConfirmed Type = "meridian.order.confirmed.v1"
 	OrderFulfilled Type = "meridian.order.fulfilled.v1"
 	OrderCanceled  Type = "meridian.order.canceled.v1"
+
+	PaymentResolved Type = "meridian.payment.resolved.v1"
 )
 
 // Aggregate returns the kind of thing that the type is about, or "" where the name does not follow the rule. It has

@@ -29,6 +29,9 @@ var transitions = map[State][]State{
 	Confirmed:      {Fulfilled, Canceled},
 }
 
+// ReasonOverdue is why an order is canceled whose payment was not decided before its deadline.
+const ReasonOverdue = "PAYMENT_OVERDUE"
+
 // Final reports whether no transition leads out of s.
 func (s State) Final() bool { return len(transitions[s]) == 0 }
 

@@ -196,6 +196,7 @@ type script struct {
 	lose     map[string]int // by operation: how many answers to lose after the work
 	refuse   map[string]int // by operation: how many calls to fail before the work
 	decline  bool
+	expired  bool // holds run out before they are captured
 }
 
 func newScript() *script {
@@ -219,6 +220,9 @@ func (s *script) act(operation, key string, work func()) payment.Outcome {
 	}
 	if operation == "authorize" && s.decline {
 		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: "NO_MONEY"}
+	}
+	if operation == "capture" && s.expired {
+		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: "EXPIRED"}
 	}
 	return payment.Outcome{Decision: payment.Approved, Ref: "ref"}
 }

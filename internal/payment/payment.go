@@ -31,16 +31,17 @@ const (
 	Captured    State = "captured" // the money is taken
 	Declined    State = "declined"
 	Voiding     State = "voiding"
-	Voided      State = "voided" // the reservation is given up
+	Voided      State = "voided"   // the reservation is given up
+	Disputed    State = "disputed" // a person found that nobody can say what became of the money; it is settled elsewhere
 )
 
 // transitions is the whole life of a payment.
 var transitions = map[State][]State{
 	Created:     {Authorizing},
-	Authorizing: {Authorized, Declined},
+	Authorizing: {Authorized, Declined, Voided, Disputed},
 	Authorized:  {Capturing, Voiding},
-	Capturing:   {Captured},
-	Voiding:     {Voided},
+	Capturing:   {Captured, Declined, Voided, Disputed},
+	Voiding:     {Voided, Disputed},
 }
 
 // Final reports whether no transition leads out of s.
@@ -76,7 +77,20 @@ type Payment struct {
 	Amount      money.Money
 	ProviderRef string // the provider's own name for it, "" before it was authorized
 	Attempts    int    // at the step that it is at
+	Resolution  string // why a person said how it ended, or ""
 	Traceparent string // of the order's placing, or ""
+}
+
+// StuckAfter is how long the provider may leave a payment's step without an end. Such a payment is stuck: it is asked
+// about as ever, every half a minute, and a person may say how it ended.
+const StuckAfter = 10 * time.Minute
+
+// Listed is an open payment as a person is shown it.
+type Listed struct {
+	Payment
+	Since time.Time // when it came into its state
+	Stuck bool
+	At    time.Time // when this was read, by the database's clock
 }
 
 // The accounts of the ledger.

@@ -12,12 +12,13 @@ import (
 )
 
 var states = []payment.State{
-	payment.Created, payment.Authorizing, payment.Authorized, payment.Capturing, payment.Captured, payment.Declined, payment.Voiding, payment.Voided,
+	payment.Created, payment.Authorizing, payment.Authorized, payment.Capturing, payment.Captured, payment.Declined, payment.Voiding, payment.Voided, payment.Disputed,
 }
 
 func TestTransitions(t *testing.T) {
 	t.Parallel()
-	legal := "created→authorizing authorizing→authorized authorizing→declined authorized→capturing authorized→voiding capturing→captured voiding→voided"
+	legal := "created→authorizing authorizing→authorized authorizing→declined authorized→capturing authorized→voiding capturing→captured voiding→voided " +
+		"capturing→declined authorizing→voided capturing→voided authorizing→disputed capturing→disputed voiding→disputed"
 	n := 0
 	for _, from := range states {
 		for _, to := range states {
@@ -36,7 +37,7 @@ func TestTransitions(t *testing.T) {
 			t.Errorf("a worker would put %s into %s", from, next)
 		}
 	}
-	if n != 7 || !payment.Captured.Final() || payment.Authorized.Final() {
+	if n != 13 || !payment.Captured.Final() || payment.Authorized.Final() {
 		t.Errorf("%d transitions", n)
 	}
 }

@@ -10,8 +10,12 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
-// ReasonDeclined is why an order is canceled whose payment the provider declined.
-const ReasonDeclined = "PAYMENT_DECLINED"
+// Why the order of a payment that came to nothing is canceled.
+const (
+	ReasonDeclined = "PAYMENT_DECLINED" // by the provider
+	ReasonVoided   = "PAYMENT_VOIDED"   // the reservation was given up, by hand or at the provider
+	ReasonDisputed = "PAYMENT_DISPUTED" // what became of the money is settled by people
+)
 
 // authorize has the amount reserved. The idempotency key is the payment's id. What the provider says that it has done
 // further was asked of it before the database was restored to an earlier point, and is taken up: the later steps find
@@ -57,7 +61,12 @@ func (w *Worker) capture(ctx context.Context, c Claim) error {
 	switch f.Standing {
 	case StandingCaptured:
 		return w.captured(ctx, c)
-	case StandingNone, StandingDeclined, StandingVoided:
+	// The hold ran out, or somebody gave it up at the provider: nothing can be taken any more.
+	case StandingDeclined:
+		return w.declined(ctx, c)
+	case StandingVoided:
+		return w.canceled(ctx, c, ReasonVoided, Voided)
+	case StandingNone:
 		return contradiction(c, f)
 	case StandingAuthorized:
 	}
@@ -65,10 +74,14 @@ func (w *Worker) capture(ctx context.Context, c Claim) error {
 	if plant.Bites(plant.DoubleCapture, 3) {
 		w.Provider.Capture(ctx, c.charge(), c.ID+":capture:"+rand.Text())
 	}
-	if out.Decision != Approved {
-		return unknown(c, out)
+	switch out.Decision {
+	case Approved:
+		return w.captured(ctx, c)
+	case DeclinedByProvider:
+		return w.declined(ctx, c)
+	case Unknown:
 	}
-	return w.captured(ctx, c)
+	return unknown(c, out)
 }
 
 // void has the reservation given up.
@@ -78,9 +91,10 @@ func (w *Worker) void(ctx context.Context, c Claim) error {
 		return err
 	}
 	switch f.Standing {
-	case StandingVoided:
+	// Where the provider holds nothing, there is nothing to give up.
+	case StandingVoided, StandingNone, StandingDeclined:
 		return w.voided(ctx, c)
-	case StandingNone, StandingDeclined, StandingCaptured:
+	case StandingCaptured:
 		return contradiction(c, f)
 	case StandingAuthorized:
 	}
@@ -105,13 +119,17 @@ func (w *Worker) authorized(ctx context.Context, c Claim, ref string) error {
 	return err
 }
 
-// declined cancels the order, unless it is canceled already.
 func (w *Worker) declined(ctx context.Context, c Claim) error {
+	return w.canceled(ctx, c, ReasonDeclined, Declined)
+}
+
+// canceled cancels the order of a payment that came to nothing, unless it is canceled already.
+func (w *Worker) canceled(ctx context.Context, c Claim, reason string, as State) error {
 	err := w.settle(ctx, c, Due{Never: true}, func(tx sqldb.Tx) error {
-		return w.Orders.Cancel(ctx, tx, c.Home, c.OrderID, ReasonDeclined)
-	}, Declined)
+		return w.Orders.Cancel(ctx, tx, c.Home, c.OrderID, reason)
+	}, as)
 	if fault.Is(err, fault.FailedPrecondition) {
-		return w.settle(ctx, c, Due{Never: true}, nil, Declined)
+		return w.settle(ctx, c, Due{Never: true}, nil, as)
 	}
 	return err
 }

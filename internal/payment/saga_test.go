@@ -54,6 +54,10 @@ func TestSaga(t *testing.T) {
 			before: cancel, prepare: func(p *script) { p.lose["void"] = 1 }, fulfillAfter: time.Minute,
 			states: "canceled/voided", calls: "authorize PAY, find, void PAY:void, find",
 		},
+		"the hold ran out": {
+			prepare: func(p *script) { p.expired = true }, fulfillAfter: time.Minute,
+			states: "canceled/declined", calls: "authorize PAY, capture PAY:capture", changed: []int64{2, 3},
+		},
 		"canceled and declined": {
 			before: cancel, prepare: func(p *script) { p.decline = true }, fulfillAfter: time.Minute,
 			states: "canceled/declined", calls: "authorize PAY",
@@ -125,27 +129,45 @@ func TestWhatTheProviderDidBeforeARestoreIsTakenUp(t *testing.T) {
 	}
 }
 
-func TestAContradictionIsNotSettled(t *testing.T) {
+// What the provider says of a payment that is being captured or voided is the end of it, except that it never heard of
+// one that it had authorized.
+func TestWhatTheProviderSaysEndsAStep(t *testing.T) {
 	t.Parallel()
-	s, p := open(t), newScript()
-	w := s.worker(p, 0)
-	orderID := s.placed().AggregateID
-	s.settle(w)
-	s.exec(`UPDATE payments SET state = 'capturing', due_at = now() WHERE home_region = $1`, home)
-	for id := range p.standing {
-		p.standing[id] = payment.StandingVoided // and nobody here asked for that
-	}
-	for range 3 {
-		s.hurry()
-		if _, err := w.Step(t.Context(), home); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := s.states(orderID); got != "confirmed/capturing" {
-		t.Errorf("it is %s", got)
-	}
-	if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND attempts = 3 AND due_at > now()`, home); n != 1 {
-		t.Error("it is not due again later, or its attempts were not counted")
+	for name, c := range map[string]struct {
+		state    string
+		standing payment.Standing
+		want     string
+	}{
+		"the hold was given up there": {"capturing", payment.StandingVoided, "canceled/voided"},
+		"the hold ran out there":      {"capturing", payment.StandingDeclined, "canceled/declined"},
+		"nothing to capture":          {"capturing", payment.StandingNone, "confirmed/capturing"},
+		"nothing to give up":          {"voiding", payment.StandingNone, "confirmed/voided"},
+		"too late to give up":         {"voiding", payment.StandingCaptured, "confirmed/voiding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, p := open(t), newScript()
+			w := s.worker(p, 0)
+			orderID := s.placed().AggregateID
+			s.settle(w)
+			s.exec(`UPDATE payments SET state = $2, due_at = now() WHERE home_region = $1`, home, c.state)
+			for id := range p.standing {
+				p.standing[id] = c.standing
+			}
+			for range 3 {
+				s.hurry()
+				if _, err := w.Step(t.Context(), home); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := s.states(orderID); got != c.want {
+				t.Errorf("it is %s, want %s", got, c.want)
+			}
+			open := strings.HasSuffix(c.want, c.state)
+			if n := s.count(`SELECT count(*) FROM payments WHERE home_region = $1 AND attempts = 3 AND due_at > now()`, home); n == 1 != open {
+				t.Error("it is not due again later, or its attempts were not counted")
+			}
+		})
 	}
 }
 

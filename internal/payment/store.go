@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/meridian-commerce/meridian/internal/event"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -20,9 +21,15 @@ type Store interface {
 	Postpone(ctx context.Context, p Payment, after time.Duration) error
 	// Insert adds a payment that is due now, unless its order has one, and reports whether it did.
 	Insert(ctx context.Context, tx sqldb.Tx, p Payment) (bool, error)
-	// Settle writes the state, the reference and when the payment is due, if it is still in the state from, and
+	// Settle writes the state, the reference, the resolution and when the payment is due, if it is still in the state from, and
 	// reports whether it was.
 	Settle(ctx context.Context, tx sqldb.Tx, p Payment, from State, due Due) (bool, error)
+	// Lock reads a payment for this transaction alone; the error is fault.NotFound if there is none.
+	Lock(ctx context.Context, tx sqldb.Tx, home regions.Name, id string) (Listed, error)
+	// List returns up to limit open payments of a region, or only those that are stuck, the oldest first.
+	List(ctx context.Context, home regions.Name, stuck bool, limit int) ([]Listed, error)
+	// Announce writes an event.
+	Announce(ctx context.Context, tx sqldb.Tx, e event.Event) error
 	// Post appends entries to the ledger.
 	Post(ctx context.Context, tx sqldb.Tx, home regions.Name, entries []Entry) error
 }
@@ -38,7 +45,7 @@ type Orders interface {
 	Cancel(ctx context.Context, tx sqldb.Tx, home regions.Name, orderID, reason string) error
 }
 
-// Open is how many payments are in a state in which something is owed, and for how long the oldest one exists.
+// Open is how many payments are in a state in which something is owed, and for how long the oldest one has been in it.
 type Open struct {
 	State  State
 	Count  int

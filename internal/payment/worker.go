@@ -115,7 +115,7 @@ func (w *Worker) advance(ctx context.Context, c Claim) error {
 		return w.capture(ctx, c)
 	case Voiding:
 		return w.void(ctx, c)
-	case Created, Authorized, Captured, Declined, Voided:
+	case Created, Authorized, Captured, Declined, Voided, Disputed:
 	}
 	return fmt.Errorf("payment: %s was due in state %s, in which nothing is owed", c.ID, c.State)
 }

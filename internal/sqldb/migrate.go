@@ -143,6 +143,7 @@ func collectQueues() []string {
 	return []string{
 		"ALTER INDEX outbox@outbox_due_sharded CONFIGURE ZONE USING gc.ttlseconds = 600",
 		"ALTER INDEX payments@payments_due_sharded CONFIGURE ZONE USING gc.ttlseconds = 600",
+		"ALTER INDEX orders@orders_pending CONFIGURE ZONE USING gc.ttlseconds = 600",
 	}
 }
 

@@ -56,6 +56,9 @@ func clauses(engine Engine) template.FuncMap {
 			},
 			"swept":     expire,
 			"cockroach": func(statement string) string { return statement },
+			"queue": func(index, table, column, where string) string { // home_region leads by itself, and may not be named
+				return fmt.Sprintf("CREATE INDEX %s ON %s (%s) USING HASH WITH (bucket_count = 8) WHERE %s", index, table, column, where)
+			},
 		}
 	}
 	return template.FuncMap{
@@ -65,6 +68,9 @@ func clauses(engine Engine) template.FuncMap {
 		"regional_ttl": func(string) string { return " PARTITION BY LIST (home_region)" }, // the sweeper deletes
 		"swept":        indexSwept,
 		"cockroach":    func(string) string { return "SELECT 1" }, // a migration has to have a statement
+		"queue": func(index, table, column, where string) string {
+			return fmt.Sprintf("CREATE INDEX %s ON %s (home_region, %s) WHERE %s", index, table, column, where)
+		},
 	}
 }
 

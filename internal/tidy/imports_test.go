@@ -70,6 +70,7 @@ internal/order/orderredis          : words internal/cache internal/order
 internal/order/ordersql            : internal/event internal/event/eventsql internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
 internal/order/ordersql            : api/gen internal/rpc internal/telemetry internal/plant
 internal/payment                   : api/gen internal/sqldb internal/event internal/telemetry internal/plant
+internal/payment/paymentsql        : internal/event internal/event/eventsql
 internal/payment/providerhttp      : words internal/payment
 internal/payment/sandbox           : words
 

@@ -49,7 +49,7 @@ func TestPlantedMistakes(t *testing.T) {
 		"a dashboard on no metric":     {dashboards + "/meridian-cache.json", "rate(meridian_cache_outdated_fills_total{", "rate(meridian_cache_outdated_fill_total{", "no metric that anybody exposes"},
 		"a rule on no metric":          {rules + "/cache.yml", "(meridian_cache_breaker_state)", "(meridian_cache_state)", "no metric that anybody exposes"},
 		"a matcher of no label":        {dashboards + "/meridian-business.json", `state=\"declined\"`, `status=\"declined\"`, "has no label status"},
-		"a sum by no label":            {rules + "/events.yml", "max by (home) (meridian_payment_oldest_pending_seconds) > 120", "max by (region) (meridian_payment_oldest_pending_seconds) > 120", "by or without region"},
+		"a sum by no label":            {rules + "/events.yml", "max by (home) (meridian_outbox_oldest_open_seconds) > 600", "max by (region) (meridian_outbox_oldest_open_seconds) > 600", "by or without region"},
 		"a legend of no label":         {dashboards + "/meridian-events.json", `"legendFormat": "{{consumer}} {{type}} {{outcome}}"`, `"legendFormat": "{{consumer}} {{type}} {{result}}"`, "names the label result"},
 		"a summary of no label":        {rules + "/cache.yml", "{{ $labels.instance }} does without Redis", "{{ $labels.region }} does without Redis", "names the label region"},
 		"two sides that never meet":    {rules + "/database.yml", "/ (sum by (cloud_region) (rate(meridian_sql_acquire_waits_total[5m])) > 0)", "/ (sum by (instance) (rate(meridian_sql_acquire_waits_total[5m])) > 0)", "can match nothing"},

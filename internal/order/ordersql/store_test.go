@@ -359,6 +359,48 @@ func TestTransitions(t *testing.T) {
 	s.lint()
 }
 
+// An order whose payment nobody decides is given up at its deadline, and its units are back; one that was paid stays.
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	place := func(user string) string {
+		s.fill(user, map[string]int64{"A": 2})
+		o, err := s.store.Place(t.Context(), s.placement(user, "k"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.ID
+	}
+	late, paid := place("a"), place("b")
+	if err := s.db.InTx(t.Context(), func(tx sqldb.Tx) error { return s.store.Confirm(t.Context(), tx, home, paid, "pay") }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Exec(t.Context(), `UPDATE orders SET created_at = now() - interval '25 hours' WHERE home_region = $1`, home); err != nil {
+		t.Fatal(err)
+	}
+	fresh := place("c")
+	for _, want := range []int{1, 0} {
+		if n, err := s.store.Expire(24*time.Hour)(t.Context(), home); n != want || err != nil {
+			t.Errorf("%d expired, want %d: %v", n, want, err)
+		}
+	}
+	got := map[string]string{}
+	for _, orderID := range []string{late, paid, fresh} {
+		o, err := s.store.Find(t.Context(), home, orderID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[orderID] = string(o.State) + o.CancelReason
+	}
+	if diff := cmp.Diff(map[string]string{late: "canceledPAYMENT_OVERDUE", paid: "confirmed", fresh: "pending_payment"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := s.stock("A"); got != (units{6, 4, 0}) {
+		t.Errorf("stock of A is %+v", got)
+	}
+	s.lint()
+}
+
 func TestPage(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/plant"
@@ -56,6 +59,34 @@ func (s *Store) move(ctx context.Context, tx sqldb.Tx, home regions.Name, orderI
 	}
 	return tx.Send(ctx, batch)
 }
+
+// Expire returns a step of background work: it cancels a bounded batch of a region's orders that have waited for their
+// payment since before the deadline, and returns how many. A reservation that such a payment gets later is voided by
+// the payment room, since its order cannot be confirmed any more.
+func (s *Store) Expire(deadline time.Duration) func(ctx context.Context, home regions.Name) (int, error) {
+	return func(ctx context.Context, home regions.Name) (int, error) {
+		rows, err := s.db.Query(ctx, `SELECT id FROM orders WHERE home_region = $1 AND state = 'pending_payment' AND created_at < now() - $2::interval
+			ORDER BY created_at LIMIT $3`, home, deadline, expireBatch)
+		if err != nil {
+			return 0, sqldb.Fault(err)
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return 0, sqldb.Fault(err)
+		}
+		for _, orderID := range ids {
+			err := s.db.InTx(ctx, func(tx sqldb.Tx) error { return s.Cancel(ctx, tx, home, orderID, order.ReasonOverdue) })
+			// One that was paid or refused in the meantime stays what it is.
+			if err != nil && !fault.Is(err, fault.FailedPrecondition) {
+				return 0, err
+			}
+		}
+		return len(ids), nil
+	}
+}
+
+// expireBatch bounds how many orders one step cancels.
+const expireBatch = 100
 
 func codeOf(orderID string) regions.Code {
 	_, code, err := id.Parse(orderID)

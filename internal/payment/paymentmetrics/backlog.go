@@ -12,9 +12,9 @@ import (
 
 // Backlog tells how many of a region's payments are open. It is safe for concurrent use.
 type Backlog struct {
-	opens   payment.Opens
-	open    *prometheus.GaugeVec
-	pending *prometheus.GaugeVec
+	opens  payment.Opens
+	open   *prometheus.GaugeVec
+	oldest *prometheus.GaugeVec
 }
 
 // NewBacklog returns a Backlog. Its metrics are registered with reg, which may be nil.
@@ -24,9 +24,9 @@ func NewBacklog(o payment.Opens, reg prometheus.Registerer) *Backlog {
 		open: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
 			Name: "meridian_payment_open", Help: "Payments of which something is owed, by state; authorized ones wait for their order's fulfillment. Told by the holder of the payment lease.",
 		}, []string{"home", "state"}),
-		pending: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
-			Name: "meridian_payment_oldest_pending_seconds", Help: "Age of the oldest payment that the provider has neither authorized nor declined; 0 without one. Told by the holder of the payment lease.",
-		}, []string{"home"}),
+		oldest: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
+			Name: "meridian_payment_oldest_open_seconds", Help: "For how long the payment that came first into a state has been in it, of those of which something is owed; 0 without one. Told by the holder of the payment lease.",
+		}, []string{"home", "state"}),
 	}
 }
 
@@ -45,13 +45,13 @@ func (b *Backlog) Measure(ctx context.Context, home regions.Name) (int, error) {
 	}
 	for _, s := range owed {
 		b.open.WithLabelValues(string(home), string(s)).Set(float64(byState[s].Count))
+		b.oldest.WithLabelValues(string(home), string(s)).Set(byState[s].Oldest.Seconds())
 	}
-	b.pending.WithLabelValues(string(home)).Set(max(byState[payment.Created].Oldest, byState[payment.Authorizing].Oldest).Seconds())
 	return 0, nil
 }
 
 // Forget takes a region's figures back: another instance tells them from now on.
 func (b *Backlog) Forget(home regions.Name) {
 	b.open.DeletePartialMatch(prometheus.Labels{"home": string(home)})
-	b.pending.DeleteLabelValues(string(home))
+	b.oldest.DeletePartialMatch(prometheus.Labels{"home": string(home)})
 }

@@ -49,9 +49,12 @@ func TestBacklog(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	o := &opens{}
 	b := paymentmetrics.NewBacklog(o, reg)
-	want := map[string]float64{"meridian_payment_oldest_pending_seconds eu-west-1": 90}
-	for state, n := range map[payment.State]float64{payment.Created: 2, payment.Authorizing: 1, payment.Authorized: 7, payment.Capturing: 0, payment.Voiding: 0} {
-		want["meridian_payment_open eu-west-1 "+string(state)] = n
+	want := map[string]float64{}
+	for state, n := range map[payment.State][2]float64{
+		payment.Created: {2, 60}, payment.Authorizing: {1, 90}, payment.Authorized: {7, 3600}, payment.Capturing: {0, 0}, payment.Voiding: {0, 0},
+	} {
+		want["meridian_payment_open eu-west-1 "+string(state)] = n[0]
+		want["meridian_payment_oldest_open_seconds eu-west-1 "+string(state)] = n[1]
 	}
 	o.found = []payment.Open{
 		{State: payment.Created, Count: 2, Oldest: time.Minute},

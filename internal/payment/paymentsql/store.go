@@ -3,11 +3,15 @@ package paymentsql
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -29,7 +33,7 @@ const claimSQL = `WITH due AS MATERIALIZED (
 		SELECT id, state FROM payments WHERE home_region = $1 AND due_at <= now()
 		ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 	UPDATE payments p SET state = CASE p.state WHEN $4 THEN $5 WHEN $6 THEN $7 ELSE p.state END,
-		due_at = now() + $3::interval, attempts = p.attempts + 1, updated_at = now()
+		due_at = now() + $3::interval, attempts = p.attempts + 1, updated_at = now(), since = CASE WHEN p.state IN ($4, $6) THEN now() ELSE p.since END
 	FROM due WHERE p.home_region = $1 AND p.id = due.id
 	RETURNING p.id, p.order_id, p.state, due.state <> p.state, p.currency, p.amount_minor, p.provider_ref, p.attempts, p.traceparent`
 
@@ -59,7 +63,7 @@ func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibil
 
 // Open implements payment.Opens.
 func (s *Store) Open(ctx context.Context, home regions.Name) ([]payment.Open, error) {
-	rows, err := s.db.Query(ctx, `SELECT state, count(*), EXTRACT(epoch FROM now() - min(created_at))::FLOAT8 FROM payments
+	rows, err := s.db.Query(ctx, `SELECT state, count(*), EXTRACT(epoch FROM now() - min(since))::FLOAT8 FROM payments
 		WHERE home_region = $1 AND due_at IS NOT NULL GROUP BY state ORDER BY state`, string(home))
 	if err != nil {
 		return nil, sqldb.Fault(err)
@@ -72,6 +76,57 @@ func (s *Store) Open(ctx context.Context, home regions.Name) ([]payment.Open, er
 		return o, err
 	})
 	return open, sqldb.Fault(err)
+}
+
+// A payment is read with whether it is stuck: its step was begun long ago, $2, and has no end.
+const (
+	listSQL = `SELECT id, order_id, state, currency, amount_minor, provider_ref, attempts, resolution, traceparent, since,
+			state IN ('authorizing', 'capturing', 'voiding') AND since < now() - $2::interval, now()
+		FROM payments WHERE home_region = $1 AND due_at IS NOT NULL
+		AND (NOT $3 OR state IN ('authorizing', 'capturing', 'voiding') AND since < now() - $2::interval) ORDER BY since, id LIMIT $4`
+	lockSQL = `SELECT id, order_id, state, currency, amount_minor, provider_ref, attempts, resolution, traceparent, since,
+			state IN ('authorizing', 'capturing', 'voiding') AND since < now() - $2::interval, now()
+		FROM payments WHERE home_region = $1 AND id = $3 FOR UPDATE`
+)
+
+func scan(home regions.Name) func(row pgx.CollectableRow) (payment.Listed, error) {
+	return func(row pgx.CollectableRow) (payment.Listed, error) {
+		l := payment.Listed{Payment: payment.Payment{Home: home}}
+		err := row.Scan(&l.ID, &l.OrderID, &l.State, &l.Amount.Currency, &l.Amount.Minor, &l.ProviderRef, &l.Attempts, &l.Resolution, &l.Traceparent, &l.Since, &l.Stuck, &l.At)
+		return l, err
+	}
+}
+
+// List implements payment.Store.
+func (s *Store) List(ctx context.Context, home regions.Name, stuck bool, limit int) ([]payment.Listed, error) {
+	rows, err := s.db.Query(ctx, listSQL, string(home), payment.StuckAfter, stuck, limit)
+	if err != nil {
+		return nil, sqldb.Fault(err)
+	}
+	out, err := pgx.CollectRows(rows, scan(home))
+	return out, sqldb.Fault(err)
+}
+
+// Lock implements payment.Store.
+func (s *Store) Lock(ctx context.Context, tx sqldb.Tx, home regions.Name, id string) (payment.Listed, error) {
+	rows, err := tx.Query(ctx, lockSQL, string(home), payment.StuckAfter, id)
+	if err != nil {
+		return payment.Listed{}, err
+	}
+	l, err := pgx.CollectExactlyOneRow(rows, scan(home))
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.New(fault.NotFound, "PAYMENT_NOT_FOUND", "there is no payment %.80q", id)
+	}
+	return l, err
+}
+
+// Announce implements payment.Store.
+func (s *Store) Announce(ctx context.Context, tx sqldb.Tx, e event.Event) error {
+	batch := &sqldb.Batch{}
+	if err := eventsql.Queue(batch, e); err != nil {
+		return err
+	}
+	return tx.Send(ctx, batch)
 }
 
 // Postpone implements payment.Store.
@@ -90,7 +145,8 @@ func (s *Store) Insert(ctx context.Context, tx sqldb.Tx, p payment.Payment) (boo
 	return n == 1, err
 }
 
-const settleSQL = `UPDATE payments SET state = $4, provider_ref = $5, attempts = 0, due_at = now() + $6::interval, updated_at = now()
+const settleSQL = `UPDATE payments SET state = $4, provider_ref = $5, attempts = 0, due_at = now() + $6::interval, updated_at = now(),
+		since = now(), resolution = $7
 	WHERE home_region = $1 AND id = $2 AND state = $3`
 
 // Settle implements payment.Store.
@@ -99,7 +155,7 @@ func (s *Store) Settle(ctx context.Context, tx sqldb.Tx, p payment.Payment, from
 	if due.Never {
 		after = nil
 	}
-	args := []any{string(p.Home), p.ID, from, p.State, p.ProviderRef, after}
+	args := []any{string(p.Home), p.ID, from, p.State, p.ProviderRef, after, p.Resolution}
 	n, err := tx.Exec(ctx, settleSQL, args...)
 	if err == nil && n == 0 && plant.Bites(plant.UnguardedClaim, 1) {
 		n, err = tx.Exec(ctx, strings.Replace(settleSQL, "state = $3", "$3::text <> ''", 1), args...)

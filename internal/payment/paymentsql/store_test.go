@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/payment"
 	"github.com/meridian-commerce/meridian/internal/payment/paymentsql"
@@ -107,7 +108,7 @@ func TestClaim(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	f := open(t, 3)
-	if _, err := f.db.Exec(t.Context(), `UPDATE payments SET created_at = now() - interval '25 h' WHERE home_region = $1 AND id = $2`, home, fresh(1).ID); err != nil {
+	if _, err := f.db.Exec(t.Context(), `UPDATE payments SET since = now() - interval '25 h' WHERE home_region = $1 AND id = $2`, home, fresh(1).ID); err != nil {
 		t.Fatal(err)
 	}
 	f.claim(1, time.Minute)
@@ -118,6 +119,42 @@ func TestOpen(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].State != payment.Created || got[0].Count != 2 || got[0].Oldest < 25*time.Hour || got[0].Oldest > 26*time.Hour {
 		t.Errorf("two are open, one for 25 hours: %+v, %v", got, err)
 	}
+	f.lint()
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	f := open(t, 4)
+	f.claim(3, time.Minute) // p0 to p2 are authorizing
+	for sql, id := range map[string]string{
+		`UPDATE payments SET since = now() - interval '1 h' WHERE home_region = $1 AND id = $2`:                    "p1",
+		`UPDATE payments SET since = now() - interval '2 h', state = 'voiding' WHERE home_region = $1 AND id = $2`: "p2",
+		`UPDATE payments SET since = now() - interval '3 h' WHERE home_region = $1 AND id = $2`:                    "p3", // nobody was asked
+	} {
+		if _, err := f.db.Exec(t.Context(), sql, home, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for stuck, want := range map[bool]string{false: "p3 p2* p1* p0 ", true: "p2* p1* "} {
+		found, err := f.store.List(t.Context(), home, stuck, 10)
+		got := ""
+		for _, l := range found {
+			got += l.ID + map[bool]string{true: "*"}[l.Stuck] + " "
+		}
+		if err != nil || got != want {
+			t.Errorf("stuck alone %t: %q, want %q (%v)", stuck, got, want, err)
+		}
+	}
+	f.in(func(tx sqldb.Tx) (bool, error) {
+		l, err := f.store.Lock(t.Context(), tx, home, "p1")
+		if err != nil || l.State != payment.Authorizing || !l.Stuck || l.At.Sub(l.Since) < time.Hour || l.OrderID != "o1" || l.Traceparent != "trace" {
+			t.Errorf("%+v, %v", l, err)
+		}
+		if _, err := f.store.Lock(t.Context(), tx, home, "p9"); fault.Reason(err) != "PAYMENT_NOT_FOUND" {
+			t.Errorf("none: %v", err)
+		}
+		return true, nil
+	})
 	f.lint()
 }
 

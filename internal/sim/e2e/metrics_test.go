@@ -169,7 +169,7 @@ func (s *scraper) trouble() {
 	s.await(func() {}, "meridian_edge_failovers_total")
 	s.heal("eu-west-1")
 	s.await(func() { _ = ada.setItem(sku, 1) }, rare...)
-	s.await(func() {}, "meridian_outbox_oldest_open_seconds", "meridian_payment_oldest_pending_seconds")
+	s.await(func() {}, "meridian_outbox_oldest_open_seconds", "meridian_payment_oldest_open_seconds")
 }
 
 func (s *scraper) lose(target string) {

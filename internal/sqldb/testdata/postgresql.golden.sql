@@ -338,6 +338,24 @@ SELECT 1;
 -- No statement names an index, so whoever reads what is due takes the sharded ones from here on.
 -- contract: since v0.0.1: any release
 SELECT 1;
+-- 00050_payments_resolved.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Since when a payment is in its state, why a person said how it ended, and the state disputed. One statement, since
+-- none of them is of use without the others. The constraint of 00015 has another name on each engine.
+-- contract: since v0.0.1: the new constraint allows whatever the former one did
+ALTER TABLE payments
+  ADD COLUMN since TIMESTAMPTZ NOT NULL DEFAULT now(),
+  ADD COLUMN resolution TEXT NOT NULL DEFAULT '',
+  DROP CONSTRAINT IF EXISTS payments_state_check,
+  DROP CONSTRAINT IF EXISTS check_state,
+  ADD CONSTRAINT payments_states CHECK (state IN
+    ('created', 'authorizing', 'authorized', 'capturing', 'captured', 'declined', 'voiding', 'voided', 'disputed'));
+-- 00051_orders_pending.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- The orders that wait for their payment, to find those whose deadline has passed.
+CREATE INDEX orders_pending ON orders (home_region, created_at) WHERE state = 'pending_payment';
 -- 00053_credentials_without_foreign_key.sql
 -- +goose NO TRANSACTION
 -- +goose Up

@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: meridian/event/v1/event.proto
 
-// The payloads of the events on the bus, one per change of an order.
+// The payloads of the events on the bus, one per change.
 
 package eventv1
 
@@ -268,6 +268,92 @@ func (x *OrderCanceled) GetReason() string {
 	return ""
 }
 
+// PaymentResolved: CloudEvents type meridian.payment.resolved.v1. A person has said how a payment ended whose provider
+// left that open.
+type PaymentResolved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PaymentId     string                 `protobuf:"bytes,1,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	OrderId       string                 `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	HomeRegion    string                 `protobuf:"bytes,3,opt,name=home_region,json=homeRegion,proto3" json:"home_region,omitempty"`
+	FromState     string                 `protobuf:"bytes,4,opt,name=from_state,json=fromState,proto3" json:"from_state,omitempty"`
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`   // captured, voided or disputed
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"` // as the person gave it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentResolved) Reset() {
+	*x = PaymentResolved{}
+	mi := &file_meridian_event_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentResolved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentResolved) ProtoMessage() {}
+
+func (x *PaymentResolved) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_event_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentResolved.ProtoReflect.Descriptor instead.
+func (*PaymentResolved) Descriptor() ([]byte, []int) {
+	return file_meridian_event_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PaymentResolved) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *PaymentResolved) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *PaymentResolved) GetHomeRegion() string {
+	if x != nil {
+		return x.HomeRegion
+	}
+	return ""
+}
+
+func (x *PaymentResolved) GetFromState() string {
+	if x != nil {
+		return x.FromState
+	}
+	return ""
+}
+
+func (x *PaymentResolved) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *PaymentResolved) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_meridian_event_v1_event_proto protoreflect.FileDescriptor
 
 const file_meridian_event_v1_event_proto_rawDesc = "" +
@@ -293,7 +379,17 @@ const file_meridian_event_v1_event_proto_rawDesc = "" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x1f\n" +
 	"\vhome_region\x18\x02 \x01(\tR\n" +
 	"homeRegion\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reasonB\xd2\x01\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xb9\x01\n" +
+	"\x0fPaymentResolved\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x01 \x01(\tR\tpaymentId\x12\x19\n" +
+	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x1f\n" +
+	"\vhome_region\x18\x03 \x01(\tR\n" +
+	"homeRegion\x12\x1d\n" +
+	"\n" +
+	"from_state\x18\x04 \x01(\tR\tfromState\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reasonB\xd2\x01\n" +
 	"\x15com.meridian.event.v1B\n" +
 	"EventProtoP\x01ZGgithub.com/meridian-commerce/meridian/api/gen/meridian/event/v1;eventv1\xa2\x02\x03MEX\xaa\x02\x11Meridian.Event.V1\xca\x02\x11Meridian\\Event\\V1\xe2\x02\x1dMeridian\\Event\\V1\\GPBMetadata\xea\x02\x13Meridian::Event::V1b\x06proto3"
 
@@ -309,16 +405,17 @@ func file_meridian_event_v1_event_proto_rawDescGZIP() []byte {
 	return file_meridian_event_v1_event_proto_rawDescData
 }
 
-var file_meridian_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_meridian_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_meridian_event_v1_event_proto_goTypes = []any{
-	(*OrderPlaced)(nil),    // 0: meridian.event.v1.OrderPlaced
-	(*OrderConfirmed)(nil), // 1: meridian.event.v1.OrderConfirmed
-	(*OrderFulfilled)(nil), // 2: meridian.event.v1.OrderFulfilled
-	(*OrderCanceled)(nil),  // 3: meridian.event.v1.OrderCanceled
-	(*v1.Money)(nil),       // 4: meridian.money.v1.Money
+	(*OrderPlaced)(nil),     // 0: meridian.event.v1.OrderPlaced
+	(*OrderConfirmed)(nil),  // 1: meridian.event.v1.OrderConfirmed
+	(*OrderFulfilled)(nil),  // 2: meridian.event.v1.OrderFulfilled
+	(*OrderCanceled)(nil),   // 3: meridian.event.v1.OrderCanceled
+	(*PaymentResolved)(nil), // 4: meridian.event.v1.PaymentResolved
+	(*v1.Money)(nil),        // 5: meridian.money.v1.Money
 }
 var file_meridian_event_v1_event_proto_depIdxs = []int32{
-	4, // 0: meridian.event.v1.OrderPlaced.total:type_name -> meridian.money.v1.Money
+	5, // 0: meridian.event.v1.OrderPlaced.total:type_name -> meridian.money.v1.Money
 	1, // [1:1] is the sub-list for method output_type
 	1, // [1:1] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
@@ -337,7 +434,7 @@ func file_meridian_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_event_v1_event_proto_rawDesc), len(file_meridian_event_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
