@@ -4,6 +4,7 @@ import (
 	checkoutv1 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
 	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	"github.com/meridian-commerce/meridian/internal/checkout"
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 )
 
@@ -12,9 +13,17 @@ func Money(m money.Money) *moneyv1.Money {
 	return &moneyv1.Money{MinorUnits: m.Minor, Currency: string(m.Currency)}
 }
 
-// ReadMoney reads an amount from its message; nil is the zero Money.
-func ReadMoney(m *moneyv1.Money) money.Money {
-	return money.Money{Minor: m.GetMinorUnits(), Currency: money.Currency(m.GetCurrency())}
+// ReadMoney reads an amount from its message. nil is the zero Money; any other has a currency, since an empty message is
+// one that its sender left incomplete. Errors are fault.Invalid (CURRENCY_UNKNOWN).
+func ReadMoney(m *moneyv1.Money) (money.Money, error) {
+	if m == nil {
+		return money.Money{}, nil
+	}
+	currency, err := money.ParseCurrency(m.GetCurrency())
+	if err != nil {
+		return money.Money{}, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "an amount has minor_units and a currency, an ISO 4217 code such as EUR")
+	}
+	return money.Money{Minor: m.GetMinorUnits(), Currency: currency}, nil
 }
 
 // Adjustments writes what rules of pricing adjusted as its messages.

@@ -101,13 +101,15 @@ func FuzzReadPageToken(f *testing.F) {
 func TestMoney(t *testing.T) {
 	t.Parallel()
 	want := money.Money{Minor: -12999, Currency: "USD"}
-	if got := rpc.ReadMoney(rpc.Money(want)); got != want {
-		t.Errorf("got %+v", got)
+	if got, err := rpc.ReadMoney(rpc.Money(want)); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
 	}
-	if got := rpc.ReadMoney(nil); got != (money.Money{}) {
-		t.Errorf("no message is %+v", got)
+	if got, err := rpc.ReadMoney(nil); err != nil || got != (money.Money{}) {
+		t.Errorf("no message is %+v, %v", got, err)
 	}
-	if got := rpc.ReadMoney(&moneyv1.Money{MinorUnits: 5}); got != (money.Money{Minor: 5}) {
-		t.Errorf("an amount without a currency is %+v", got)
+	for _, m := range []*moneyv1.Money{{}, {MinorUnits: 5}, {MinorUnits: 5, Currency: "EURO"}} {
+		if got, err := rpc.ReadMoney(m); fault.Reason(err) != "CURRENCY_UNKNOWN" || !fault.Is(err, fault.Invalid) {
+			t.Errorf("%v is %+v, %v", m, got, err)
+		}
 	}
 }

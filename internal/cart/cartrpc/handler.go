@@ -7,6 +7,7 @@ import (
 	cartv1 "github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1"
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/checkout"
+	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 )
@@ -35,6 +36,9 @@ func (h *Handler) SetItem(ctx context.Context, r *cartv1.SetItemRequest) (*cartv
 	caller, err := rpc.CallerOf(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if r.Quantity == nil {
+		return nil, fault.New(fault.Invalid, "QUANTITY_INVALID", "say a quantity; 0 removes the item")
 	}
 	c, err := h.service.SetItem(ctx, owner(caller), r.GetSku(), int64(r.GetQuantity()), r.GetEtag())
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	cartv1 "github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1"
@@ -96,7 +97,7 @@ func TestCart(t *testing.T) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	set := func(sku string, quantity int32, etag string) (*cartv1.Cart, error) {
-		res, err := client.SetItem(rpctest.As(t.Context(), "ada"), &cartv1.SetItemRequest{Sku: sku, Quantity: quantity, Etag: etag})
+		res, err := client.SetItem(rpctest.As(t.Context(), "ada"), &cartv1.SetItemRequest{Sku: sku, Quantity: &quantity, Etag: etag})
 		return res.GetCart(), err
 	}
 	if _, err := set("B", 1, ""); err != nil {
@@ -125,6 +126,8 @@ func TestCart(t *testing.T) {
 	rpctest.Refused(t, "too many", err, connect.CodeInvalidArgument, "QUANTITY_INVALID")
 	_, err = set("A", -1, "")
 	rpctest.Refused(t, "less than none", err, connect.CodeInvalidArgument, "QUANTITY_INVALID")
+	_, err = client.SetItem(rpctest.As(t.Context(), "ada"), &cartv1.SetItemRequest{Sku: "A"})
+	rpctest.Refused(t, "no quantity said", err, connect.CodeInvalidArgument, "QUANTITY_INVALID")
 	kept, err := client.GetCart(rpctest.As(t.Context(), "ada"), &cartv1.GetCartRequest{})
 	if diff := cmp.Diff(want, kept.GetCart(), protocmp.Transform()); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
@@ -140,7 +143,7 @@ func TestCartSaysWhatBecameOfItsItems(t *testing.T) {
 	t.Parallel()
 	client := serve(t)
 	for sku, quantity := range map[string]int32{"A": 5, "C": 1} {
-		if _, err := client.SetItem(rpctest.As(t.Context(), "ada"), &cartv1.SetItemRequest{Sku: sku, Quantity: quantity}); err != nil {
+		if _, err := client.SetItem(rpctest.As(t.Context(), "ada"), &cartv1.SetItemRequest{Sku: sku, Quantity: &quantity}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,9 +184,9 @@ func TestNobodyHasACart(t *testing.T) {
 	client := serve(t)
 	_, err := client.GetCart(t.Context(), &cartv1.GetCartRequest{})
 	rpctest.Refused(t, "GetCart", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
-	_, err = client.SetItem(t.Context(), &cartv1.SetItemRequest{Sku: "A", Quantity: 1})
+	_, err = client.SetItem(t.Context(), &cartv1.SetItemRequest{Sku: "A", Quantity: proto.Int32(1)})
 	rpctest.Refused(t, "SetItem", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
-	_, err = client.SetItem(rpctest.As(t.Context(), "forged"), &cartv1.SetItemRequest{Sku: "A", Quantity: 1})
+	_, err = client.SetItem(rpctest.As(t.Context(), "forged"), &cartv1.SetItemRequest{Sku: "A", Quantity: proto.Int32(1)})
 	rpctest.Refused(t, "SetItem", err, connect.CodeUnauthenticated, "TOKEN_INVALID")
 }
 

@@ -32,9 +32,13 @@ func (h *Handler) PlaceOrder(ctx context.Context, r *orderv1.PlaceOrderRequest) 
 	if err != nil {
 		return nil, err
 	}
+	total, err := rpc.ReadMoney(r.GetExpectedTotal())
+	if err != nil {
+		return nil, err
+	}
 	o, err := h.service.Place(ctx, order.Request{
 		Home: caller.Home, UserID: caller.UserID, Currency: caller.Currency, Key: rpc.Header(ctx, "Idempotency-Key"),
-		CartEtag: r.GetCartEtag(), ExpectedTotal: rpc.ReadMoney(r.GetExpectedTotal()),
+		CartEtag: r.GetCartEtag(), ExpectedTotal: total,
 	})
 	if err != nil {
 		return nil, err

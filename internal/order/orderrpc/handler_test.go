@@ -70,10 +70,14 @@ func TestPlaceOrderRefusals(t *testing.T) {
 	_, err = s.place("etag", &orderv1.PlaceOrderRequest{CartEtag: "v1"})
 	rpctest.Refused(t, "old etag", err, connect.CodeAborted, "CART_CHANGED")
 	for name, total := range map[string]*moneyv1.Money{
-		"too low": eur(999), "another currency": {MinorUnits: 1000, Currency: "USD"}, "no currency": {MinorUnits: 999}, "nothing": {Currency: "EUR"},
+		"too low": eur(999), "another currency": {MinorUnits: 1000, Currency: "USD"}, "nothing": {Currency: "EUR"},
 	} {
 		_, err = s.place("total", &orderv1.PlaceOrderRequest{ExpectedTotal: total})
 		rpctest.Refused(t, "expected total: "+name, err, connect.CodeAborted, "TOTAL_CHANGED")
+	}
+	for name, total := range map[string]*moneyv1.Money{"no currency": {MinorUnits: 1000}, "empty": {}, "no such currency": {MinorUnits: 1000, Currency: "EURO"}} {
+		_, err = s.place("total", &orderv1.PlaceOrderRequest{ExpectedTotal: total})
+		rpctest.Refused(t, "expected total: "+name, err, connect.CodeInvalidArgument, "CURRENCY_UNKNOWN")
 	}
 	if _, err := s.place("k", &orderv1.PlaceOrderRequest{}); err != nil {
 		t.Errorf("after all that: %v", err)

@@ -61,7 +61,7 @@ func (s *shopper) context(key string) context.Context {
 }
 
 func (s *shopper) setItem(sku string, n int32) error {
-	_, err := cartv1connect.NewCartServiceClient(http.DefaultClient, s.edge).SetItem(s.context(""), &cartv1.SetItemRequest{Sku: sku, Quantity: n})
+	_, err := cartv1connect.NewCartServiceClient(http.DefaultClient, s.edge).SetItem(s.context(""), &cartv1.SetItemRequest{Sku: sku, Quantity: &n})
 	return err
 }
 

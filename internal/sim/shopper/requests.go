@@ -91,7 +91,7 @@ func GetCart() Request {
 // SetItem puts so many units into the cart; with an etag, only if the cart is still as that says.
 func SetItem(sku string, units int32, etag string) Request {
 	return Request{Op: history.Op{Kind: history.SetItem, SKU: sku, Units: units}, send: func(ctx context.Context, s *Shopper, op *history.Op) error {
-		answer, err := s.cart.SetItem(ctx, &cartv1.SetItemRequest{Sku: sku, Quantity: units, Etag: etag})
+		answer, err := s.cart.SetItem(ctx, &cartv1.SetItemRequest{Sku: sku, Quantity: &units, Etag: etag})
 		noteCart(op, answer.GetCart())
 		return err
 	}}

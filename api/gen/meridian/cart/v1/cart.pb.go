@@ -349,8 +349,8 @@ func (x *GetCartResponse) GetCart() *Cart {
 type SetItemRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Sku   string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	// 0 removes the item; at most 99.
-	Quantity int32 `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// 0 removes the item; at most 99. It is said, so that a call which forgets it removes nothing.
+	Quantity *int32 `protobuf:"varint,2,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
 	// Optional: only if the cart still has this etag.
 	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -395,8 +395,8 @@ func (x *SetItemRequest) GetSku() string {
 }
 
 func (x *SetItemRequest) GetQuantity() int32 {
-	if x != nil {
-		return x.Quantity
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
 	}
 	return 0
 }
@@ -475,11 +475,12 @@ const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\vunavailable\x18\b \x01(\x0e2\x1d.meridian.cart.v1.UnavailableR\vunavailable\"\x10\n" +
 	"\x0eGetCartRequest\"=\n" +
 	"\x0fGetCartResponse\x12*\n" +
-	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart\"R\n" +
+	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart\"d\n" +
 	"\x0eSetItemRequest\x12\x10\n" +
-	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x05R\bquantity\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\"=\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1f\n" +
+	"\bquantity\x18\x02 \x01(\x05H\x00R\bquantity\x88\x01\x01\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etagB\v\n" +
+	"\t_quantity\"=\n" +
 	"\x0fSetItemResponse\x12*\n" +
 	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart*^\n" +
 	"\vUnavailable\x12\x1b\n" +
@@ -544,6 +545,7 @@ func file_meridian_cart_v1_cart_proto_init() {
 	if File_meridian_cart_v1_cart_proto != nil {
 		return
 	}
+	file_meridian_cart_v1_cart_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

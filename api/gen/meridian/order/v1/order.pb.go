@@ -270,7 +270,7 @@ type PlaceOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional: place only if the cart still has this etag.
 	CartEtag string `protobuf:"bytes,1,opt,name=cart_etag,json=cartEtag,proto3" json:"cart_etag,omitempty"`
-	// Optional: place only if the total is this.
+	// Optional: place only if the total is this. One without a currency is refused.
 	ExpectedTotal *v1.Money `protobuf:"bytes,2,opt,name=expected_total,json=expectedTotal,proto3" json:"expected_total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
