@@ -60,32 +60,17 @@ func encode(code connect.Code, known *fault.Error) *connect.Error {
 		seconds := (known.RetryAfter + time.Second - 1) / time.Second // rounded up: who comes earlier is refused again
 		out.Meta().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-	switch known.Kind {
-	case fault.Mismatch:
-		out.Meta().Set(statusHeader, strconv.Itoa(http.StatusUnprocessableEntity))
-	case fault.Exhausted: // said, so that Statuses tells it from Connect's own
-		out.Meta().Set(statusHeader, strconv.Itoa(http.StatusTooManyRequests))
-	default:
+	status := 0 // said even so, so that Statuses tells it from Connect's own
+	if known.Kind == fault.Mismatch {
+		status = http.StatusUnprocessableEntity
 	}
+	out.Meta().Set(statusHeader, strconv.Itoa(status))
 	return out
 }
-
-// Refuse answers a request that no handler of Connect's is to have, in the form that its protocol expects. The status is for
-// protocols that have one.
-func Refuse(w http.ResponseWriter, r *http.Request, code connect.Code, status int, why *fault.Error) {
-	err := encode(code, why)
-	err.Meta().Del(statusHeader)
-	w.Header().Set(statusHeader, strconv.Itoa(status))
-	_ = refusals.Write(statusWriter{w}, r, err) // the caller may have left
-}
-
-var refusals = connect.NewErrorWriter()
 
 // abandoned is the error of a call that its caller gave up: a watch that was closed, for one.
 func abandoned(code connect.Code) *connect.Error {
-	out := connect.NewError(code, errors.New("the caller did not wait for the answer"))
-	addDetail(out, &errdetails.ErrorInfo{Reason: "CANCELED", Domain: Domain})
-	return out
+	return encode(code, reasoned(code, ""))
 }
 
 func addDetail(to *connect.Error, message proto.Message) {
@@ -105,7 +90,10 @@ func (m errorMapper) mapped(ctx context.Context, procedure string, err error) er
 		return nil
 	}
 	// It was mapped by an inner interceptor, or is Connect's own.
-	if _, already := errors.AsType[*connect.Error](err); already {
+	if known, already := errors.AsType[*connect.Error](err); already {
+		if len(known.Details()) == 0 {
+			return encode(known.Code(), reasoned(known.Code(), known.Message()))
+		}
 		return err
 	}
 	out := ToConnect(err)
@@ -132,44 +120,5 @@ func (m errorMapper) WrapStreamingClient(next connect.StreamingClientFunc) conne
 func (m errorMapper) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
 	return func(ctx context.Context, c connect.StreamingHandlerConn) error {
 		return m.mapped(ctx, c.Spec().Procedure, next(ctx, c))
-	}
-}
-
-// statusHeader carries an HTTP status that Connect's codes have no number for, from ToConnect to Statuses.
-const statusHeader = "Meridian-Http-Status"
-
-// Statuses lets an error choose an HTTP status that Connect's table of codes lacks: 422, and 413 for a message that is too
-// long once it is unpacked. Clients read the code in the body, so the protocol is not affected.
-func Statuses(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(statusWriter{w}, r)
-	})
-}
-
-type statusWriter struct{ http.ResponseWriter }
-
-// WriteHeader replaces the status when an error asked for another.
-func (w statusWriter) WriteHeader(status int) {
-	wanted, err := strconv.Atoi(w.Header().Get(statusHeader))
-	w.Header().Del(statusHeader)
-	switch {
-	case status == http.StatusOK: // of a protocol that says how it went elsewhere
-	case err == nil:
-		status = wanted
-	case status == http.StatusTooManyRequests:
-		// Connect's own, of WithReadMaxBytes: it is the request that is too large, and whoever counts the answers of an
-		// overloaded stack must not count this one.
-		status = http.StatusRequestEntityTooLarge
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// Flush implements http.Flusher, which streaming handlers look for.
-func (w statusWriter) Flush() {
-	if f, ok := w.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
 	}
 }

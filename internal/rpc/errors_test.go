@@ -147,7 +147,7 @@ func TestErrorsOfNoKind(t *testing.T) {
 		"the caller left":    {fmt.Errorf("order: watch: %w", context.Canceled), connect.CodeCanceled, "CANCELED", false},
 		"the caller's limit": {context.DeadlineExceeded, connect.CodeDeadlineExceeded, "CANCELED", false},
 		"a kind of both":     {fault.Wrap(context.Canceled, fault.Unavailable, "CANCELED", "x"), connect.CodeUnavailable, "CANCELED", false},
-		"already Connect's":  {connect.NewError(connect.CodeDataLoss, errors.New("as it is")), connect.CodeDataLoss, "", false},
+		"already Connect's":  {connect.NewError(connect.CodeDataLoss, errors.New("secret")), connect.CodeDataLoss, "INTERNAL", false},
 	} {
 		s := serve(t, &orders{get: func(context.Context) error { return c.err }})
 		_, err := s.client.GetOrder(t.Context(), &orderv1.GetOrderRequest{})
