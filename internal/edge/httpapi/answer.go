@@ -84,14 +84,17 @@ func (a *answer) complete(h http.Header) {
 		vary(h, "Accept-Encoding")
 		vary(h, consistency.Header) // who brings a token is not to be answered from a cache
 	}
-	if _, set := h["Cache-Control"]; set {
-		return
-	}
-	if a.public && (a.status == http.StatusOK || a.status == http.StatusNotModified) {
+	if _, set := h["Cache-Control"]; !set && a.public && (a.status == http.StatusOK || a.status == http.StatusNotModified) {
 		h["Cache-Control"] = a.front.shared
-		return
+	} else if !set {
+		h["Cache-Control"] = a.front.personal
 	}
-	h["Cache-Control"] = a.front.personal
+	if may := first(h, "Cache-Control"); !strings.Contains(may, "private") && !strings.Contains(may, "no-store") {
+		// A cache gives the answer to others, whom nothing of the one who asked is meant for.
+		for _, name := range []string{"Ratelimit", "Ratelimit-Policy", "Traceparent", "X-Request-Id"} {
+			delete(h, name)
+		}
+	}
 }
 
 // first is h.Get of a name that is in its canonical form.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -73,9 +74,20 @@ func TestCacheControl(t *testing.T) {
 		"the stack's own word":   {http.MethodGet, "/public", stack(200, "application/json", "{}", "Cache-Control", "no-store"), "no-store", true},
 		"personal, its own word": {http.MethodGet, "/mine", stack(200, "application/json", "{}", "Cache-Control", "max-age=5"), "max-age=5", false},
 	} {
+		next := tc.next
+		tc.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, name := range []string{"RateLimit", "RateLimit-Policy", "Traceparent", "X-Request-Id"} {
+				w.Header().Set(name, "hers")
+			}
+			next.ServeHTTP(w, r)
+		})
 		w := ask(t, Config{}, tc.next, tc.method, tc.path)
 		if got := w.Header().Get("Cache-Control"); got != tc.want || (w.Header().Get("Etag") != "") != tc.tagged {
 			t.Errorf("%s: got %q, tag %q", name, got, w.Header().Get("Etag"))
+		}
+		shared := !strings.Contains(tc.want, "private") && tc.want != "no-store"
+		if text := fmt.Sprint(w.Header()); strings.Contains(text, "hers") == shared {
+			t.Errorf("%s: what caches may share: %t, and it carries %s", name, shared, text)
 		}
 	}
 }
