@@ -26,6 +26,8 @@ const (
 	relayEvery     = 150 * time.Millisecond
 	republishEvery = time.Second
 	paymentEvery   = 150 * time.Millisecond
+	handOverEvery  = time.Second
+	keepEvery      = 2 * time.Second
 	sweepEvery     = 10 * time.Minute
 	backlogEvery   = 5 * time.Second
 	overdueEvery   = time.Minute
@@ -51,6 +53,8 @@ func relayModule(_ context.Context, s *stack) error {
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
 		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
 		lease.Work{Name: "republish", Every: republishEvery, Step: relay.Republish},
+		lease.Work{Name: "hand-over", Every: handOverEvery, Step: relay.HandOver},
+		lease.Work{Name: "keep", Every: keepEvery, Step: eventsql.NewKeeper(s.db, producer, s.config.Region, s.telemetry.Logger).Keep},
 		lease.Work{Name: "sweep", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, eventsql.NewSweeper(s.db, consumers).Sweep)},
 		lease.Work{Name: "sweep-keys", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, ordersql.New(s.db).SweepKeys)})
 	return err

@@ -188,6 +188,10 @@ func TestEachViolationIsReportedAlone(t *testing.T) {
 			},
 			audit.OneEventPerChange, "ord_eu1_new",
 		},
+		"an event that a bus has lost, and is not given again": {
+			[]string{`UPDATE outbox SET published_at = created_at, due_at = now() - interval '2 minutes'` + eu + `order_id = 'ord_eu1_done' AND sequence = 2`},
+			audit.EventTakesEffect, "ord_eu1_done",
+		},
 		"an event that nobody takes": {
 			[]string{`UPDATE outbox SET created_at = now() - interval '2 minutes'` + eu + `order_id = 'ord_eu1_new'`},
 			audit.EventTakesEffect, "ord_eu1_new",

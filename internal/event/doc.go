@@ -17,8 +17,11 @@
 // every registered consumer that wants the type. It publishes them ②, at least once. Each consumer is a group of its
 // own on the bus and has an inbox of its own: it notes ④ that it took the event in the transaction of its effect ⑤,
 // which also ends its own pending delivery ⑥ and nobody else's. So each effect happens once for each consumer, and an
-// event is published again ③ until the last of them has taken it: a bus that lost all its data loses nothing, and a
-// consumer that was away for a day delays no other.
+// event is published again ③ until the last of them has taken it: a consumer that was away for a day delays no other.
+//
+// The bus may be away, or lose what it had. While it takes nothing, the relay has the effects of registered consumers
+// itself. How far it had come is remembered, so that one which falls behind that, or is another one, is given all events
+// of the last days again, whoever has taken them: the inboxes know.
 //
 // What a consumer is owed is decided when the event is first published. One that is registered later is owed nothing
 // of before: it may still read what the bus has kept.

@@ -42,8 +42,11 @@ func (t Type) Aggregate() Aggregate {
 // Aggregate is a kind of thing whose changes are events, such as an order: a noun whose plural takes an s.
 type Aggregate string
 
+// TopicPrefix is what the name of each topic begins with.
+const TopicPrefix = "meridian."
+
 // Topic is where the bus has the events of an aggregate: meridian.orders.
-func (a Aggregate) Topic() string { return "meridian." + string(a) + "s" }
+func (a Aggregate) Topic() string { return TopicPrefix + string(a) + "s" }
 
 // Source is the CloudEvents source of an aggregate's events in a region: /meridian/orders/eu-west-1.
 func (a Aggregate) Source(home regions.Name) string {

@@ -20,12 +20,14 @@ import (
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/payment/providerhttp"
 	"github.com/meridian-commerce/meridian/internal/payment/sandbox"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
 // The whole way from a placed order to the captured payment: relay, bus, consumer, worker, provider. Two
 // instances do all of it at the same time, without a lease between them; the provider loses answers; everything
-// that is under way is made due again all the time; and the bus loses its data in the middle.
+// that is under way is made due again all the time; and the bus loses its data in the middle. In the end it has every event
+// again, also those that it had before and that nobody is owed.
 func TestChain(t *testing.T) {
 	t.Parallel()
 	s := open(t)
@@ -62,6 +64,7 @@ func TestChain(t *testing.T) {
 		s.again()
 	}
 	s.agrees(provider, ids)
+	s.complete(brokers)
 	violations, err := audit.Run(t.Context(), s.db.Pool(), regions.Default(), time.Minute)
 	if err != nil || len(violations) > 0 {
 		t.Errorf("audit: %+v, %v", violations, err)
@@ -104,6 +107,8 @@ func (s *shop) instance(brokers []string, provider string, n int) {
 	work := []lease.Work{
 		{Name: "relay", Every: 20 * time.Millisecond, Step: relay.Publish},
 		{Name: "republish", Every: 20 * time.Millisecond, Step: relay.Republish},
+		{Name: "hand-over", Every: 20 * time.Millisecond, Step: relay.HandOver},
+		{Name: "keep", Every: 20 * time.Millisecond, Step: eventsql.NewKeeper(s.db, producer, home, discard).Keep},
 		{Name: "payment", Every: 20 * time.Millisecond, Step: s.worker(client, time.Millisecond).Step},
 		{Name: "sweeper", Every: time.Second, Step: eventsql.NewSweeper(s.db, consumers).Sweep},
 	}
@@ -150,6 +155,41 @@ func (s *shop) agrees(provider *sandbox.Sandbox, orders []string) {
 	}
 	if n := s.count(`SELECT sold FROM stock WHERE home_region = $1 AND sku = 'A'`, home); n != tally["captured"] {
 		s.t.Errorf("%d units are sold", n)
+	}
+}
+
+// complete waits until a reader who comes late finds every event of the outbox on the bus.
+func (s *shop) complete(brokers []string) {
+	s.t.Helper()
+	var mu sync.Mutex
+	got := map[string]bool{}
+	late := event.Consumer{
+		Name: "late", Types: []event.Type{event.OrderPlaced, event.OrderConfirmed, event.OrderFulfilled, event.OrderCanceled},
+		Effect: func(context.Context, sqldb.Tx, event.Event) error { return nil },
+	}
+	reader, err := kafka.NewConsumer(kafka.Config{Brokers: brokers}, late, func(_ context.Context, e event.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		got[e.ID] = true
+		return nil
+	}, discard, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { reader.Run(ctx) })
+	defer func() { cancel(); running.Wait() }()
+	events := s.count(`SELECT count(*) FROM outbox WHERE home_region = $1`, home)
+	found := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(got)
+	}
+	for deadline := time.Now().Add(5 * time.Minute); found() < events; time.Sleep(100 * time.Millisecond) { // between looks at what other goroutines do
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the bus has %d of %d events after five minutes", found(), events)
+		}
 	}
 }
 

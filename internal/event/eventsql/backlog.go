@@ -43,7 +43,8 @@ func (b *Backlog) Measure(ctx context.Context, home regions.Name) (int, error) {
 	var open int64
 	var seconds float64
 	err := b.db.QueryRow(ctx, `SELECT count(*), COALESCE(EXTRACT(epoch FROM now() - min(created_at)), 0)::FLOAT8 FROM (
-		SELECT order_id, sequence, created_at FROM outbox WHERE home_region = $1 AND due_at IS NOT NULL
+		SELECT order_id, sequence, CASE WHEN published_at IS NULL THEN created_at ELSE due_at END AS created_at
+		FROM outbox WHERE home_region = $1 AND due_at IS NOT NULL -- one that the bus has lost waits since it is due again
 		UNION SELECT aggregate_id, sequence, created_at FROM pending_deliveries p WHERE home_region = $1 AND NOT EXISTS (
 			SELECT 1 FROM inbox i WHERE i.home_region = $1 AND i.consumer = p.consumer AND i.event_id = p.event_id)) AS open`, string(home)).Scan(&open, &seconds)
 	if err != nil {

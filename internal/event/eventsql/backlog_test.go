@@ -64,6 +64,9 @@ func TestBacklog(t *testing.T) {
 	expect("for one of two", 1, 0, 1, 0, 1800)
 	f.take(f.search, placed)
 	expect("taken by all", 0, 0, 0, 0, 0)
+	f.exec(`UPDATE outbox SET due_at = now() WHERE home_region = $1 AND id = $2`, home, old.ID)
+	expect("an old one is to be published again, since now", 1, 0, 0, 0, 1800)
+	f.step(1)
 	b.Forget(home)
 	if families, err := reg.Gather(); len(families) != 0 || err != nil {
 		t.Errorf("forgotten: %d metrics, %v", len(families), err)

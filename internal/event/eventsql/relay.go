@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,19 +33,22 @@ const (
 // Relay publishes new events, and again those that a registered consumer has not taken. It is safe for concurrent use;
 // several relays of one region cost duplicates at worst.
 type Relay struct {
-	db        sqldb.Querier
+	db        *sqldb.DB
 	publisher event.Publisher
 	consumers []string
-	wants     [2][]string // consumers and types: who wants what, pair by pair
+	handlers  map[string]event.Handler // by consumer
+	wants     [2][]string              // consumers and types: who wants what, pair by pair
+	away      atomic.Bool              // the bus took nothing when it was last asked
 	log       *slog.Logger
+	handed    *prometheus.CounterVec
 	published *prometheus.CounterVec
 	lag       *prometheus.HistogramVec
 }
 
 // NewRelay returns a Relay. consumers is everyone who is owed events, wherever they run; errors wrap
 // event.ErrConsumer. Its metrics are registered with reg, which may be nil.
-func NewRelay(db sqldb.Querier, p event.Publisher, consumers []event.Consumer, log *slog.Logger, reg prometheus.Registerer) (*Relay, error) {
-	r := &Relay{db: db, publisher: p, consumers: names(consumers), log: log}
+func NewRelay(db *sqldb.DB, p event.Publisher, consumers []event.Consumer, log *slog.Logger, reg prometheus.Registerer) (*Relay, error) {
+	r := &Relay{db: db, publisher: p, consumers: names(consumers), handlers: map[string]event.Handler{}, log: log}
 	for i, c := range consumers {
 		if err := c.Validate(); err != nil {
 			return nil, err
@@ -53,6 +57,7 @@ func NewRelay(db sqldb.Querier, p event.Publisher, consumers []event.Consumer, l
 		if slices.Contains(r.consumers[:i], c.Name) {
 			return nil, fmt.Errorf("%w: %q is registered twice", event.ErrConsumer, c.Name)
 		}
+		r.handlers[c.Name] = Once(db, c)
 		for _, t := range c.Types {
 			r.wants[0] = append(r.wants[0], c.Name)
 			r.wants[1] = append(r.wants[1], string(t))
@@ -61,6 +66,9 @@ func NewRelay(db sqldb.Querier, p event.Publisher, consumers []event.Consumer, l
 	r.published = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "meridian_outbox_published_total", Help: "Events put on the bus, repetitions included.",
 	}, []string{"home", "type"})
+	r.handed = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+		Name: "meridian_outbox_handed_over_total", Help: "Events that consumers were handed without the bus, because that was away.",
+	}, []string{"consumer", "home", "type"})
 	r.lag = promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 		Name: "meridian_outbox_publish_lag_seconds", Help: "From an event's creation until it was on the bus, repetitions included.",
 		Buckets: []float64{.05, .1, .2, .4, .8, 1.6, 3.2, 6.4, 15, 60},
@@ -132,6 +140,7 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule strin
 	}
 	for kind, events := range kinds {
 		taken, left, failed := r.publishKind(ctx, events)
+		r.away.Store(failed != nil && !errors.Is(failed, event.ErrRefused))
 		there = append(there, taken...)
 		if failed == nil {
 			continue

@@ -1,12 +1,27 @@
 package e2e_test
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
+	"github.com/meridian-commerce/meridian/internal/audit"
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
+	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/kafka"
+	"github.com/meridian-commerce/meridian/internal/sim/check"
+	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 const (
@@ -40,6 +55,23 @@ func TestLoss(t *testing.T) {
 		if err := c.Heal(t.Context(), "eu-west-1/redis"); err != nil {
 			t.Fatal(err)
 		}
+	})
+
+	// Orders go on without the bus of their region; what it had, it has again once it is back, and nobody takes it twice.
+	t.Run("bus", func(t *testing.T) {
+		before := ada.buy(sku)
+		ada.await(before.GetId(), orderv1.OrderState_ORDER_STATE_FULFILLED)
+		onTheBus(t, c, 3, before.GetId())
+		if _, err := c.Kill(t.Context(), "eu-west-1/bus"); err != nil {
+			t.Fatal(err)
+		}
+		during := ada.buy(sku)
+		ada.await(during.GetId(), orderv1.OrderState_ORDER_STATE_FULFILLED)
+		if err := c.Heal(t.Context(), "eu-west-1/bus"); err != nil {
+			t.Fatal(err)
+		}
+		onTheBus(t, c, 3, before.GetId(), during.GetId())
+		audited(t, c)
 	})
 
 	t.Run("region", func(t *testing.T) {
@@ -76,4 +108,56 @@ func TestFourRegions(t *testing.T) {
 	}
 	placed := eva.buy(sku)
 	eva.await(placed.GetId(), orderv1.OrderState_ORDER_STATE_CONFIRMED)
+}
+
+// onTheBus waits until a reader who comes now finds so many events of each order on the bus of Ireland.
+func onTheBus(t *testing.T, c *cluster.Cluster, events int, orders ...string) {
+	t.Helper()
+	r, _ := c.Plan().Lookup("eu-west-1")
+	late := event.Consumer{
+		Name: "late-" + orders[len(orders)-1], Types: []event.Type{event.OrderPlaced, event.OrderConfirmed, event.OrderFulfilled},
+		Effect: func(context.Context, sqldb.Tx, event.Event) error { return nil },
+	}
+	got := make(chan event.Event, 1000)
+	reader, err := kafka.NewConsumer(kafka.Config{Brokers: []string{r.Bus}}, late, func(_ context.Context, e event.Event) error { got <- e; return nil },
+		slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	var running sync.WaitGroup
+	running.Go(func() { reader.Run(ctx) })
+	defer func() { cancel(); running.Wait() }()
+	found := map[string]map[string]bool{}
+	for _, id := range orders {
+		found[id] = map[string]bool{}
+	}
+	for slices.ContainsFunc(orders, func(id string) bool { return len(found[id]) < events }) {
+		select {
+		case e := <-got:
+			if of := found[e.AggregateID]; of != nil {
+				of[e.ID] = true
+			}
+		case <-ctx.Done():
+			t.Fatalf("the bus has %v", found)
+		}
+	}
+}
+
+// audited waits until nothing is under way, and runs the audit.
+func audited(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), c.DatabaseURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	left, err := check.Settle(t.Context(), func(ctx context.Context) (check.Unfinished, error) { return check.Pending(ctx, pool) }, io.Discard)
+	if err != nil || !left.None() {
+		t.Errorf("unfinished: %+v, %v", left, err)
+	}
+	found, err := audit.Run(t.Context(), pool, regions.Default(), 0)
+	if err != nil || len(found) > 0 {
+		t.Errorf("audit: %+v, %v", found, err)
+	}
 }

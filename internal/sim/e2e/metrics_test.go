@@ -152,6 +152,10 @@ func (s *scraper) trouble() {
 	ada.buy(sku)
 	s.await(func() {}, "meridian_payment_unsettled_total")
 	s.heal("provider")
+	s.lose("eu-west-1/bus")
+	ada.buy(sku)
+	s.await(func() {}, "meridian_outbox_handed_over_total")
+	s.heal("eu-west-1/bus")
 
 	s.await(func() { // the request that meets a dead stack is tried again
 		s.lose("eu-west-1/stack-1")
