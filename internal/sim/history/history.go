@@ -82,7 +82,7 @@ type Op struct {
 
 // Momentary reports whether the request was refused for a reason that says nothing about itself: another attempt may do.
 func (o Op) Momentary() bool {
-	return o.Outcome == Fail && (o.Code == "unavailable" || o.Code == "resource_exhausted" || o.Code == "aborted")
+	return o.Outcome == Fail && (o.Code == Transport || o.Code == "unavailable" || o.Code == "resource_exhausted" || o.Code == "aborted")
 }
 
 // Succeeded reports whether the caller was served: with what it asked for, or with a refusal for a reason of the shop's.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"errors"
+	"net"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -37,6 +38,13 @@ func Classify(err error) (outcome Outcome, code, reason string) {
 	default:
 		return Fail, code, reason
 	}
+}
+
+// Unsent reports an error that came before anything was sent: no connection was made. It does not hold for requests with
+// an Idempotency-Key, which net/http sends again by itself when a connection breaks: then only the last of them was unsent.
+func Unsent(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
 }
 
 // Reason returns the reason of the error's ErrorInfo, or "".

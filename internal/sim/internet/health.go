@@ -49,7 +49,8 @@ func (n *Internet) watch(ctx context.Context, e *edge) {
 	}
 }
 
-// observe takes one check's result. The withdrawal of an edge that does not answer resets the connections that it held;
+// observe takes one check's result. The withdrawal of an edge that does not answer resets the connections that it held,
+// where the network moves its callers at once; elsewhere they are left to find out;
 // one that declines keeps them until it closes them, as a load balancer leaves a target that is taken out in order, and
 // gets new callers only when no edge is announced.
 func (n *Internet) observe(e *edge, failure error, at time.Time) {
@@ -67,7 +68,7 @@ func (n *Internet) observe(e *edge, failure error, at time.Time) {
 		e.up = healthy
 		e.streak = 0
 		n.changes = append(n.changes, Change{At: at, Region: e.Region, Up: healthy})
-		if !healthy && !e.keeps {
+		if !healthy && !e.keeps && n.cfg.Shift+n.cfg.TTL == 0 {
 			lost = slices.Collect(maps.Keys(e.conns))
 		}
 	}

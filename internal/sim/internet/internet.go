@@ -32,12 +32,11 @@ type Edge struct {
 	Addr   string // host:port
 }
 
-// Config is what an Internet is made of. Zero durations mean the defaults.
+// Config is what an Internet is made of. An Interval and a Timeout of zero mean those of Fast.
 type Config struct {
-	Edges    []Edge
-	Cities   []City
-	Interval time.Duration // between two health checks of an edge; 1 s
-	Timeout  time.Duration // of a health check; 1 s
+	Edges  []Edge
+	Cities []City
+	Profile
 
 	// Probe asks an edge for its health; by default GET /.well-known/meridian/ready must answer 200.
 	Probe func(ctx context.Context, e Edge) error
@@ -57,13 +56,13 @@ type Internet struct {
 
 	mu      sync.Mutex
 	edges   []*edge
-	changes []Change
+	changes []Change // as the checks came to them
 }
 
 // edge is an Edge and what the network knows of it; guarded by Internet.mu.
 type edge struct {
 	Edge
-	up     bool
+	up     bool // as its checks say
 	keeps  bool // connections, though it is withdrawn: it declined
 	streak int  // checks in a row that disagree with up
 	conns  map[*conn]struct{}
@@ -72,7 +71,8 @@ type edge struct {
 // access is a city's way to the edges.
 type access struct {
 	City
-	order     []*edge // nearest first
+	lag       time.Duration // until it hears of a change
+	order     []*edge       // nearest first
 	transport *http.Transport
 }
 
@@ -91,8 +91,8 @@ func New(cfg Config) (*Internet, error) {
 	if len(cfg.Edges) == 0 || len(cfg.Cities) == 0 {
 		return nil, errors.New("internet: it takes at least one edge and one city")
 	}
-	cfg.Interval = cmp.Or(cfg.Interval, time.Second)
-	cfg.Timeout = cmp.Or(cfg.Timeout, time.Second)
+	cfg.Interval = cmp.Or(cfg.Interval, Fast().Interval)
+	cfg.Timeout = cmp.Or(cfg.Timeout, Fast().Timeout)
 	if cfg.Probe == nil {
 		cfg.Probe = probe(cfg.Timeout)
 	}
@@ -100,17 +100,19 @@ func New(cfg Config) (*Internet, error) {
 	for _, e := range cfg.Edges {
 		n.edges = append(n.edges, &edge{Edge: e, up: true, conns: map[*conn]struct{}{}})
 	}
-	for _, c := range cfg.Cities {
+	for i, c := range cfg.Cities {
 		if _, twice := n.cities[c.Place.City]; twice {
 			return nil, fmt.Errorf("internet: city %s is listed twice", c.Place.City)
 		}
-		n.cities[c.Place.City] = n.access(c)
+		// Each city's resolver asked at another time, neighbors at quite different ones; the last one's answer is as old as may be.
+		asked := 4*i%len(cfg.Cities) + 1
+		n.cities[c.Place.City] = n.access(c, cfg.Shift+cfg.TTL*time.Duration(asked)/time.Duration(len(cfg.Cities)))
 	}
 	return n, nil
 }
 
-func (n *Internet) access(c City) *access {
-	a := &access{City: c, order: slices.Clone(n.edges)}
+func (n *Internet) access(c City, lag time.Duration) *access {
+	a := &access{City: c, lag: lag, order: slices.Clone(n.edges)}
 	slices.SortStableFunc(a.order, func(x, y *edge) int { return cmp.Compare(a.rtt(x), a.rtt(y)) })
 	a.transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -141,7 +143,7 @@ func (n *Internet) Nearest(city string) regions.Name {
 func (n *Internet) entry(a *access) (*edge, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if at := slices.IndexFunc(a.order, func(e *edge) bool { return e.up }); at >= 0 {
+	if at := slices.IndexFunc(a.order, func(e *edge) bool { return n.announced(e.Region, a.lag) }); at >= 0 {
 		return a.order[at], nil
 	}
 	// Load balancers fail open: with no healthy target, those that at least answer.
@@ -149,6 +151,16 @@ func (n *Internet) entry(a *access) (*edge, error) {
 		return a.order[at], nil
 	}
 	return nil, ErrNoEdge
+}
+
+// announced reports whether those who hear of a change so late are sent to a region's edge now. The caller holds mu.
+func (n *Internet) announced(r regions.Name, lag time.Duration) bool {
+	for _, c := range slices.Backward(n.changes) {
+		if c.Region == r && time.Since(c.At) >= lag {
+			return c.Up
+		}
+	}
+	return true
 }
 
 // RTT returns the modeled round trip between a city and a region's edge.
@@ -165,18 +177,26 @@ func (n *Internet) RTT(city string, r regions.Name) time.Duration {
 	return 0
 }
 
-// Announced reports whether callers are sent to a region's edge.
+// Announced reports whether callers of every city are sent to a region's edge.
 func (n *Internet) Announced(r regions.Name) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.ContainsFunc(n.edges, func(e *edge) bool { return e.Region == r && e.up })
+	known := slices.ContainsFunc(n.edges, func(e *edge) bool { return e.Region == r })
+	return known && n.announced(r, n.cfg.Shift+n.cfg.TTL)
 }
 
-// Changes returns every withdrawal and restoration so far, oldest first.
+// Changes returns every withdrawal and restoration that all callers have heard of, oldest first, each as of the moment
+// at which the last of them did.
 func (n *Internet) Changes() []Change {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Clone(n.changes)
+	var out []Change
+	for _, c := range n.changes {
+		if c.At = c.At.Add(n.cfg.Shift + n.cfg.TTL); !c.At.After(time.Now()) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // Close drops every connection. Requests under way fail.

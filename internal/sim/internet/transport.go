@@ -53,7 +53,7 @@ func (n *Internet) connect(ctx context.Context, a *access, e *edge) (net.Conn, e
 		return nil, fmt.Errorf("internet: connect to %s: %w", e.Region, err)
 	}
 	n.mu.Lock()
-	reached := e.up || e.keeps
+	reached := n.announced(e.Region, a.lag) || e.keeps
 	select {
 	case <-c.done: // and was taken off the list already
 	default:

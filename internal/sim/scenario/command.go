@@ -73,11 +73,11 @@ func printList(out io.Writer, all []Scenario) error {
 func (s Scenario) command(start Start) *cobra.Command {
 	r := &Run{Scenario: s, Load: s.Load}
 	var l cli.Launch
-	var out, planted string
+	var out, planted, profile string
 	c := &cobra.Command{
 		Use: s.Name, Short: s.Proves, Long: s.Details, Example: s.Example, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return r.run(cmd, &l, start, out, planted)
+			return r.run(cmd, &l, start, out, planted, profile)
 		},
 	}
 	fs := c.Flags()
@@ -87,6 +87,10 @@ func (s Scenario) command(start Start) *cobra.Command {
 	}
 	if s.Stacks > 0 {
 		_ = fs.MarkHidden("stacks") // it is there
+	}
+	fs.StringVar(&profile, "internet", internet.Fast().Name, "how callers find an edge: "+strings.Join(internet.ProfileNames(), ", "))
+	if s.Regions != nil {
+		_ = fs.MarkHidden("internet") // with one region there is nothing to find
 	}
 	if s.Load.Rate > 0 {
 		fs.Float64Var(&r.Load.Rate, "rate", s.Load.Rate, "arrivals per second; each makes 1.3 requests on average")
@@ -111,12 +115,12 @@ func (s Scenario) command(start Start) *cobra.Command {
 func (s Scenario) file() string { return cmp.Or(s.File, s.Name) }
 
 // run plays the scenario as the command line says, and publishes what came of it.
-func (r *Run) run(cmd *cobra.Command, l *cli.Launch, start Start, folder, planted string) error {
+func (r *Run) run(cmd *cobra.Command, l *cli.Launch, start Start, folder, planted, profile string) error {
 	defer r.close()
 	ctx := cmd.Context()
 	out := cmd.OutOrStdout()
 	r.out = &lines{out: out}
-	if err := r.prepare(ctx, l, planted); err != nil {
+	if err := r.prepare(ctx, l, planted, profile); err != nil {
 		return err
 	}
 	r.Command = replay(cmd) // only now: Prepare draws what the flags leave to the seed
@@ -146,7 +150,7 @@ func (r *Run) run(cmd *cobra.Command, l *cli.Launch, start Start, folder, plante
 }
 
 // prepare reads the flags and lets the scenario do so.
-func (r *Run) prepare(ctx context.Context, l *cli.Launch, planted string) error {
+func (r *Run) prepare(ctx context.Context, l *cli.Launch, planted, profile string) error {
 	s := r.Scenario
 	if s.Stacks > 0 {
 		l.Stacks = s.Stacks
@@ -166,6 +170,9 @@ func (r *Run) prepare(ctx context.Context, l *cli.Launch, planted string) error 
 	r.Seed = l.Seed
 	r.Commit = version.Info().Commit
 	r.Internet = internet.Config{Edges: internet.EdgesOf(r.Options.Plan), Cities: internet.Cities()}
+	if r.Internet.Profile, err = internet.ProfileOf(profile); err != nil {
+		return err
+	}
 	if err := r.plant(ctx, planted); err != nil {
 		return err
 	}

@@ -205,7 +205,7 @@ func (r *Run) report(e Evidence, v Verdict) (report.Report, error) {
 	return report.Report{
 		Envelope: report.Envelope{
 			SchemaVersion: cmp.Or(s.Schema, "1"), Scenario: s.Name, Seed: r.Seed, Commit: r.Commit, Command: r.Command, Plant: r.Plant,
-			StartedAt: e.Result.Began.UTC().Truncate(time.Millisecond), Machine: report.Here(), Model: report.Model,
+			StartedAt: e.Result.Began.UTC().Truncate(time.Millisecond), Machine: report.Here(), Model: report.Model + "; callers find edges by the profile " + r.Internet.Name,
 			// Empty lists rather than null, so that readers need not tell the two apart.
 			Violations: append([]check.Violation{}, v.Violations...), Objectives: append([]report.Objective{}, v.Objectives...),
 		},

@@ -34,7 +34,7 @@ func TestANewScenarioIsOneFile(t *testing.T) {
 		t.Errorf("no order while the cache was lost: %s", r.JSON)
 	}
 	for what, text := range map[string]string{"terminal": r.Printed, "page": r.HTML} {
-		for _, want := range []string{"ORDERS", "meridian-sim drill lose-redis --rate 15 --seed 7 --shoppers 40 --stacks 2 --target eu-west-1/redis"} {
+		for _, want := range []string{"ORDERS", "meridian-sim drill lose-redis --internet fast --rate 15 --seed 7 --shoppers 40 --stacks 2 --target eu-west-1/redis"} {
 			if !strings.Contains(strings.ToUpper(text), strings.ToUpper(want)) {
 				t.Errorf("the %s lacks %q:\n%s", what, want, text)
 			}

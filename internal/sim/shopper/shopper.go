@@ -120,6 +120,9 @@ func (s *Shopper) Ask(ctx context.Context, r Request) history.Op {
 	err := r.send(ctx, s, &op)
 	op.Returned = time.Now()
 	op.Outcome, op.Code, op.Reason = history.Classify(err)
+	if history.Unsent(err) && r.Header.Get("Idempotency-Key") == "" {
+		op.Outcome = history.Fail // a cart that changed for unknown times by one that never set off could be anything
+	}
 	var heard http.Header
 	if err == nil {
 		heard = info.ResponseHeader()

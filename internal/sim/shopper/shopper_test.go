@@ -2,8 +2,11 @@ package shopper_test
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +95,27 @@ func TestAShopperGivesUp(t *testing.T) {
 			t.Errorf("gave up after %v", op.Latency())
 		}
 	})
+}
+
+// TestWhatWasNeverSent: a refused connection leaves nothing unknown, unless net/http may have sent the request before.
+func TestWhatWasNeverSent(t *testing.T) {
+	t.Parallel()
+	refused, broken := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	for _, tt := range []struct {
+		err  error
+		r    shopper.Request
+		want history.Outcome
+	}{
+		{fmt.Errorf("internet: %w", refused), shopper.SetItem("sku", 1, ""), history.Fail},
+		{fmt.Errorf("internet: %w", broken), shopper.SetItem("sku", 1, ""), history.Info},
+		{refused, shopper.PlaceOrder("key"), history.Info},
+	} {
+		shop := &shoptest.Shop{Before: func(context.Context, *http.Request) error { return tt.err }}
+		op := shopper.New(caller(t, shop), shopper.Origin).Ask(t.Context(), tt.r)
+		if op.Outcome != tt.want || op.Code != history.Transport || op.Momentary() != (tt.want == history.Fail) {
+			t.Errorf("%s after %v: %+v", op.Kind, tt.err, op)
+		}
+	}
 }
 
 func TestWord(t *testing.T) {

@@ -55,11 +55,13 @@ func (d *drill) prepare(_ context.Context, r *scenario.Run) error {
 	if d.duration < shortest {
 		return fmt.Errorf("kill-region: %v of load leave no room for a recovery; use at least %v", d.duration, shortest)
 	}
+	// Five parts of thirteen must hold the withdrawal of the entry, and what follows.
+	d.duration = max(d.duration, (r.Internet.Slowest()+20*time.Second)*13/5)
 	r.Load.Duration = d.duration
 	if err := r.DrawRegion(&d.region, 0x726567696f6e); err != nil {
 		return err
 	}
-	r.Say("lose %s", d.region)
+	r.Say("lose %s; callers find edges by %s", d.region, r.Internet.Name)
 	return nil
 }
 

@@ -28,7 +28,7 @@ func TestKillRegionOfASystemThatKeepsItsPromises(t *testing.T) {
 	if r.Err != nil || len(r.Violations) > 0 {
 		t.Errorf("%v: %v", r.Err, r.Violations)
 	}
-	for _, want := range []string{"signed up 60 of 60", "kill of", "healing", "settled", "replay: meridian-sim drill kill-region --duration 1m18s --rate 15 --region "} {
+	for _, want := range []string{"signed up 60 of 60", "kill of", "healing", "settled", "replay: meridian-sim drill kill-region --duration 1m18s --internet fast --rate 15 --region "} {
 		if !strings.Contains(r.Printed, want) {
 			t.Errorf("the progress does not tell %q:\n%s", want, r.Printed)
 		}
