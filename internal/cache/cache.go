@@ -17,6 +17,8 @@
 //   - An entry is never replaced by an older version of itself, and a fill whose load began before an
 //     Invalidate is dropped, so nothing stale outlives the invalidation that was meant for it. (Where Redis
 //     restarts or evicts the invalidation's own mark within the load's time, it can, for its Life.)
+//   - After Redis was away, a process does not go back to what Redis held before: it believes no entry that is older
+//     than what it has read meanwhile, nor any whose Invalidate failed.
 //   - Concurrent fetches of one key share one load, which no single caller's cancellation ends.
 //   - What is served past its freshness is no older than its Life says, and one process of the region reloads it.
 package cache
@@ -53,6 +55,7 @@ type Cache struct {
 	flights singleflight.Group
 	loads   chan struct{} // a slot for each load while Redis is bypassed
 	metrics *metrics
+	floors  *floors
 
 	refreshes singleflight.Group
 
@@ -69,6 +72,7 @@ func New(cfg Config, registry prometheus.Registerer) (*Cache, error) {
 	cfg = withDefaults(cfg)
 	c := &Cache{
 		cfg:    cfg,
+		floors: newFloors(),
 		loads:  make(chan struct{}, cfg.LoadLimit),
 		random: rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)),
 	}

@@ -114,8 +114,10 @@ func (c *Cache) Invalidate(ctx context.Context, keys ...string) error {
 	// In batches, because all of one round trip shares one time-out.
 	for some := range slices.Chunk(keys, invalidateBatch) {
 		if err := c.mark(ctx, some); err != nil && !errors.Is(err, redis.ErrNone) {
+			c.floors.raise(keys)
 			return err
 		}
+		c.floors.lower(some)
 	}
 	return nil
 }

@@ -115,12 +115,16 @@ func fetch[T any](ctx context.Context, c *Cache, from source[T]) (fetched[T], er
 
 func fetchOnce[T any](ctx context.Context, c *Cache, from source[T]) (fetched[T], error) {
 	seen, err := c.look(ctx, from.key)
+	floor := c.floors.get(from.key)
 	if err != nil {
 		// Nothing is written back: Redis has just failed to answer, and a fill would cost the caller another time-out.
 		value, err := limited(ctx, c, from.load)
+		if err == nil {
+			c.floors.loaded(from.key, floor, from.codec.Version(value), false)
+		}
 		return fetched[T]{value, Status{Outcome: Bypass}}, err
 	}
-	if value, ok := held(ctx, c, from, seen); ok {
+	if value, ok := held(ctx, c, from, seen); ok && seen.entry.version >= floor {
 		status := Status{Outcome: Hit, TTL: seen.fresh()}
 		if status.TTL <= 0 {
 			status.Outcome = Stale
@@ -154,10 +158,13 @@ func held[T any](ctx context.Context, c *Cache, from source[T], seen sighting) (
 func fill[T any](ctx context.Context, c *Cache, from source[T], seen sighting) (value T, stored bool, err error) {
 	// How long a load takes decides how early the entry is refreshed.
 	began := time.Now()
+	floor := c.floors.get(from.key)
 	if value, err = recovered(ctx, from.load); err != nil {
 		return value, false, err
 	}
-	return value, keep(ctx, c, from, seen.raw, value, time.Since(began)), nil
+	stored = keep(ctx, c, from, seen.raw, value, time.Since(began))
+	c.floors.loaded(from.key, floor, from.codec.Version(value), stored)
+	return value, stored, nil
 }
 
 // keep reports whether it put a value into Redis.
@@ -213,5 +220,11 @@ func recovered[T any](ctx context.Context, load func(context.Context) (T, error)
 // life.
 func Write[T any](ctx context.Context, c *Cache, key string, life Life, codec Codec[T], value T) bool {
 	// The value stands whether or not its caller still waits.
-	return keep(context.WithoutCancel(ctx), c, source[T]{key: key, life: life, codec: codec}, "", value, 0)
+	floor := c.floors.get(key)
+	stored := keep(context.WithoutCancel(ctx), c, source[T]{key: key, life: life, codec: codec}, "", value, 0)
+	// What is not believed at all was changed after the caller read it, for all that is known here.
+	if version := codec.Version(value); !stored && floor < version {
+		c.floors.loaded(key, floor, version, false)
+	}
+	return stored
 }

@@ -307,6 +307,76 @@ func TestRedisHangs(t *testing.T) {
 	stop()
 }
 
+// TestHealedRedisBringsNothingBack: Redis hangs with an old entry, and goes on with it. Whatever a process has read
+// meanwhile, or could not invalidate, it reads from then on; what it knows nothing of, Redis still has.
+func TestHealedRedisBringsNothingBack(t *testing.T) {
+	t.Parallel()
+	for name, meanwhile := range map[string]func(c *Cache){
+		"read":            func(c *Cache) { _, _, _ = fetchProduct(t.Context(), c, "a", 2) },
+		"not invalidated": func(c *Cache) { _ = c.Invalidate(t.Context(), "product:a") },
+		"read, then not invalidated": func(c *Cache) {
+			_, _, _ = fetchProduct(t.Context(), c, "a", 1)
+			_ = c.Invalidate(t.Context(), "product:a")
+		},
+		"read past it": func(c *Cache) {
+			Write(t.Context(), c, "product:a", Life{Fresh: time.Minute}, productCodec(), product{"a", 2})
+		},
+	} {
+		s := startRedis(t)
+		c := s.impatientCache(t)
+		for _, key := range []string{"a", "b"} {
+			eventually(t, "the old value is kept", func() bool {
+				_, status, err := fetchProduct(t.Context(), c, key, 1)
+				return err == nil && status.Outcome == Hit
+			})
+		}
+		s.Hang()
+		meanwhile(c)
+		s.Resume()
+		eventually(t, "Redis is back", func() bool {
+			if p, _, err := fetchProduct(t.Context(), c, "a", 2); err != nil || p.Version != 2 {
+				t.Errorf("%s: version %d is back (%v)", name, p.Version, err)
+				return true
+			}
+			_, status, err := fetchProduct(t.Context(), c, "b", 2)
+			return err == nil && status.Outcome == Hit
+		})
+		eventually(t, "the new value is kept", func() bool {
+			p, status, err := fetchProduct(t.Context(), c, "a", 3)
+			return err == nil && (p.Version == 3 || status.Outcome == Hit && p.Version == 2)
+		})
+		if n := c.floors.of.Len(); n > 1 {
+			t.Errorf("%s: %d keys are remembered", name, n)
+		}
+	}
+}
+
+// TestFloors: a load that began before a change does not have its value believed.
+func TestFloors(t *testing.T) {
+	t.Parallel()
+	f := newFloors()
+	step := func(want uint64) {
+		t.Helper()
+		if got := f.get("a"); got != want {
+			t.Fatalf("floor %d, want %d", got, want)
+		}
+	}
+	f.loaded("a", 0, 7, false)
+	step(7)
+	f.loaded("a", 7, 8, true) // Redis has it
+	step(0)
+	f.raise([]string{"a"})
+	f.loaded("a", 0, 7, false) // it began before
+	f.loaded("a", 0, 7, true)
+	step(nothing)
+	f.loaded("a", nothing, 9, false)
+	step(9)
+	f.loaded("a", 9, 3, false) // the database was restored
+	step(3)
+	f.lower([]string{"a"})
+	step(0)
+}
+
 func TestNeverThere(t *testing.T) {
 	t.Parallel()
 	c := newCache(t, Config{Redis: redis.Config{Address: nettest.Address(t)}})

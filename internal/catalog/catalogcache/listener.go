@@ -19,7 +19,7 @@ const (
 	listenEvery = 200 * time.Millisecond // idle, that is one read of the region's own rows
 	listenBatch = 200                    // changes of one step
 	listenLimit = 5 * time.Second        // of one step
-	maxPause    = 2 * time.Second        // between steps that fail
+	maxPause    = 2 * time.Second        // between steps that cannot read the changes
 )
 
 // Listener tells a region's cache of the changes that were made anywhere. Every instance of the region runs one:
@@ -58,7 +58,10 @@ func (l *Listener) Run(ctx context.Context) {
 			if failures++; failures == 1 {
 				l.log.WarnContext(ctx, "the cache cannot be notified of changed products; trying again", "error", err)
 			}
-			pause = min(pause<<min(failures, 5), maxPause)
+			// While it is the cache that is away, changes are still read: what changed is not believed once it is back.
+			if n == 0 {
+				pause = min(pause<<min(failures, 5), maxPause)
+			}
 		default:
 			// A full batch means that more is waiting.
 			if failures = 0; n == listenBatch {
@@ -69,7 +72,8 @@ func (l *Listener) Run(ctx context.Context) {
 	}
 }
 
-// step notifies of a batch of changes and returns how many. A change is over only once the cache was notified.
+// step notifies of a batch of changes and returns how many, also of those that the cache could not be notified of. A change
+// is over only once the cache was notified.
 func (l *Listener) step(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, listenLimit)
 	defer cancel()
@@ -83,7 +87,7 @@ func (l *Listener) step(ctx context.Context) (int, error) {
 	}
 	// All or none: what is not invalidated stays pending, and invalidating twice does no harm.
 	if err := l.cache.Invalidate(ctx, keys...); err != nil {
-		return 0, err
+		return len(changes), err
 	}
 	for _, c := range changes {
 		l.lag.Observe(time.Since(c.Since).Seconds())
