@@ -78,6 +78,8 @@ func TestMistakesAreFound(t *testing.T) {
 		{"no budget for disruption", base + "checkout.yaml", "maxUnavailable: 10% # rounded up\n  unhealthyPodEvictionPolicy: AlwaysAllow\n  selector:\n    matchLabels: {app.kubernetes.io/name: meridian, app.kubernetes.io/component: checkout}", "maxUnavailable: 10%\n  selector:\n    matchLabels: {app.kubernetes.io/name: other}", byScore, "PodDisruptionBudget"},
 		{"admin port open to the world", base + "network.yaml", "ports: [{port: 8443}]", "ports: [{port: 8443}, {port: 9090}]", byRules, "open to the world"},
 		{"database open to the world", base + "network.yaml", "    - to: # database, Redis\n        - ipBlock: {cidr: 10.0.0.0/8}", "    - to:\n        - ipBlock: {cidr: 0.0.0.0/0}", byRules, "open to the world"},
+		{"the Kubernetes API open to workers", base + "network.yaml", "169.254.0.0/16, 172.16.0.0/12, ", "169.254.0.0/16, ", byRules, "reaches 172.16.0.0/12"},
+		{"Kafka in the cluster out of reach", base + "network.yaml", "kubernetes.io/metadata.name: kafka", "kubernetes.io/metadata.name: queue", byRules, "no way to a Kafka"},
 		{"every port open", base + "network.yaml", "ports: [{port: 8443}]", "", byRules, "every port"},
 		{"no default", base + "network.yaml", "name: nothing\nspec:\n  podSelector: {}", "name: nothing\nspec:\n  podSelector: {matchLabels: {a: b}}", byRules, "denies everything else"},
 		{"key that is none", base + "settings.env", "MERIDIAN_LOG_FORMAT", "MERIDIAN_LOG_FROMAT", byRules, "MERIDIAN_LOG_FROMAT"},

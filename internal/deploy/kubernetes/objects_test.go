@@ -130,7 +130,11 @@ type rule struct {
 }
 
 type peer struct {
-	IPBlock struct{ CIDR string } `yaml:"ipBlock"`
+	IPBlock struct {
+		CIDR   string
+		Except []string
+	} `yaml:"ipBlock"`
+	Namespaces selector `yaml:"namespaceSelector"`
 }
 
 func (r rule) ports() []int {

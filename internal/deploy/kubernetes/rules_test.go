@@ -289,8 +289,27 @@ func checkPolicy(o object) []string {
 	}
 	for _, r := range o.Spec.Egress {
 		judge("egress", r.ports(), blocks(r.To), component == "worker" && slices.Equal(r.ports(), []int{443}))
+		for _, p := range r.To {
+			// Services, and so the Kubernetes API, have addresses of one of these whatever the cluster.
+			for _, private := range []string{"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} {
+				if p.IPBlock.CIDR == "0.0.0.0/0" && !slices.Contains(p.IPBlock.Except, private) {
+					out = append(out, "egress to the world reaches "+private)
+				}
+			}
+		}
+	}
+	if component == "worker" && !reachesKafka(o) {
+		out = append(out, "no way to a Kafka in the cluster, which is in the namespace kafka")
 	}
 	return out
+}
+
+func reachesKafka(policy object) bool {
+	return slices.ContainsFunc(policy.Spec.Egress, func(r rule) bool {
+		return slices.Contains(r.ports(), 9092) && slices.ContainsFunc(r.To, func(p peer) bool {
+			return p.Namespaces.Labels["kubernetes.io/metadata.name"] == "kafka"
+		})
+	})
 }
 
 // checkScaler wants an autoscaler's target to be there, and each of its metrics to be exposed and served.
