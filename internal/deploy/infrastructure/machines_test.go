@@ -46,11 +46,52 @@ func TestMachines(t *testing.T) {
 			t.Errorf("%s: runs the bootstrap: %v", name, starts)
 		}
 	}
+	for name, text := range machines {
+		if strings.HasPrefix(name, "database") && strings.HasSuffix(name, "true") {
+			bootstrap(t, text)
+		}
+	}
 	for _, want := range []string{"enterprise.license = 'crl-", "\nSET CLUSTER SETTING server.shutdown.initial_wait = '20s';\n", "  's3://one?COCKROACH_LOCALITY=default',\n  's3://two?COCKROACH_LOCALITY=region%3Deu-west-1'\n)"} {
 		if !strings.Contains(sql, want) {
 			t.Errorf("not in the SQL: %s\n%s", want, sql)
 		}
 	}
+}
+
+// bootstrap runs what makes the cluster, with stubs of which each fails once: it has to make it all the same.
+func bootstrap(t *testing.T, machine string) {
+	t.Helper()
+	var config struct {
+		WriteFiles []struct{ Path, Content string } `yaml:"write_files"`
+	}
+	if err := yaml.Unmarshal([]byte(machine), &config); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	const once = `[ -e "$0.failed" ] || { touch "$0.failed"; exit 1; }; `
+	for name, body := range map[string]string{
+		"aws":               once + `case $2 in get-parameter) echo new;; *) echo "$*" >>"$DIR/log";; esac`,
+		"cockroach":         once + `echo "$1" >>"$DIR/log"`,
+		"cockroach-secrets": `mkdir -p "$2"; touch "$2/bootstrap.sql"`,
+		"sleep":             `:`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range config.WriteFiles {
+		if f.Path != "/usr/local/sbin/cockroach-bootstrap" {
+			continue
+		}
+		script := "DIR=" + dir + "; export DIR; PATH=$DIR:$PATH\n" + strings.Replace(f.Content, "work=/run/", "work=$DIR/", 1)
+		out, err := deploytest.Run(t.Context(), dir, "sh", "-c", script)
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		if err != nil || !strings.HasPrefix(string(log), "init\nssm put-parameter ") || !strings.HasSuffix(string(log), "\nsql\nsql\n") {
+			t.Errorf("the bootstrap: %v\n%s\nit did: %s", err, out, log)
+		}
+		return
+	}
+	t.Error("the first machine has no bootstrap")
 }
 
 // checkFile reads one file of a machine as what it is.
@@ -142,7 +183,14 @@ func TestOverlays(t *testing.T) {
 		if err != nil {
 			t.Fatalf("kustomize: %v\n%s", err, out)
 		}
-		for _, want := range []string{"kind: TargetGroupBinding", "MERIDIAN_REDIS_ADDRESS: master.", "MERIDIAN_KAFKA_BROKERS: b-1.example.com:" + port, "type: ClusterIP", "MERIDIAN_TLS_CLIENT_CA_FILE", "mountPath: /etc/meridian/redis", "key: meridian/redis"} {
+		if port == "migrate" {
+			if !strings.Contains(out, "kind: Job") || !strings.Contains(out, "image: registry.example.com:5000/meridian:v1.4.0\n") {
+				t.Errorf("the job that migrates:\n%s", out)
+			}
+			continue
+		}
+		image := map[string]string{"9092": "registry.example.com:5000/meridian:v1.4.0", "9096": "meridian@sha256:" + strings.Repeat("0", 64)}[port]
+		for _, want := range []string{"image: " + image + "\n", "- eu-west-1d\n", "kind: TargetGroupBinding", "MERIDIAN_REDIS_ADDRESS: master.", "MERIDIAN_KAFKA_BROKERS: b-1.example.com:" + port, "type: ClusterIP", "MERIDIAN_TLS_CLIENT_CA_FILE", "mountPath: /etc/meridian/redis", "key: meridian/redis"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: not in the overlay: %s", port, want)
 			}
@@ -151,6 +199,9 @@ func TestOverlays(t *testing.T) {
 			if strings.Contains(out, want) != (port == "9096") {
 				t.Errorf("%s: in the overlay: %s: %v", port, want, port != "9096")
 			}
+		}
+		if strings.Contains(out, "set-in-your-overlay") || strings.Contains(out, "- eu-west-1c\n") {
+			t.Errorf("%s: an image or a zone that is not the account's", port)
 		}
 		if strings.Contains(out, "type: LoadBalancer") || strings.Contains(out, "allocateLoadBalancerNodePorts") {
 			t.Errorf("%s: Kubernetes would make a load balancer of its own", port)
