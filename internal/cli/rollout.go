@@ -39,7 +39,7 @@ func rolloutCommand() *cobra.Command {
 			"rolled back, 1 when the rollout stopped otherwise.",
 		Example: "  meridian rollout --config edge.yaml --prometheus http://prometheus:9090 \\\n" +
 			"    --exec 'kubectl --context {region} apply -k site/{region} && kubectl --context {region} -n meridian rollout status deployment' \\\n" +
-			"    --rollback-exec 'kubectl --context {region} -n meridian rollout undo deployment && kubectl --context {region} -n meridian rollout status deployment'",
+			"    --rollback-exec 'kubectl --context {region} apply -k site-before/{region} && kubectl --context {region} -n meridian rollout status deployment'",
 	}, func(cmd *cobra.Command, _ []string, c config.Config) error { return runRollout(cmd, c, f) })
 	flags := cmd.Flags()
 	flags.StringVar(&f.change, "exec", "", "shell command that changes a region, with its name for {region}; it ends when the change is complete")

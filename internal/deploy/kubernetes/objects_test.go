@@ -17,8 +17,9 @@ type object struct {
 		Name   string
 		Labels map[string]string
 	}
-	Data map[string]string
-	Spec spec
+	Data       map[string]string
+	Preemption string `yaml:"preemptionPolicy"`
+	Spec       spec
 }
 
 // spec has the fields of every kind that the checks look at.
@@ -67,9 +68,16 @@ type pod struct {
 	} `yaml:"securityContext"`
 	TopologySpread []struct {
 		TopologyKey string `yaml:"topologyKey"`
+		Otherwise   string `yaml:"whenUnsatisfiable"`
 	} `yaml:"topologySpreadConstraints"`
-	Containers []container
-	Volumes    []volume
+	Tolerations []toleration
+	Containers  []container
+	Volumes     []volume
+}
+
+type toleration struct {
+	Key     string
+	Seconds *int `yaml:"tolerationSeconds"`
 }
 
 type volume struct {
@@ -96,6 +104,10 @@ type container struct {
 		Name, Value string
 		From        struct {
 			Secret struct{ Name, Key string } `yaml:"secretKeyRef"`
+			Field  struct {
+				Version string `yaml:"apiVersion"`
+				Path    string `yaml:"fieldPath"`
+			} `yaml:"fieldRef"`
 		} `yaml:"valueFrom"`
 	}
 	Ports  []containerPort

@@ -206,6 +206,14 @@ func checkPod(o object) []string {
 		var spread []string
 		for _, s := range p.TopologySpread {
 			spread = append(spread, s.TopologyKey)
+			if s.Otherwise != "ScheduleAnyway" {
+				out = append(out, "a "+s.TopologyKey+" that cannot grow holds up the others")
+			}
+		}
+		for _, lost := range []string{"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"} {
+			if !slices.ContainsFunc(p.Tolerations, func(t toleration) bool { return t.Key == lost && t.Seconds != nil && *t.Seconds <= 30 }) {
+				out = append(out, "it is on a node that is "+lost+" for longer than half a minute")
+			}
 		}
 		if !slices.Contains(spread, "topology.kubernetes.io/zone") || !slices.Contains(spread, "kubernetes.io/hostname") {
 			out = append(out, fmt.Sprintf("it is spread over %v, want zones and nodes", spread))
@@ -216,6 +224,9 @@ func checkPod(o object) []string {
 	}
 	limit := 0
 	for _, e := range c.Env {
+		if f := e.From.Field; f.Path != "" && f.Version != "v1" {
+			out = append(out, e.Name+" does not say its version, and a second apply by the server conflicts")
+		}
 		if e.Name == "GOMEMLIMIT" {
 			limit, _ = strconv.Atoi(strings.TrimSuffix(e.Value, "MiB"))
 		}
@@ -343,6 +354,11 @@ func checkWhole(objects []object) []string {
 	})
 	if !denies {
 		out = append(out, "no NetworkPolicy denies everything else")
+	}
+	for _, o := range objects {
+		if o.Kind == "PriorityClass" && o.Preemption != "Never" {
+			out = append(out, o.Metadata.Name+" pushes others out")
+		}
 	}
 	served := map[string]int{}
 	for _, o := range objects {
