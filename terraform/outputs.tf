@@ -13,6 +13,14 @@ output "regions" {
     condition     = alltrue([for r in values(local.regions) : length(r.zones) == 3])
     error_message = "Each region of the catalog must name three zones of AWS: the database spreads over them, and Consul's servers are a quorum."
   }
+
+  precondition {
+    condition = length(local.refused_zones) == 0
+    error_message = join(" ", [
+      "EKS makes no cluster in ${join(", ", local.refused_zones)}, as this account's letters stand for zones. Choose others in the variable zones;",
+      "aws ec2 describe-availability-zones --region REGION lists them with their ids.",
+    ])
+  }
 }
 
 output "endpoints" {
@@ -75,8 +83,10 @@ output "tunnels" {
 }
 
 output "overlays" {
-  description = "For each region, the kustomization that fits deploy/k8s to what is here."
-  value       = local.overlays
+  description = "For each region, and for the job that migrates, the kustomization that fits deploy/k8s to what is here."
+  value = merge(local.overlays, {
+    migrate = { "kustomization.yaml" = templatefile("${path.module}/templates/migrate.yaml.tftpl", { image = local.image }) }
+  })
 }
 
 output "open_to_the_internet" {

@@ -1,8 +1,16 @@
-# What deploy/k8s needs to know of this: an overlay on each region's own, as files to be written and applied.
+# What deploy/k8s needs to know of this, as files to be written and applied: an overlay on each region's own, and one on the
+# job that migrates.
 locals {
-  overlays = { for name in keys(local.regions) : name => {
+  image = merge(
+    regex("^(?P<name>.+?)(?:@|:)(?P<version>sha256:[0-9a-f]+|[^:/@]+)$", var.image),
+    { kind = strcontains(var.image, "@") ? "digest" : "newTag" },
+  )
+
+  overlays = { for name, r in local.regions : name => {
     "kustomization.yaml" = templatefile("${path.module}/templates/kustomization.yaml.tftpl", {
       region        = name
+      zones         = r.zones
+      image         = local.image
       redis_address = module.region[name].cache.address
       kafka_brokers = var.kafka == "msk" ? module.kafka[name].brokers : "kafka-bootstrap.kafka.svc:9092"
       msk           = var.kafka == "msk"

@@ -4,10 +4,15 @@ locals {
 
   regions = { for r in local.catalog.regions : r.name => {
     code  = r.code
-    zones = r.zones.aws
+    zones = lookup(var.zones, r.name, r.zones.aws)
     # The catalog's number of the region, unique and kept for ever: a region keeps its addresses when others come.
     index = tonumber(split(".", r.loopback)[2])
   } }
+
+  # As EKS's network requirements list them.
+  refused_zones = flatten([for name in keys(local.regions) : [
+    for letter, id in module.region[name].zone_ids : "${letter} (${id})" if contains(["use1-az3", "usw1-az2", "cac1-az3"], id)
+  ]])
 
   # Holds what exists once: Consul's ACL primary, the database's bootstrap, the provider's default region. It is the
   # catalog's first region, as for `meridian migrate`.

@@ -61,6 +61,32 @@ variable "network_cidr" {
   }
 }
 
+variable "zones" {
+  description = "For a region, three zones in place of the catalog's. AWS deals out letters to each account by itself, and EKS takes some zones in none: the plan says which letter stands for one of those."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name, zones in var.zones : length(distinct(zones)) == 3 && alltrue([for z in zones : can(regex("^${name}[a-z]$", z))])])
+    error_message = "zones must give three zones for each region that it names, such as { us-east-1 = [\"us-east-1a\", \"us-east-1b\", \"us-east-1d\"] }."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.zones) : contains([for r in local.catalog.regions : r.name], name)])
+    error_message = "zones must name regions of the catalog."
+  }
+}
+
+variable "image" {
+  description = "Meridian's image with its tag or, better, its digest, for arm64: in the overlays of every region and of the job that migrates."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._/:-]*[a-z0-9](:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$", var.image))
+    error_message = "image must end with a tag or a digest, such as 111122223333.dkr.ecr.us-east-1.amazonaws.com/meridian:v1.4.0."
+  }
+}
+
 variable "admin_role_arns" {
   description = "IAM roles that administer the Kubernetes clusters. Nobody else does, not even the role that created them."
   type        = set(string)

@@ -29,7 +29,7 @@ resource "aws_kms_key" "state" {
       {
         Sid       = "Administration"
         Effect    = "Allow"
-        Action    = ["kms:Create*", "kms:Describe*", "kms:Enable*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Get*", "kms:TagResource", "kms:UntagResource", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"]
+        Action    = ["kms:Create*", "kms:DeleteAlias", "kms:Describe*", "kms:Disable*", "kms:Enable*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Get*", "kms:TagResource", "kms:UntagResource", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion"]
         Resource  = "*" # in a key's policy: this key
         Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root" }
       },

@@ -12,6 +12,7 @@ variables {
   environment            = "test"
   domain                 = "shop.example.com"
   zone_id                = "Z0123456789ABCDEFGHIJ"
+  image                  = "registry.example.com/meridian:v1.4.0"
   admin_role_arns        = ["arn:aws:iam::111122223333:role/operators"]
   cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
   cockroach_organization = "Example"
@@ -48,8 +49,9 @@ run "everything_that_can_be_chosen" {
   }
 
   assert {
-    condition = alltrue([for name, o in output.overlays : alltrue([
+    condition = alltrue([for name, o in local.overlays : alltrue([
       strcontains(o["kustomization.yaml"], "../../regions/${name}\n"), strcontains(o["kustomization.yaml"], "MERIDIAN_REDIS_ADDRESS=master."),
+      strcontains(o["kustomization.yaml"], "newName: registry.example.com/meridian\n    newTag: v1.4.0\n"),
       strcontains(o["kustomization.yaml"], "../../redis-tls\n"), strcontains(o["kustomization.yaml"], "../../kafka-tls\n"), strcontains(o["target-group.yaml"], "targetGroupARN: arn:aws:"),
     ])])
     error_message = "an overlay does not fit its region"

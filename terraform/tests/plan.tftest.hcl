@@ -13,6 +13,7 @@ variables {
   environment            = "test"
   domain                 = "shop.example.com"
   zone_id                = "Z0123456789ABCDEFGHIJ"
+  image                  = "registry.example.com/meridian:v1.4.0"
   admin_role_arns        = ["arn:aws:iam::111122223333:role/operators"]
   cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
   cockroach_organization = "Example"
@@ -37,7 +38,7 @@ run "three_of_everything_in_every_region" {
   assert {
     condition = alltrue([for part in [
       module.region, module.observability, module.database.sql, module.database.buckets, module.database.instances,
-      module.consul.names, module.consul.instances, output.endpoints.regions, output.dashboards, output.kubeconfig, output.tunnels, output.overlays,
+      module.consul.names, module.consul.instances, output.endpoints.regions, output.dashboards, output.kubeconfig, output.tunnels, local.overlays,
     ] : toset(keys(part)) == toset([for r in yamldecode(file("../regions/regions.yaml")).regions : r.name])])
     error_message = "a region of the catalog lacks a part"
   }

@@ -13,6 +13,7 @@ variables {
   environment            = "test"
   domain                 = "shop.example.com"
   zone_id                = "Z0123456789ABCDEFGHIJ"
+  image                  = "registry.example.com/meridian:v1.4.0"
   admin_role_arns        = ["arn:aws:iam::111122223333:role/operators"]
   cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
   cockroach_organization = "Example"
@@ -39,6 +40,8 @@ run "of_the_wrong_kind" {
     alarm_email            = "operators"
     kubernetes_version     = "1.35.2"
     network_cidr           = "10.64.0.0/16"
+    image                  = "registry.example.com/meridian"
+    zones                  = { mars-1 = ["mars-1a", "mars-1b", "mars-1c"] }
   }
 
   expect_failures = [
@@ -57,6 +60,8 @@ run "of_the_wrong_kind" {
     var.alarm_email,
     var.kubernetes_version,
     var.network_cidr,
+    var.image,
+    var.zones,
   ]
 }
 
@@ -73,6 +78,8 @@ run "close_to_right" {
     admin_role_arns   = ["arn:aws:iam::111122223333:user/ada"]
     domain            = "localhost"
     network_cidr      = "172.16.0.0/12"
+    image             = "registry.example.com/meridian@sha256:latest"
+    zones             = { us-east-1 = ["us-east-1a", "us-east-1a", "us-east-1b"] }
   }
 
   expect_failures = [
@@ -84,6 +91,23 @@ run "close_to_right" {
     var.admin_role_arns,
     var.domain,
     var.network_cidr,
+    var.image,
+    var.zones,
+  ]
+}
+
+# The account's letter for a zone that EKS takes no cluster in.
+run "zone_without_eks" {
+  command = plan
+
+  override_data {
+    target          = module.region["us-east-1"].data.aws_availability_zone.this["us-east-1c"]
+    values          = { zone_id = "use1-az3" }
+    override_during = plan
+  }
+
+  expect_failures = [
+    output.regions,
   ]
 }
 

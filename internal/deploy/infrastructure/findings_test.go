@@ -163,6 +163,47 @@ func Uneven(p *Plan, catalog *regions.Set) []string {
 	return out
 }
 
+// paths are the ways that must be open in each region, by the rule that opens each: what a page tells somebody to do, or what a
+// part cannot work without.
+func paths() map[string]string {
+	group := `module.region["%s"].module.firewall.aws_vpc_security_group_ingress_rule.this[%q]`
+	return map[string]string{
+		"callers to the edge's load balancer":            fmt.Sprintf(group, "%s", "edge-tcp-443-world"),
+		"the load balancer to edges":                     fmt.Sprintf(group, "%s", "nodes-tcp-8443-edge"),
+		"stacks to SQL":                                  fmt.Sprintf(group, "%s", "sql-tcp-26257-pods"),
+		"SQL's load balancer to the database":            fmt.Sprintf(group, "%s", "database-tcp-26257-sql"),
+		"stacks to the cache":                            fmt.Sprintf(group, "%s", "cache-tcp-6379-pods"),
+		"workers to MSK":                                 fmt.Sprintf(group, "%s", "kafka-tcp-9096-pods"),
+		"operators through the tunnel to Kubernetes":     `module.region["%s"].aws_vpc_security_group_ingress_rule.operators`,
+		"agents to Consul's servers of their own region": fmt.Sprintf(group, "%s", "consul-tcp-8300-pods"),
+	}
+}
+
+// Unreachable returns the ways that the plan does not open.
+func Unreachable(p *Plan, catalog *regions.Set) []string {
+	open := map[string]bool{}
+	for _, c := range p.managed("aws_vpc_security_group_ingress_rule") {
+		open[c.Address] = true
+	}
+	var out []string
+	for _, name := range catalog.Names() {
+		for way, rule := range paths() {
+			if address := fmt.Sprintf(rule, name); !open[address] {
+				out = append(out, fmt.Sprintf("%s: %s: there is no rule %s", name, way, address))
+			}
+		}
+		for _, other := range catalog.Names() {
+			for way, from := range map[string]string{"edges to Consul": "consul-tcp-8501-pods-", "edges to stacks": "nodes-tcp-8080-pods-"} {
+				address := fmt.Sprintf(`module.region["%s"].module.firewall.aws_vpc_security_group_ingress_rule.this["%s%s"]`, name, from, other)
+				if name != other && !open[address] {
+					out = append(out, fmt.Sprintf("%s: %s from %s: there is no rule %s", name, way, other, address))
+				}
+			}
+		}
+	}
+	return out
+}
+
 // Refused returns what AWS would refuse and the provider's schema does not show: names that are too long, letters that
 // a description may not have.
 func Refused(p *Plan) []string {

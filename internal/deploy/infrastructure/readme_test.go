@@ -53,6 +53,42 @@ func costs(t *testing.T, table, sizes string) {
 	}
 }
 
+// TestQuotas holds the vCPUs that the readme says to ask for to the sizes.
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(deploytest.Root(t), "terraform")
+	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes, err := os.ReadFile(filepath.Join(dir, "sizes.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	processors := map[string]int{"small": 2, "medium": 2, "large": 2, "xlarge": 4, "2xlarge": 8} // of m7g and t4g
+	dev, prod, _ := strings.Cut(string(sizes), "    prod = {")
+	for size, text := range map[string]string{"dev": dev, "prod": prod} {
+		find := func(pattern string) []string {
+			m := regexp.MustCompile(pattern).FindStringSubmatch(text)
+			if m == nil {
+				t.Fatalf("%s: no %s in sizes.tf", size, pattern)
+			}
+			return m[1:]
+		}
+		node := find(`node +=.*"m7g\.(\w+)", min = (\d+), max = (\d+)`)
+		least, _ := strconv.Atoi(node[1])
+		most, _ := strconv.Atoi(node[2])
+		const zones = 3
+		others := zones * (processors[find(`database +=.*"m7g\.(\w+)"`)[0]] + processors[find(`consul +=.*"t4g\.(\w+)"`)[0]])
+		nodes := zones * processors[node[0]]
+		gateways := map[string]int{"true": zones, "false": 1}[find(`nat_per_zone += (\w+)`)[0]]
+		row := fmt.Sprintf("| %s | %d | %d | %d |", size, least*nodes+others, most*nodes+others, gateways)
+		if !strings.Contains(string(readme), "\n"+row+"\n") {
+			t.Errorf("the readme should say %s", row)
+		}
+	}
+}
+
 var (
 	costRow  = regexp.MustCompile(`(?m)^\| ([^|*]+) \| (\d+) \| ([\d.]+) \| (hour|month) \| ([\d.]+) \|$`)
 	totalRow = regexp.MustCompile(`(?m)^\| \*\*total\*\* \| \| \| \| \*\*([\d.]+)\*\* \|$`)

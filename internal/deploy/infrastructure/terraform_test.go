@@ -179,11 +179,13 @@ resource "aws_instance" "node" {`)
 resource "aws_route53_record" "servers" {
   for_each = var.regions
 `)
+	deploytest.Replace(t, in("modules/region/eks.tf"), `"aws_vpc_security_group_ingress_rule" "operators" {`, `"aws_vpc_security_group_egress_rule" "operators" {`)
 	got := strings.Join(findings(plan(t, root, "dev.tfvars"), regions.Default()), "\n")
 	for _, want := range []string{
 		`module.database.aws_vpc_security_group_ingress_rule.ssh["eu-west-1"]: [tcp] [22]-[22] is open to 0.0.0.0/0`,
 		`module.database.aws_instance.node["eu-west-1a"]: root_block_device.encrypted is false, want true`,
 		`module.region["eu-west-1"].aws_elasticache_subnet_group.this: does not say its region`,
+		`eu-west-1: operators through the tunnel to Kubernetes: there is no rule `,
 		`module.consul.aws_sns_topic.some: 0 in ap-southeast-1, 1 in another region`,
 	} {
 		if !strings.Contains(got, want) {
@@ -193,7 +195,7 @@ resource "aws_route53_record" "servers" {
 }
 
 func findings(p *Plan, catalog *regions.Set) []string {
-	return slices.Concat(OpenPorts(p), Unencrypted(p), Uneven(p, catalog), Refused(p))
+	return slices.Concat(OpenPorts(p), Unencrypted(p), Uneven(p, catalog), Unreachable(p, catalog), Refused(p))
 }
 
 // TestTerraformTests runs terraform's own tests, also with a fourth region in the catalog.

@@ -45,7 +45,27 @@ resource "aws_eks_cluster" "this" {
     enabled = true
   }
 
-  depends_on = [aws_cloudwatch_log_group.cluster, aws_iam_role_policy_attachment.cluster]
+  # Its network interfaces are in these subnets, which must be there until it has gone.
+  depends_on = [aws_cloudwatch_log_group.cluster, aws_iam_role_policy_attachment.cluster, aws_route_table_association.pods]
+}
+
+# A zone's letter is the account's own; its id is the same for all.
+data "aws_availability_zone" "this" {
+  for_each = local.zones
+
+  region = var.region
+  name   = each.key
+}
+
+# The way of operators when the API is closed to the Internet: the tunnel of Session Manager ends at a Consul server.
+resource "aws_vpc_security_group_ingress_rule" "operators" {
+  region                       = var.region
+  security_group_id            = aws_eks_cluster.this.vpc_config[0].cluster_security_group_id
+  description                  = "Kubernetes API for the tunnel of operators through a Consul server"
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+  referenced_security_group_id = module.firewall.ids["consul"]
 }
 
 resource "aws_eks_access_entry" "admins" {
@@ -171,6 +191,9 @@ resource "aws_eks_addon" "before_nodes" {
       role_arn        = pod_identity_association.value
     }
   }
+
+  # Without its rights the plug-in could not take down the interfaces of the last nodes, and they would keep the subnets.
+  depends_on = [aws_iam_role_policy_attachment.add_ons]
 }
 
 # Without nodes these do not become healthy.

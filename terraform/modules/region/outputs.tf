@@ -80,3 +80,8 @@ output "identities" {
   description = "Service accounts that have an identity in AWS."
   value       = [for i in values(local.identities) : "${i.namespace}/${i.account}"]
 }
+
+output "zone_ids" {
+  description = "For each zone, the id that is the same in every account."
+  value       = { for letter, z in data.aws_availability_zone.this : letter => z.zone_id }
+}

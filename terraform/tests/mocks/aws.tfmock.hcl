@@ -3,6 +3,10 @@ mock_data "aws_caller_identity" {
   defaults = { account_id = "111122223333" }
 }
 
+mock_data "aws_availability_zone" {
+  defaults = { zone_id = "use1-az1" }
+}
+
 mock_data "aws_partition" {
   defaults = { partition = "aws" }
 }

@@ -1,6 +1,7 @@
 environment            = "test"
 domain                 = "shop.example.com"
 zone_id                = "Z0123456789ABCDEFGHIJ"
+image                  = "registry.example.com/meridian:v1.4.0"
 admin_role_arns        = ["arn:aws:iam::111122223333:role/operators"]
 cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
 cockroach_organization = "Example"

@@ -40,9 +40,11 @@ output "sql" {
 }
 
 output "overlays" {
-  value = { for port in [9092, 9096] : port => {
+  value = merge({ for port in [9092, 9096] : port => {
     "kustomization.yaml" = templatefile("${path.module}/terraform/templates/kustomization.yaml.tftpl", {
       region        = "eu-west-1"
+      zones         = ["eu-west-1a", "eu-west-1b", "eu-west-1d"]
+      image         = port == 9092 ? { name = "registry.example.com:5000/meridian", kind = "newTag", version = "v1.4.0" } : { name = "meridian", kind = "digest", version = "sha256:${join("", [for i in range(64) : "0"])}" }
       redis_address = "master.meridian.example.cache.amazonaws.com:6379"
       kafka_brokers = "b-1.example.com:${port},b-2.example.com:${port}"
       msk           = port == 9096
@@ -50,5 +52,7 @@ output "overlays" {
     "target-group.yaml" = templatefile("${path.module}/terraform/templates/target-group.yaml.tftpl", {
       target_group = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/meridian-test-edge/0123456789abcdef"
     })
-  } }
+    } }, { migrate = { "kustomization.yaml" = templatefile("${path.module}/terraform/templates/migrate.yaml.tftpl", {
+      image = { name = "registry.example.com:5000/meridian", kind = "newTag", version = "v1.4.0" }
+  }) } })
 }
