@@ -108,14 +108,22 @@ func (l *Locator) lookup(addr netip.Addr) (string, bool) {
 	return knownCountry(country)
 }
 
-// knownCountry normalizes a country code. XX means unknown, and T1 the Tor network.
+// knownCountry normalizes a country code. Those that ISO 3166 leaves to its users are no country (XX and ZZ mean unknown),
+// but for XK, which all use for Kosovo; nor are EU and AP, by which databases mean a continent, and T1, the Tor network.
 func knownCountry(s string) (string, bool) {
 	s = strings.TrimSpace(s)
 	if len(s) != 2 {
 		return "", false
 	}
 	s = strings.ToUpper(s)
-	if s == "XX" || s[0] < 'A' || s[0] > 'Z' || s[1] < 'A' || s[1] > 'Z' {
+	switch {
+	case s[0] < 'A' || s[0] > 'Z' || s[1] < 'A' || s[1] > 'Z':
+		return "", false
+	case s == "UK": // reserved for those who say it in the place of GB
+		return "GB", true
+	case s == "XK":
+		return s, true
+	case s == "EU", s == "AP", s == "AA", s == "ZZ", s[0] == 'X', s[0] == 'Q' && s[1] >= 'M':
 		return "", false
 	}
 	return s, true

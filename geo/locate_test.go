@@ -31,7 +31,7 @@ func (countries) Country(a netip.Addr) (string, bool) {
 	case "8.8.8.8":
 		return "BR", true
 	case "198.51.100.99":
-		return "QQ", true // assigned to nobody
+		return "JJ", true // assigned to nobody
 	}
 	return "", false
 }
@@ -43,6 +43,20 @@ func locator(t testing.TB, db geo.Countries) *geo.Locator {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// TestWhatIsNoCountry: codes that proxies send for want of a country.
+func TestWhatIsNoCountry(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{
+		"EU": "", "AP": "", "ZZ": "", "AA": "", "XX": "", "XA": "", "XZ": "", "QM": "", "QZ": "", "T1": "", "A1": "", "1": "", "GBR": "",
+		"UK": "GB", "uk": "GB", "GB": "GB", "XK": "XK", "QA": "QA", " ch ": "CH",
+	} {
+		got := locator(t, nil).Locate(geo.Caller{Peer: netip.MustParseAddr(proxy), Header: http.Header{"Cf-Ipcountry": {code}}})
+		if got.Country != want {
+			t.Errorf("%q is the country %q, want %q", code, got.Country, want)
+		}
+	}
 }
 
 func TestLocate(t *testing.T) {
@@ -74,7 +88,7 @@ func TestLocate(t *testing.T) {
 		"forged headers": {geo.Caller{Header: headers{"Cf-Ipcountry": {"BR"}, "Fly-Client-Ip": {"8.8.8.8"}, "Cloudfront-Viewer-Country": {"BR"}}}, stranger,
 			geo.Location{Region: ap, Source: geo.SourceGeoIP, Country: "JP", CountryFrom: "GeoIP"}},
 		"a country that no region lists": {geo.Caller{}, "198.51.100.99",
-			geo.Location{Region: eu, Source: geo.SourceEdge, Country: "QQ", CountryFrom: "GeoIP"}},
+			geo.Location{Region: eu, Source: geo.SourceEdge, Country: "JJ", CountryFrom: "GeoIP"}},
 		"nothing known": {geo.Caller{}, "192.0.2.1", geo.Location{Region: eu, Source: geo.SourceEdge}},
 	} {
 		t.Run(name, func(t *testing.T) {
