@@ -20,6 +20,8 @@ const (
 	issuer   = "meridian"
 	audience = "meridian" // whom tokens are for
 
+	leeway = 5 * time.Second // that clocks may differ by; an instance whose own is further off is not ready
+
 	maxLen   = 2048 // a token's length; ours have about 350 bytes
 	remember = 8192 // verified tokens that a Verifier remembers at most
 )
@@ -121,6 +123,8 @@ func NewVerifier(s KeySet, now clock.Clock) (*Verifier, error) {
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
 			jwt.WithIssuer(issuer),
 			jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(),
+			jwt.WithLeeway(leeway),
 			jwt.WithTimeFunc(now),
 			jwt.WithStrictDecoding(),
 		),
@@ -155,7 +159,7 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 		return Claims{}, invalid(err)
 	}
 	// A copy, since the token is a part of all that the request's headers hold.
-	v.seen.Add(strings.Clone(token), verified{claims: claims, expires: p.ExpiresAt.Time})
+	v.seen.Add(strings.Clone(token), verified{claims: claims, expires: p.ExpiresAt.Add(leeway)})
 	return claims, nil
 }
 

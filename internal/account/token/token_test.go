@@ -97,7 +97,7 @@ func TestIssueRejects(t *testing.T) {
 	}
 }
 
-// TestExpiry: exp is the first instant at which a token is refused, whether or not it is remembered.
+// TestExpiry: a token is refused from the leeway after its exp on, whether or not it is remembered.
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	s := generate(t)
@@ -107,7 +107,7 @@ func TestExpiry(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		ok    bool
-	}{{0, true}, {time.Minute - time.Nanosecond, true}, {time.Minute, false}, {time.Hour, false}} {
+	}{{0, true}, {time.Minute, true}, {time.Minute + leeway - time.Nanosecond, true}, {time.Minute + leeway, false}, {time.Hour, false}} {
 		now = epoch.Add(c.after)
 		for name, v := range map[string]*Verifier{"warm": warm, "cold": verifierOf(t, s, at(now))} {
 			got, err := v.Verify(token)
@@ -180,6 +180,11 @@ func TestForgeries(t *testing.T) {
 	if _, err := v.Verify(ours); err != nil {
 		t.Errorf("a token for several audiences, us among them: %v", err)
 	}
+	for _, name := range []string{"iat", "nbf"} { // of an issuer whose clock is ahead
+		if _, err := v.Verify(sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims(name, epoch.Add(leeway).Unix()))); err != nil {
+			t.Errorf("%s within the leeway: %v", name, err)
+		}
+	}
 	parts := strings.Split(good, ".")
 	x := base64.RawURLEncoding.EncodeToString(k.public)
 	for name, token := range map[string]string{
@@ -206,7 +211,9 @@ func TestForgeries(t *testing.T) {
 		"no issuer":           sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("iss", nil)),
 		"no expiry":           sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("exp", nil)),
 		"expiry of text":      sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("exp", "never")),
-		"not yet":             sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("nbf", epoch.Add(time.Minute).Unix())),
+		"not yet":             sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("nbf", epoch.Add(leeway+time.Second).Unix())),
+		"issued later":        sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("iat", epoch.Add(leeway+time.Second).Unix())),
+		"issued in text":      sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("iat", "now")),
 		"no subject":          sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("sub", nil)),
 		"no home":             sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("home", "")),
 		"no such currency":    sign(t, jwt.SigningMethodEdDSA, k.private, kid, claims("cur", "XXX")),
