@@ -163,7 +163,10 @@ type event struct{ id, name, data string }
 type eventStream struct{ lines *bufio.Scanner }
 
 // events watches an order of ada's.
-func (s *shop) events(orderID string) eventStream {
+func (s *shop) events(orderID string) eventStream { return s.eventsAfter(orderID, "") }
+
+// eventsAfter comes back to a stream after an event.
+func (s *shop) eventsAfter(orderID, last string) eventStream {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.server.URL+"/v1/orders/"+orderID+"/events", http.NoBody)
 	if err != nil {
@@ -171,12 +174,14 @@ func (s *shop) events(orderID string) eventStream {
 	}
 	r.Header.Set("Authorization", "Bearer ada")
 	r.Header.Set("Accept", "text/event-stream")
+	r.Header.Set("Last-Event-ID", last)
 	res, err := s.server.Client().Do(r)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = res.Body.Close() })
-	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" || res.Header.Get("Cache-Control") != "no-store" {
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" || res.Header.Get("Cache-Control") != "no-store" ||
+		res.Header.Get("X-Accel-Buffering") != "no" {
 		s.t.Fatalf("status %d, header %v", res.StatusCode, res.Header)
 	}
 	return eventStream{bufio.NewScanner(res.Body)}
@@ -188,7 +193,7 @@ func (e eventStream) next(t *testing.T) (out event) {
 	for e.lines.Scan() {
 		field, value, _ := strings.Cut(e.lines.Text(), ": ")
 		switch field {
-		case "":
+		case "", ":": // a comment is an event of its own here
 			return out
 		case "id":
 			out.id = value
@@ -233,5 +238,38 @@ func TestEvents(t *testing.T) {
 	status, _, body := rpctest.Fetch(t, s.server, "/v1/orders/"+o.GetId()+"/events", "ada")
 	if status != http.StatusOK || !strings.HasPrefix(body, "id: 3\nevent: canceled\ndata: {") || strings.Count(body, "\n\n") != 1 {
 		t.Errorf("a final order: status %d, %q", status, body)
+	}
+}
+
+// TestEventsAreTakenUp: an EventSource that comes back is sent what it has not seen, and stays away from what is over.
+func TestEventsAreTakenUp(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	o := s.placed("k")
+	for last, want := range map[string]string{"": "1", "0": "1", "-1": "1", "x": "1", "1": "", "7": ""} {
+		events := s.eventsAfter(o.GetId(), last) // in any case the stream is open at once
+		if got := events.next(t); got.id != want {
+			t.Errorf("after %q: %+v, want version %q", last, got, want)
+		}
+	}
+	behind := s.eventsAfter(o.GetId(), "1")
+	if got := behind.next(t); got != (event{}) {
+		t.Errorf("what was seen is sent again: %+v", got)
+	}
+	behind.lines.Scan() // the comment's empty line
+	s.move(o.GetId(), order.Canceled)
+	if got := behind.next(t); got.id != "2" || got.name != "canceled" {
+		t.Errorf("got %+v", got)
+	}
+	behind.end(t)
+	for last, want := range map[string]int{"": http.StatusOK, "1": http.StatusOK, "2": http.StatusNoContent} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.server.URL+"/v1/orders/"+o.GetId()+"/events", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Authorization": {"Bearer ada"}, "Last-Event-Id": {last}}
+		if status, _, body := rpctest.Do(t, s.server, r); status != want {
+			t.Errorf("a final order after event %q: %d, %q", last, status, body)
+		}
 	}
 }
