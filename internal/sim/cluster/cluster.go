@@ -25,6 +25,9 @@ import (
 // How long a part may take to get ready. A busy machine is slow, not broken.
 const readyTimeout = 90 * time.Second
 
+// How long a part may take to leave when the whole simulation ends: the product's own delay, and a little.
+const closeTimeout = 5 * time.Second
+
 // Options say what to simulate. Plan is required; the rest has defaults.
 type Options struct {
 	Plan        *topology.Plan
@@ -38,7 +41,7 @@ type Options struct {
 
 	// Archive is how long the database's log waits at most to be archived; 0: no archive, and no backup.
 	Archive time.Duration
-	// Leave is how long stacks and edges go on serving once they are to stop; zero: an instant.
+	// Leave is how long stacks and edges go on serving once they are to stop; zero: as the product does by itself.
 	Leave Leave
 	// Older says that Meridian may be a former release, whose configuration has fewer keys.
 	Older bool
@@ -150,7 +153,10 @@ func (c *Cluster) Close(ctx context.Context) {
 				names = append(names, p.name)
 			}
 		}
-		c.supervisor.Stop(ctx, names...)
+		// Whoever could still send a request ends with the simulation, so what takes long to leave is not waited for.
+		limited, cancel := context.WithTimeout(ctx, closeTimeout)
+		c.supervisor.Stop(limited, names...)
+		cancel()
 	}
 	if c.model != nil {
 		_ = c.model.Close(ctx) // the server goes with it
@@ -174,19 +180,23 @@ func (c *Cluster) startAll(ctx context.Context, parts []*part, base bool) error 
 	return group.Wait()
 }
 
-// start starts a part, unless it runs, and waits until it is ready.
+// start starts a part, unless it runs, and waits until it is ready. One that ends meanwhile, as it was about to, is
+// started; one that ends after it was started has a reason for that.
 func (c *Cluster) start(ctx context.Context, p *part) error {
 	begun := time.Now()
-	process := c.supervisor.Lookup(p.name)
-	if !process.Running() {
-		var err error
-		if process, err = c.launch(p); err != nil {
-			return err
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := process.Await(ctx, p.ready); err != nil {
+	process := c.supervisor.Lookup(p.name)
+	err := proc.ErrExited
+	if process.Running() {
+		err = process.Await(ctx, p.ready)
+	}
+	if errors.Is(err, proc.ErrExited) {
+		if process, err = c.launch(p); err == nil {
+			err = process.Await(ctx, p.ready)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	c.say("%-28s ready after %.1f s", p.name, time.Since(begun).Seconds())

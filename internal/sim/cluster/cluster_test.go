@@ -25,6 +25,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/nettest"
 	"github.com/meridian-commerce/meridian/internal/sim/cli"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
+	"github.com/meridian-commerce/meridian/internal/sim/proc/postgres"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/topology"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
@@ -242,6 +243,42 @@ func testPart(t *testing.T, c *cluster.Cluster) {
 	if s := c.Status(t.Context()).Regions[0]; !s.Healthy {
 		t.Errorf("after healing: %s", s.Reason)
 	}
+}
+
+// TestDatabaseRestartedByHand: what is told to the model goes to whatever server runs.
+func TestDatabaseRestartedByHand(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	c := start(t, cluster.Bare(cluster.Options{Plan: plan(t), StateDir: dir, Out: &lines{}, Seed: 1}))
+	bin, err := postgres.Bin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "postgres", "data")
+	control := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(filepath.Join(bin, "pg_ctl"), append(args, "--pgdata="+data, "--wait", "--silent", "--log="+filepath.Join(data, "by-hand.log"))...)
+		cmd.Dir = data
+		info, err := os.Stat(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 { // as the user whose the data is
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stat.Uid, Gid: stat.Gid}}
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("pg_ctl %s: %v\n%s", args, err, out)
+		}
+	}
+	control("restart", "--mode=fast")
+	defer control("stop", "--mode=immediate") // the simulation did not start it, and so does not stop it
+	if _, err := c.Kill(t.Context(), "eu-west-1"); err != nil {
+		t.Errorf("the next fault: %v", err)
+	}
+	if s := c.Status(t.Context()).Regions[1]; s.Alive || s.Leaseholder != "us-east-1" {
+		t.Errorf("status = %+v", s.RegionState)
+	}
+	heal(t, c, "eu-west-1")
 }
 
 func testCrash(t *testing.T, c *cluster.Cluster, out *lines) {

@@ -15,6 +15,7 @@ var (
 	KeysOf         = keysOf
 	Render         = render
 	Grace          = Leave.grace
+	OrDefault      = Parting.orDefault
 )
 
 // Settings are what a configuration file says.

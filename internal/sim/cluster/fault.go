@@ -113,7 +113,7 @@ func (c *Cluster) Heal(ctx context.Context, target string) error {
 	if !whole && parts[0].region != "" && !c.alive(parts[0].region) {
 		return fmt.Errorf("%w %s", ErrRegionLost, parts[0].region)
 	}
-	broken := slices.DeleteFunc(slices.Clone(parts), c.well)
+	broken := slices.DeleteFunc(slices.Clone(parts), func(p *part) bool { return c.well(ctx, p) })
 	c.endFlaps(parts)
 	if whole {
 		if err := c.network.Rejoin(regions.Name(target)); err != nil {
@@ -160,10 +160,16 @@ func (c *Cluster) running(parts []*part) []*part {
 	return slices.DeleteFunc(slices.Clone(parts), func(p *part) bool { return !c.supervisor.Lookup(p.name).Running() })
 }
 
-// well reports whether nothing was done to a part since it was ready.
-func (c *Cluster) well(p *part) bool {
+// well reports whether nothing was done to a part since it was ready. It is asked itself, too: of one that has just
+// ended, or is about to, nobody else knows yet.
+func (c *Cluster) well(ctx context.Context, p *part) bool {
 	process := c.supervisor.Lookup(p.name)
-	return process.Running() && !process.State().Paused && p.flap.Load() == nil
+	if !process.Running() || process.State().Paused || p.flap.Load() != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	return p.ready(ctx) == nil
 }
 
 // alive reports whether the region was not lost as a whole.

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"regexp"
 	"time"
+
+	"github.com/meridian-commerce/meridian/internal/config"
 )
 
 // ErrLeft says that a process which was to stop did not do so in order.
@@ -17,14 +19,24 @@ var ErrLeft = errors.New("cluster: it did not leave in order")
 // Leave is how processes leave when they are asked to stop, by what they are.
 type Leave struct{ Stack, Edge Parting }
 
-// Parting is how a process leaves. Zero durations are short ones: a simulation that ends has nobody to wait for.
+// Parting is how a process leaves. Zero durations are the product's own, so that a process which is stopped by hand
+// loses no request that it would not lose in a deployment.
 type Parting struct {
-	Delay   time.Duration // for which it goes on serving while others notice; 100 ms
-	Timeout time.Duration // that requests under way have after that; 3 s
+	Delay   time.Duration // for which it goes on serving while others notice
+	Timeout time.Duration // that requests under way have after that
 }
 
 func (p Parting) orDefault() Parting {
-	return Parting{cmp.Or(p.Delay, 100*time.Millisecond), cmp.Or(p.Timeout, 3*time.Second)}
+	for _, k := range config.Keys() {
+		d, _ := k.Default.(time.Duration)
+		switch k.Name {
+		case "shutdown.delay":
+			p.Delay = cmp.Or(p.Delay, d)
+		case "shutdown.timeout":
+			p.Timeout = cmp.Or(p.Timeout, d)
+		}
+	}
+	return p
 }
 
 // grace is how long a process may take to leave before it is killed.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 )
 
@@ -54,5 +55,21 @@ func TestGraceOutlastsTheLeaving(t *testing.T) {
 				t.Errorf("%+v is killed after %v", l, grace)
 			}
 		}
+	}
+}
+
+// A process that is stopped by hand leaves as in a deployment.
+func TestPartingIsTheProducts(t *testing.T) {
+	t.Parallel()
+	defaults := map[string]any{}
+	for _, k := range config.Keys() {
+		defaults[k.Name] = k.Default
+	}
+	got := cluster.OrDefault(cluster.Parting{})
+	if got.Delay != defaults["shutdown.delay"] || got.Timeout != defaults["shutdown.timeout"] || got.Delay <= 0 || got.Timeout <= 0 {
+		t.Errorf("%+v; the product has %v and %v", got, defaults["shutdown.delay"], defaults["shutdown.timeout"])
+	}
+	if given := (cluster.Parting{Delay: time.Minute, Timeout: time.Hour}); cluster.OrDefault(given) != given {
+		t.Errorf("%+v", cluster.OrDefault(given))
 	}
 }

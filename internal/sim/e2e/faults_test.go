@@ -2,12 +2,15 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,6 +77,48 @@ func TestLoss(t *testing.T) {
 		audited(t, c)
 	})
 
+	// One that was told to end, by hand, and is about to, is not well.
+	t.Run("a stack that ends", func(t *testing.T) {
+		r, _ := c.Plan().Lookup("eu-west-1")
+		before := terminate(t, c, "eu-west-1/stack-1")[0]
+		for ready := true; ready; {
+			res, err := http.Get("http://" + r.Stacks[0].Admin + "/readyz")
+			if err != nil {
+				break
+			}
+			_ = res.Body.Close()
+			ready = res.StatusCode == http.StatusOK
+		}
+		if err := c.Heal(t.Context(), "eu-west-1/stack-1"); err != nil {
+			t.Fatal(err)
+		}
+		if after := pids(t, c, "eu-west-1/stack-1")[0]; after == before {
+			t.Error("a stack that was about to end was well")
+		}
+	})
+
+	// Edges that are told to end, all of them, serve on for as long as the product does, and lose nothing that they took.
+	t.Run("edges that end", func(t *testing.T) {
+		all := []string{"eu-west-1/edge", "us-east-1/edge", "ap-southeast-1/edge"}
+		began := time.Now()
+		terminate(t, c, all...)
+		for {
+			err := ada.product(handle)
+			if err == nil {
+				continue
+			}
+			if lasted := time.Since(began); lasted < 2*time.Second || !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("after %v: %v", lasted, err)
+			}
+			break
+		}
+		for _, target := range all {
+			if err := c.Heal(t.Context(), target); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+
 	t.Run("region", func(t *testing.T) {
 		before := ada.buy(sku) // its payment may be under way when the region dies
 		if _, err := c.Kill(t.Context(), "eu-west-1"); err != nil {
@@ -108,6 +153,38 @@ func TestFourRegions(t *testing.T) {
 	}
 	placed := eva.buy(sku)
 	eva.await(placed.GetId(), orderv1.OrderState_ORDER_STATE_CONFIRMED)
+}
+
+// pids returns the ids of running processes, by the names of their parts.
+func pids(t *testing.T, c *cluster.Cluster, names ...string) []int {
+	t.Helper()
+	all := map[string]int{}
+	for _, r := range c.Status(t.Context()).Regions {
+		for _, p := range r.Processes {
+			if p.Running {
+				all[p.Name] = p.PID
+			}
+		}
+	}
+	out := make([]int, len(names))
+	for i, name := range names {
+		if out[i] = all[name]; out[i] == 0 {
+			t.Fatalf("%s does not run", name)
+		}
+	}
+	return out
+}
+
+// terminate sends SIGTERM to parts, as somebody at a terminal would, and returns their process ids.
+func terminate(t *testing.T, c *cluster.Cluster, names ...string) []int {
+	t.Helper()
+	ids := pids(t, c, names...)
+	for _, pid := range ids {
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ids
 }
 
 // onTheBus waits until a reader who comes now finds so many events of each order on the bus of Ireland.

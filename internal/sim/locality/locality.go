@@ -120,9 +120,6 @@ func (m *Model) HealRegion(ctx context.Context, name regions.Name) error {
 
 // Publish writes the model's figures anew, over a session of its own: for a server that was restored.
 func (m *Model) Publish(ctx context.Context) error {
-	m.mu.Lock()
-	_ = m.conn.Close(ctx) // it ended with the former server
-	m.mu.Unlock()
 	return m.change(ctx, func(*world) error { return nil })
 }
 
@@ -171,11 +168,12 @@ func (m *Model) change(ctx context.Context, edit func(*world) error) error {
 	return nil
 }
 
-// reconnect replaces a session that a canceled call has closed.
+// reconnect replaces a session that a canceled call has closed, or that ended with a server which was started anew.
 func (m *Model) reconnect(ctx context.Context) error {
-	if !m.conn.IsClosed() {
+	if m.conn.Ping(ctx) == nil {
 		return nil
 	}
+	_ = m.conn.Close(ctx) // it is of no use any more
 	conn, err := pgx.ConnectConfig(ctx, m.conn.Config())
 	if err != nil {
 		return fmt.Errorf("locality: reconnect: %w", err)
