@@ -83,10 +83,10 @@ output "tunnels" {
 }
 
 output "overlays" {
-  description = "For each region, and for the job that migrates, the kustomization that fits deploy/k8s to what is here."
-  value = merge(local.overlays, {
-    migrate = { "kustomization.yaml" = templatefile("${path.module}/templates/migrate.yaml.tftpl", { image = local.image }) }
-  })
+  description = "For each region, and for the jobs beside them, the kustomization that fits deploy/k8s to what is here."
+  value = merge(local.overlays, { for job in ["migrate", "audit"] : job => {
+    "kustomization.yaml" = templatefile("${path.module}/templates/job.yaml.tftpl", { job = job, image = local.image })
+  } })
 }
 
 output "open_to_the_internet" {

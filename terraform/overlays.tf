@@ -1,5 +1,5 @@
-# What deploy/k8s needs to know of this, as files to be written and applied: an overlay on each region's own, and one on the
-# job that migrates.
+# What deploy/k8s needs to know of this, as files to be written and applied: an overlay on each region's own. The jobs beside
+# them have theirs in outputs.tf.
 locals {
   image = merge(
     regex("^(?P<name>.+?)(?:@|:)(?P<version>sha256:[0-9a-f]+|[^:/@]+)$", var.image),

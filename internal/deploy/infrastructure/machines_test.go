@@ -51,7 +51,7 @@ func TestMachines(t *testing.T) {
 			bootstrap(t, text)
 		}
 	}
-	for _, want := range []string{"enterprise.license = 'crl-", "\nSET CLUSTER SETTING server.shutdown.initial_wait = '20s';\n", "  's3://one?COCKROACH_LOCALITY=default',\n  's3://two?COCKROACH_LOCALITY=region%3Deu-west-1'\n)"} {
+	for _, want := range []string{"enterprise.license = 'crl-", "\n  updates_cluster_last_backup_time_metric;", "\nSET CLUSTER SETTING server.shutdown.initial_wait = '20s';\n", "  's3://one?COCKROACH_LOCALITY=default',\n  's3://two?COCKROACH_LOCALITY=region%3Deu-west-1'\n)"} {
 		if !strings.Contains(sql, want) {
 			t.Errorf("not in the SQL: %s\n%s", want, sql)
 		}
@@ -183,9 +183,9 @@ func TestOverlays(t *testing.T) {
 		if err != nil {
 			t.Fatalf("kustomize: %v\n%s", err, out)
 		}
-		if port == "migrate" {
-			if !strings.Contains(out, "kind: Job") || !strings.Contains(out, "image: registry.example.com:5000/meridian:v1.4.0\n") {
-				t.Errorf("the job that migrates:\n%s", out)
+		if kind := map[string]string{"migrate": "kind: Job\n", "audit": "kind: CronJob\n"}[port]; kind != "" {
+			if !strings.Contains(out, kind) || !strings.Contains(out, "image: registry.example.com:5000/meridian:v1.4.0\n") {
+				t.Errorf("%s:\n%s", port, out)
 			}
 			continue
 		}

@@ -292,19 +292,24 @@ func site(t *testing.T) string {
 	return strings.ReplaceAll(strings.ReplaceAll("\n"+text, "\n   ", "\n"), "../../meridian/deploy/k8s/", "../../")
 }
 
-// TestMigration checks the job that is no part of a region.
-func TestMigration(t *testing.T) {
+// TestJobs checks the jobs that are no part of a region.
+func TestJobs(t *testing.T) {
 	t.Parallel()
 	root := deploytest.Copy(t, "deploy/k8s")
 	w := worldOf(t, root, regions.DefaultYAML())
-	for _, found := range checkOverlay(t, root+"/deploy/k8s/migrate", "", func(objects []object) []string {
-		var out []string
-		for _, o := range objects {
-			out = slices.Concat(out, checkProduct(o, objects, "", w), checkPod(o), checkSecrets(o, objects), checkPolicy(o))
+	for _, job := range []string{"migrate", "audit"} {
+		for _, found := range checkOverlay(t, root+"/deploy/k8s/"+job, "", func(objects []object) []string {
+			var out []string
+			for _, o := range objects {
+				out = slices.Concat(out, checkProduct(o, objects, "", w), checkPod(o), checkPolicy(o))
+				if job == "migrate" { // the audit's secret is the region's
+					out = slices.Concat(out, checkSecrets(o, objects))
+				}
+			}
+			return out
+		}) {
+			t.Error(found)
 		}
-		return out
-	}) {
-		t.Error(found)
 	}
 	if text, err := deploytest.Run(t.Context(), root+"/deploy/k8s/prometheus-adapter", deploytest.Tool(t, "kustomize"), "build", "."); err != nil {
 		t.Error(text)

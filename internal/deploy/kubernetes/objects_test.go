@@ -25,10 +25,11 @@ type object struct {
 // spec has the fields of every kind that the checks look at.
 type spec struct {
 	Replicas int
-	Template struct {
-		Metadata struct{ Labels map[string]string }
-		Spec     pod
-	}
+	Template podTemplate
+	// CronJob
+	JobTemplate struct {
+		Spec struct{ Template podTemplate }
+	} `yaml:"jobTemplate"`
 	// HorizontalPodAutoscaler
 	ScaleTargetRef struct{ Kind, Name string } `yaml:"scaleTargetRef"`
 	Metrics        []struct {
@@ -55,6 +56,11 @@ type spec struct {
 		SecretKey string                         `yaml:"secretKey"`
 		Remote    struct{ Key, Property string } `yaml:"remoteRef"`
 	} `yaml:"data"`
+}
+
+type podTemplate struct {
+	Metadata struct{ Labels map[string]string }
+	Spec     pod
 }
 
 type pod struct {
@@ -203,6 +209,9 @@ func parse(t *testing.T, text string) []object {
 		}
 		if err != nil {
 			t.Fatalf("after %d objects: %v\n%s", len(out), err, text)
+		}
+		if o.Kind == "CronJob" {
+			o.Spec.Template = o.Spec.JobTemplate.Spec.Template
 		}
 		out = append(out, o)
 	}

@@ -71,7 +71,7 @@ func checkProduct(o object, objects []object, region regions.Name, w world) []st
 			out = append(out, file+" is in no mounted secret")
 		}
 	}
-	if c.Args[0] == "migrate" {
+	if slices.Contains([]string{"migrate", "audit"}, c.Args[0]) {
 		return out
 	}
 	if cfg.Region != region {
@@ -113,7 +113,7 @@ func files(c config.Config) []string {
 // required are the keys that a command does not start without.
 func required(command string, c config.Config) []string {
 	switch command {
-	case "migrate":
+	case "migrate", "audit":
 		return []string{"database.url"}
 	case "edge":
 		return []string{"region", "instance", "auth.keys_file"}

@@ -33,7 +33,7 @@ func schemaModules() map[string]string {
 // kinds are those that the manifests may be of. One that is not here has no schema, which is an error.
 func kinds() map[string]string {
 	return map[string]string{
-		"Namespace": "v1", "ServiceAccount": "v1", "ConfigMap": "v1", "Service": "v1", "Deployment": "apps/v1", "DaemonSet": "apps/v1", "Job": "batch/v1",
+		"Namespace": "v1", "ServiceAccount": "v1", "ConfigMap": "v1", "Service": "v1", "Deployment": "apps/v1", "DaemonSet": "apps/v1", "Job": "batch/v1", "CronJob": "batch/v1",
 		"HorizontalPodAutoscaler": "autoscaling/v2", "PodDisruptionBudget": "policy/v1", "NetworkPolicy": "networking.k8s.io/v1",
 		"PriorityClass": "scheduling.k8s.io/v1", "ExternalSecret": "external-secrets.io/v1", "SecretStore": "external-secrets.io/v1",
 		"PodMonitor": "monitoring.coreos.com/v1",

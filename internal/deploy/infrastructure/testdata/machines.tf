@@ -52,7 +52,9 @@ output "overlays" {
     "target-group.yaml" = templatefile("${path.module}/terraform/templates/target-group.yaml.tftpl", {
       target_group = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/meridian-test-edge/0123456789abcdef"
     })
-    } }, { migrate = { "kustomization.yaml" = templatefile("${path.module}/terraform/templates/migrate.yaml.tftpl", {
-      image = { name = "registry.example.com:5000/meridian", kind = "newTag", version = "v1.4.0" }
-  }) } })
+    } }, { for job in ["migrate", "audit"] : job => {
+    "kustomization.yaml" = templatefile("${path.module}/terraform/templates/job.yaml.tftpl", {
+      job = job, image = { name = "registry.example.com:5000/meridian", kind = "newTag", version = "v1.4.0" }
+    })
+  } })
 }
