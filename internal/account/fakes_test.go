@@ -103,6 +103,6 @@ func (a *attempts) Take(context.Context, []byte) (time.Duration, bool) {
 // issuer signs by naming what it signs.
 type issuer struct{ broken error }
 
-func (i *issuer) Issue(userID string, home regions.Name, currency money.Currency) (string, time.Time, error) {
-	return userID + " " + string(home) + " " + string(currency), now.Add(5 * time.Minute), i.broken
+func (i *issuer) Issue(userID string, home regions.Name, currency money.Currency, path string) (string, time.Time, error) {
+	return userID + " " + string(home) + " " + string(currency) + path, now.Add(5 * time.Minute), i.broken
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
@@ -46,9 +47,9 @@ type Attempts func(ctx context.Context, emailHMAC []byte) (wait time.Duration, o
 // the farthest home, so that the time tells neither whether there is an account nor where it lives.
 const refusalTakes = time.Second
 
-// Issuer signs access tokens. It is safe for concurrent use.
+// Issuer signs access tokens, and tickets for one path: "" is a token for all. It is safe for concurrent use.
 type Issuer interface {
-	Issue(userID string, home regions.Name, currency money.Currency) (token string, expires time.Time, err error)
+	Issue(userID string, home regions.Name, currency money.Currency, path string) (token string, expires time.Time, err error)
 }
 
 // Service is the account room's behavior. It is safe for concurrent use.
@@ -194,8 +195,17 @@ func (s *Service) Account(ctx context.Context, home regions.Name, userID string)
 	return a, err
 }
 
+// Ticket returns what lets a signed-in user get one path without an access token, and until when. Errors are fault.Invalid.
+func (s *Service) Ticket(home regions.Name, userID string, currency money.Currency, path string) (ticket string, expires time.Time, err error) {
+	// The RPCs take a header: a ticket, which URLs and logs show, is for what cannot have one.
+	if !strings.HasPrefix(path, "/v1/") || len(path) > 256 {
+		return "", time.Time{}, fault.New(fault.Invalid, "TICKET_PATH_INVALID", "path is a stream's, such as /v1/orders/{id}/events")
+	}
+	return s.issuer.Issue(userID, home, currency, path)
+}
+
 func (s *Service) session(a Account) (Session, error) {
-	token, expires, err := s.issuer.Issue(a.ID, a.Home, a.Currency)
+	token, expires, err := s.issuer.Issue(a.ID, a.Home, a.Currency, "")
 	if err != nil {
 		return Session{}, err
 	}

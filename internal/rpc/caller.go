@@ -22,9 +22,10 @@ type Caller struct {
 	Role     string // such as support; "": a customer
 }
 
-// Verifier checks an access token. Errors are fault.Unauthenticated. It is safe for concurrent use.
+// Verifier checks an access token, or a ticket for one path. Errors are fault.Unauthenticated. It is safe for concurrent use.
 type Verifier interface {
 	Verify(token string) (Caller, error)
+	Ticket(text, path string) (Caller, error)
 }
 
 type callerKey struct{}
@@ -43,13 +44,16 @@ func CallerOf(ctx context.Context) (Caller, error) {
 	return c.caller, c.err
 }
 
-// Authenticate verifies the bearer token of each request, if it has one. Methods that need a caller ask
+// Authenticate verifies the bearer token of each request, if it has one, else the ticket in the query of a GET. Methods that need a caller ask
 // CallerOf, so that those that need none are not refused for a token that has expired.
 func Authenticate(v Verifier, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A bad token is kept with its error and not refused here, as methods that need no caller must work with it.
 		if token, ok := Bearer(r.Header); ok {
 			caller, err := v.Verify(token)
+			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, claim{caller: caller, err: err}))
+		} else if r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "ticket=") { // looked at twice, since few have one
+			caller, err := v.Ticket(r.URL.Query().Get("ticket"), r.URL.Path)
 			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, claim{caller: caller, err: err}))
 		}
 		next.ServeHTTP(w, r)

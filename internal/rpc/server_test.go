@@ -15,8 +15,8 @@ import (
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
-	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 )
 
 // orders answers what a test wants: get for GetOrder and ListOrders, watch for WatchOrder.
@@ -39,15 +39,7 @@ func (o *orders) WatchOrder(_ context.Context, _ *orderv1.WatchOrderRequest, str
 	})
 }
 
-// tokens is a Verifier that knows each token's caller.
-type tokens map[string]rpc.Caller
-
-func (k tokens) Verify(token string) (rpc.Caller, error) {
-	if c, ok := k[token]; ok {
-		return c, nil
-	}
-	return rpc.Caller{}, fault.New(fault.Unauthenticated, "TOKEN_INVALID", "sign in")
-}
+type tokens = rpctest.Tokens
 
 // journal is a log that may be read while it is written.
 type journal struct {

@@ -64,6 +64,19 @@ func (h *Handler) GetAccount(ctx context.Context, _ *accountv1.GetAccountRequest
 	return &accountv1.GetAccountResponse{Account: message(a)}, nil
 }
 
+// CreateStreamTicket implements the method.
+func (h *Handler) CreateStreamTicket(ctx context.Context, r *accountv1.CreateStreamTicketRequest) (*accountv1.CreateStreamTicketResponse, error) {
+	caller, err := rpc.CallerOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ticket, expires, err := h.service.Ticket(caller.Home, caller.UserID, caller.Currency, r.GetPath())
+	if err != nil {
+		return nil, err
+	}
+	return &accountv1.CreateStreamTicketResponse{Ticket: ticket, ExpireTime: timestamppb.New(expires)}, nil
+}
+
 func message(a account.Account) *accountv1.Account {
 	return &accountv1.Account{
 		Id: a.ID, Email: a.Email, DisplayName: a.DisplayName, HomeRegion: string(a.Home), Country: a.Country,

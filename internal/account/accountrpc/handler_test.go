@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,10 +37,10 @@ type tokens struct {
 	issued map[string]rpc.Caller
 }
 
-func (k *tokens) Issue(userID string, home regions.Name, currency money.Currency) (string, time.Time, error) {
+func (k *tokens) Issue(userID string, home regions.Name, currency money.Currency, path string) (string, time.Time, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	token := "token-of-" + userID
+	token := "token-of-" + userID + path
 	k.issued[token] = rpc.Caller{UserID: userID, Home: home, Currency: currency}
 	return token, time.Now().Add(5 * time.Minute), nil
 }
@@ -51,6 +52,13 @@ func (k *tokens) Verify(token string) (rpc.Caller, error) {
 		return c, nil
 	}
 	return rpc.Caller{}, fault.New(fault.Unauthenticated, "TOKEN_INVALID", "sign in")
+}
+
+func (k *tokens) Ticket(text, path string) (rpc.Caller, error) {
+	if !strings.HasSuffix(text, path) {
+		text = ""
+	}
+	return k.Verify(text)
 }
 
 // plain hashes fast.
@@ -152,7 +160,7 @@ func TestRefusals(t *testing.T) {
 	rpctest.Refused(t, "no token", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
 	_, err = s.GetAccount(rpctest.As(t.Context(), "forged"), &accountv1.GetAccountRequest{})
 	rpctest.Refused(t, "forged token", err, connect.CodeUnauthenticated, "TOKEN_INVALID")
-	orphan, _, _ := s.tokens.Issue(id.New(id.User, "eu1"), "eu-west-1", "EUR")
+	orphan, _, _ := s.tokens.Issue(id.New(id.User, "eu1"), "eu-west-1", "EUR", "")
 	_, err = s.GetAccount(rpctest.As(t.Context(), orphan), &accountv1.GetAccountRequest{})
 	rpctest.Refused(t, "account that is gone", err, connect.CodeNotFound, "ACCOUNT_NOT_FOUND")
 }
@@ -176,4 +184,29 @@ func TestGet(t *testing.T) {
 	if status, _, _ := rpctest.Get(t, s.server, accountv1connect.AccountServiceSignUpProcedure, `{"email":"eve@example.com","password":"correct horse"}`, ""); status != http.StatusMethodNotAllowed {
 		t.Errorf("a sign-up by GET: status %d", status)
 	}
+}
+
+// TestTickets: who has signed in gets a ticket for a stream's path, and nobody one for a call.
+func TestTickets(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	in, err := s.SignUp(t.Context(), signUp())
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := rpctest.As(t.Context(), in.GetAccessToken())
+	const path = "/v1/orders/x/events"
+	got, err := s.CreateStreamTicket(as, &accountv1.CreateStreamTicketRequest{Path: path})
+	if err != nil || got.GetExpireTime() == nil {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if who, err := s.tokens.Ticket(got.GetTicket(), path); err != nil || who.UserID != in.GetAccount().GetId() || who.Home != "eu-west-1" {
+		t.Errorf("the ticket is of %+v (%v)", who, err)
+	}
+	for _, path := range []string{"", "/", "/v1", "v1/orders", "/meridian.order.v1.OrderService/GetOrder", "/v1/" + strings.Repeat("x", 300)} {
+		_, err := s.CreateStreamTicket(rpctest.As(t.Context(), in.GetAccessToken()), &accountv1.CreateStreamTicketRequest{Path: path})
+		rpctest.Refused(t, path, err, connect.CodeInvalidArgument, "TICKET_PATH_INVALID")
+	}
+	_, err = s.CreateStreamTicket(t.Context(), &accountv1.CreateStreamTicketRequest{Path: path})
+	rpctest.Refused(t, "nobody", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
 }

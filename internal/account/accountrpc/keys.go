@@ -60,9 +60,20 @@ type verifier struct{ tokens *token.Verifier }
 
 // Verify implements rpc.Verifier.
 func (v verifier) Verify(text string) (rpc.Caller, error) {
-	c, err := v.tokens.Verify(text)
+	return caller(v.tokens.Verify(text))
+}
+
+// Ticket implements rpc.Verifier.
+func (v verifier) Ticket(text, path string) (rpc.Caller, error) {
+	return caller(v.tokens.Ticket(text, path))
+}
+
+func caller(c token.Claims, err error) (rpc.Caller, error) {
 	return rpc.Caller{UserID: c.Subject, Home: c.Home, Currency: c.Currency, Role: c.Role}, err
 }
+
+// ticketTTL is long enough to open a stream. It is short, because URLs are shown and kept where headers are not.
+const ticketTTL = time.Minute
 
 type issuer struct {
 	tokens *token.Issuer
@@ -70,6 +81,10 @@ type issuer struct {
 }
 
 // Issue implements account.Issuer.
-func (i issuer) Issue(userID string, home regions.Name, currency money.Currency) (string, time.Time, error) {
-	return i.tokens.Issue(token.Claims{Subject: userID, Home: home, Currency: currency}, i.ttl)
+func (i issuer) Issue(userID string, home regions.Name, currency money.Currency, path string) (string, time.Time, error) {
+	ttl := i.ttl
+	if path != "" {
+		ttl = ticketTTL
+	}
+	return i.tokens.Issue(token.Claims{Subject: userID, Home: home, Currency: currency, Path: path}, ttl)
 }

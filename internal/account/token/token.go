@@ -18,7 +18,8 @@ import (
 
 const (
 	issuer   = "meridian"
-	audience = "meridian" // whom tokens are for
+	audience = "meridian"        // whom access tokens are for
+	stream   = "meridian/stream" // whom tickets are for
 
 	leeway = 5 * time.Second // that clocks may differ by; an instance whose own is further off is not ready
 
@@ -32,6 +33,7 @@ type Claims struct {
 	Home     regions.Name   // where the user's rows live
 	Currency money.Currency // that the user is shown prices in
 	Role     string         // such as support; "": a customer
+	Path     string         // the one that a ticket is for; "": it is an access token
 }
 
 // payload is the JWT's claim set.
@@ -40,6 +42,7 @@ type payload struct {
 	Home     regions.Name   `json:"home"`
 	Currency money.Currency `json:"cur"`
 	Role     string         `json:"role,omitempty"`
+	Path     string         `json:"path,omitempty"`
 }
 
 // Issuer signs tokens. It is safe for concurrent use.
@@ -70,9 +73,9 @@ func (i *Issuer) Issue(c Claims, ttl time.Duration) (token string, expires time.
 	}
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, payload{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: c.Subject, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+			Issuer: issuer, Audience: jwt.ClaimStrings{c.audience()}, Subject: c.Subject, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 		},
-		Home: c.Home, Currency: c.Currency, Role: c.Role,
+		Home: c.Home, Currency: c.Currency, Role: c.Role, Path: c.Path,
 	})
 	t.Header["kid"] = i.signer.kid
 	if token, err = t.SignedString(i.signer.private); err != nil {
@@ -82,6 +85,13 @@ func (i *Issuer) Issue(c Claims, ttl time.Duration) (token string, expires time.
 		return "", time.Time{}, fmt.Errorf("token: issue: %d bytes is more than the %d that Verify reads", len(token), maxLen)
 	}
 	return token, expires, nil
+}
+
+func (c Claims) audience() string {
+	if c.Path != "" {
+		return stream
+	}
+	return audience
 }
 
 func (c Claims) check() error {
@@ -132,9 +142,20 @@ func NewVerifier(s KeySet, now clock.Clock) (*Verifier, error) {
 	}, nil
 }
 
-// Verify returns the claims of a valid token. Errors are fault.Unauthenticated: TOKEN_EXPIRED for a token
+// Verify returns the claims of a valid access token. Errors are fault.Unauthenticated: TOKEN_EXPIRED for a token
 // that was valid once, and TOKEN_INVALID for everything else. Neither repeats the token.
-func (v *Verifier) Verify(token string) (Claims, error) {
+func (v *Verifier) Verify(token string) (Claims, error) { return v.Ticket(token, "") }
+
+// Ticket is Verify for a ticket of that path.
+func (v *Verifier) Ticket(text, path string) (Claims, error) {
+	c, err := v.verify(text)
+	if err == nil && c.Path != path {
+		return Claims{}, invalid(errors.New("it is for another path, or one is a ticket and the other is none"))
+	}
+	return c, err
+}
+
+func (v *Verifier) verify(token string) (Claims, error) {
 	if known, ok := v.seen.Get(token); ok {
 		if !v.now().Before(known.expires) {
 			return Claims{}, expired(jwt.ErrTokenExpired)
@@ -150,11 +171,11 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	} else if err != nil {
 		return Claims{}, invalid(err)
 	}
+	claims := Claims{Subject: p.Subject, Home: p.Home, Currency: p.Currency, Role: p.Role, Path: p.Path}
 	// A token without an audience is of a release that named none.
-	if len(p.Audience) > 0 && !slices.Contains(p.Audience, audience) {
+	if len(p.Audience) > 0 && !slices.Contains(p.Audience, claims.audience()) {
 		return Claims{}, invalid(jwt.ErrTokenInvalidAudience)
 	}
-	claims := Claims{Subject: p.Subject, Home: p.Home, Currency: p.Currency, Role: p.Role}
 	if err := claims.check(); err != nil {
 		return Claims{}, invalid(err)
 	}

@@ -120,6 +120,32 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// TestTickets: a ticket opens its path alone, and is no access token; nor is an access token a ticket.
+func TestTickets(t *testing.T) {
+	t.Parallel()
+	s := generate(t)
+	const path = "/v1/orders/x/events"
+	of := ada
+	of.Path = path
+	ticket, access := issue(t, s, of, time.Minute), issue(t, s, ada, time.Minute)
+	v := verifierOf(t, s, at(epoch))
+	for range 2 { // the second time it is remembered
+		if got, err := v.Ticket(ticket, path); err != nil || got != of {
+			t.Errorf("the ticket: %+v, %v", got, err)
+		}
+		_, err := v.Verify(ticket)
+		rejected(t, "a ticket as a token", err, "TOKEN_INVALID", ticket)
+		_, err = v.Ticket(ticket, path+"x")
+		rejected(t, "a ticket for another path", err, "TOKEN_INVALID", ticket)
+		_, err = v.Ticket(access, path)
+		rejected(t, "a token as a ticket", err, "TOKEN_INVALID", access)
+		_, err = v.Ticket(ticket, "")
+		rejected(t, "a ticket for no path", err, "TOKEN_INVALID", ticket)
+	}
+	_, err := verifierOf(t, s, at(epoch.Add(time.Minute+leeway))).Ticket(ticket, path)
+	rejected(t, "an old ticket", err, "TOKEN_EXPIRED", ticket)
+}
+
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	before := generate(t)

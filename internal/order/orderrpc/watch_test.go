@@ -3,6 +3,7 @@ package orderrpc_test
 import (
 	"bufio"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
+	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
 	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
@@ -270,6 +272,28 @@ func TestEventsAreTakenUp(t *testing.T) {
 		r.Header = http.Header{"Authorization": {"Bearer ada"}, "Last-Event-Id": {last}}
 		if status, _, body := rpctest.Do(t, s.server, r); status != want {
 			t.Errorf("a final order after event %q: %d, %q", last, status, body)
+		}
+	}
+}
+
+// TestEventsByTicket: a browser's EventSource sends no header, and its ticket opens nothing else.
+func TestEventsByTicket(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	o := s.placed("k")
+	s.move(o.GetId(), order.Canceled)
+	path := "/v1/orders/" + o.GetId() + "/events"
+	ticket := "?ticket=" + url.QueryEscape("ada "+path)
+	if status, h, body := rpctest.Fetch(t, s.server, path+ticket, ""); status != http.StatusOK || h.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("status %d, body %s", status, body)
+	}
+	other := "/v1/orders/" + s.placed("k2").GetId() + "/events"
+	for name, path := range map[string]string{
+		"another order": other + ticket, "none": path + "?ticket=", "made up": path + "?ticket=x",
+		"a call": orderv1connect.OrderServiceListOrdersProcedure + ticket + "&encoding=json&message={}",
+	} {
+		if status, _, body := rpctest.Fetch(t, s.server, path, ""); status != http.StatusUnauthorized || !strings.Contains(body, "TOKEN_INVALID") {
+			t.Errorf("%s: status %d, body %s", name, status, body)
 		}
 	}
 }

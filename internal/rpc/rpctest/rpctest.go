@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -30,6 +31,15 @@ func (k Tokens) Verify(token string) (rpc.Caller, error) {
 		return c, nil
 	}
 	return rpc.Caller{}, fault.New(fault.Unauthenticated, "TOKEN_INVALID", "sign in again")
+}
+
+// Ticket implements rpc.Verifier: a ticket is an access token, a space and the path.
+func (k Tokens) Ticket(text, path string) (rpc.Caller, error) {
+	token, of, _ := strings.Cut(text, " ")
+	if of != path {
+		token = ""
+	}
+	return k.Verify(token)
 }
 
 // Serve serves what mount adds to a mux, behind everything that package rpc puts around handlers, until the

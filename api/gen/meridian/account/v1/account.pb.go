@@ -443,6 +443,105 @@ func (x *GetAccountResponse) GetAccount() *Account {
 	return nil
 }
 
+type CreateStreamTicketRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream's path, such as /v1/orders/{id}/events.
+	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateStreamTicketRequest) Reset() {
+	*x = CreateStreamTicketRequest{}
+	mi := &file_meridian_account_v1_account_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateStreamTicketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateStreamTicketRequest) ProtoMessage() {}
+
+func (x *CreateStreamTicketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_account_v1_account_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateStreamTicketRequest.ProtoReflect.Descriptor instead.
+func (*CreateStreamTicketRequest) Descriptor() ([]byte, []int) {
+	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CreateStreamTicketRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type CreateStreamTicketResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// To be sent as the query parameter ticket, to that path alone.
+	Ticket string `protobuf:"bytes,1,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	// When it opens nothing any more. What it opened goes on.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateStreamTicketResponse) Reset() {
+	*x = CreateStreamTicketResponse{}
+	mi := &file_meridian_account_v1_account_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateStreamTicketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateStreamTicketResponse) ProtoMessage() {}
+
+func (x *CreateStreamTicketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_account_v1_account_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateStreamTicketResponse.ProtoReflect.Descriptor instead.
+func (*CreateStreamTicketResponse) Descriptor() ([]byte, []int) {
+	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CreateStreamTicketResponse) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
+}
+
+func (x *CreateStreamTicketResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 var File_meridian_account_v1_account_proto protoreflect.FileDescriptor
 
 const file_meridian_account_v1_account_proto_rawDesc = "" +
@@ -476,12 +575,19 @@ const file_meridian_account_v1_account_proto_rawDesc = "" +
 	"\x18access_token_expire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x15accessTokenExpireTime\"\x13\n" +
 	"\x11GetAccountRequest\"L\n" +
 	"\x12GetAccountResponse\x126\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1c.meridian.account.v1.AccountR\aaccount2\xd2\x02\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1c.meridian.account.v1.AccountR\aaccount\"/\n" +
+	"\x19CreateStreamTicketRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\"q\n" +
+	"\x1aCreateStreamTicketResponse\x12\x16\n" +
+	"\x06ticket\x18\x01 \x01(\tR\x06ticket\x12;\n" +
+	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime2\xdb\x03\n" +
 	"\x0eAccountService\x12g\n" +
 	"\x06SignUp\x12\".meridian.account.v1.SignUpRequest\x1a#.meridian.account.v1.SignUpResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x04\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12g\n" +
 	"\x06SignIn\x12\".meridian.account.v1.SignInRequest\x1a#.meridian.account.v1.SignInResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x04\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12n\n" +
 	"\n" +
-	"GetAccount\x12&.meridian.account.v1.GetAccountRequest\x1a'.meridian.account.v1.GetAccountResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01B\xe2\x01\n" +
+	"GetAccount\x12&.meridian.account.v1.GetAccountRequest\x1a'.meridian.account.v1.GetAccountResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01\x12\x86\x01\n" +
+	"\x12CreateStreamTicket\x12..meridian.account.v1.CreateStreamTicketRequest\x1a/.meridian.account.v1.CreateStreamTicketResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02B\xe2\x01\n" +
 	"\x17com.meridian.account.v1B\fAccountProtoP\x01ZKgithub.com/meridian-commerce/meridian/api/gen/meridian/account/v1;accountv1\xa2\x02\x03MAX\xaa\x02\x13Meridian.Account.V1\xca\x02\x13Meridian\\Account\\V1\xe2\x02\x1fMeridian\\Account\\V1\\GPBMetadata\xea\x02\x15Meridian::Account::V1b\x06proto3"
 
 var (
@@ -496,35 +602,40 @@ func file_meridian_account_v1_account_proto_rawDescGZIP() []byte {
 	return file_meridian_account_v1_account_proto_rawDescData
 }
 
-var file_meridian_account_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_meridian_account_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_meridian_account_v1_account_proto_goTypes = []any{
-	(*Account)(nil),               // 0: meridian.account.v1.Account
-	(*SignUpRequest)(nil),         // 1: meridian.account.v1.SignUpRequest
-	(*SignUpResponse)(nil),        // 2: meridian.account.v1.SignUpResponse
-	(*SignInRequest)(nil),         // 3: meridian.account.v1.SignInRequest
-	(*SignInResponse)(nil),        // 4: meridian.account.v1.SignInResponse
-	(*GetAccountRequest)(nil),     // 5: meridian.account.v1.GetAccountRequest
-	(*GetAccountResponse)(nil),    // 6: meridian.account.v1.GetAccountResponse
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*Account)(nil),                    // 0: meridian.account.v1.Account
+	(*SignUpRequest)(nil),              // 1: meridian.account.v1.SignUpRequest
+	(*SignUpResponse)(nil),             // 2: meridian.account.v1.SignUpResponse
+	(*SignInRequest)(nil),              // 3: meridian.account.v1.SignInRequest
+	(*SignInResponse)(nil),             // 4: meridian.account.v1.SignInResponse
+	(*GetAccountRequest)(nil),          // 5: meridian.account.v1.GetAccountRequest
+	(*GetAccountResponse)(nil),         // 6: meridian.account.v1.GetAccountResponse
+	(*CreateStreamTicketRequest)(nil),  // 7: meridian.account.v1.CreateStreamTicketRequest
+	(*CreateStreamTicketResponse)(nil), // 8: meridian.account.v1.CreateStreamTicketResponse
+	(*timestamppb.Timestamp)(nil),      // 9: google.protobuf.Timestamp
 }
 var file_meridian_account_v1_account_proto_depIdxs = []int32{
-	7, // 0: meridian.account.v1.Account.create_time:type_name -> google.protobuf.Timestamp
-	0, // 1: meridian.account.v1.SignUpResponse.account:type_name -> meridian.account.v1.Account
-	7, // 2: meridian.account.v1.SignUpResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
-	0, // 3: meridian.account.v1.SignInResponse.account:type_name -> meridian.account.v1.Account
-	7, // 4: meridian.account.v1.SignInResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
-	0, // 5: meridian.account.v1.GetAccountResponse.account:type_name -> meridian.account.v1.Account
-	1, // 6: meridian.account.v1.AccountService.SignUp:input_type -> meridian.account.v1.SignUpRequest
-	3, // 7: meridian.account.v1.AccountService.SignIn:input_type -> meridian.account.v1.SignInRequest
-	5, // 8: meridian.account.v1.AccountService.GetAccount:input_type -> meridian.account.v1.GetAccountRequest
-	2, // 9: meridian.account.v1.AccountService.SignUp:output_type -> meridian.account.v1.SignUpResponse
-	4, // 10: meridian.account.v1.AccountService.SignIn:output_type -> meridian.account.v1.SignInResponse
-	6, // 11: meridian.account.v1.AccountService.GetAccount:output_type -> meridian.account.v1.GetAccountResponse
-	9, // [9:12] is the sub-list for method output_type
-	6, // [6:9] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	9,  // 0: meridian.account.v1.Account.create_time:type_name -> google.protobuf.Timestamp
+	0,  // 1: meridian.account.v1.SignUpResponse.account:type_name -> meridian.account.v1.Account
+	9,  // 2: meridian.account.v1.SignUpResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 3: meridian.account.v1.SignInResponse.account:type_name -> meridian.account.v1.Account
+	9,  // 4: meridian.account.v1.SignInResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 5: meridian.account.v1.GetAccountResponse.account:type_name -> meridian.account.v1.Account
+	9,  // 6: meridian.account.v1.CreateStreamTicketResponse.expire_time:type_name -> google.protobuf.Timestamp
+	1,  // 7: meridian.account.v1.AccountService.SignUp:input_type -> meridian.account.v1.SignUpRequest
+	3,  // 8: meridian.account.v1.AccountService.SignIn:input_type -> meridian.account.v1.SignInRequest
+	5,  // 9: meridian.account.v1.AccountService.GetAccount:input_type -> meridian.account.v1.GetAccountRequest
+	7,  // 10: meridian.account.v1.AccountService.CreateStreamTicket:input_type -> meridian.account.v1.CreateStreamTicketRequest
+	2,  // 11: meridian.account.v1.AccountService.SignUp:output_type -> meridian.account.v1.SignUpResponse
+	4,  // 12: meridian.account.v1.AccountService.SignIn:output_type -> meridian.account.v1.SignInResponse
+	6,  // 13: meridian.account.v1.AccountService.GetAccount:output_type -> meridian.account.v1.GetAccountResponse
+	8,  // 14: meridian.account.v1.AccountService.CreateStreamTicket:output_type -> meridian.account.v1.CreateStreamTicketResponse
+	11, // [11:15] is the sub-list for method output_type
+	7,  // [7:11] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_meridian_account_v1_account_proto_init() }
@@ -538,7 +649,7 @@ func file_meridian_account_v1_account_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_account_v1_account_proto_rawDesc), len(file_meridian_account_v1_account_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -41,6 +41,9 @@ const (
 	// AccountServiceGetAccountProcedure is the fully-qualified name of the AccountService's GetAccount
 	// RPC.
 	AccountServiceGetAccountProcedure = "/meridian.account.v1.AccountService/GetAccount"
+	// AccountServiceCreateStreamTicketProcedure is the fully-qualified name of the AccountService's
+	// CreateStreamTicket RPC.
+	AccountServiceCreateStreamTicketProcedure = "/meridian.account.v1.AccountService/CreateStreamTicket"
 )
 
 // AccountServiceClient is a client for the meridian.account.v1.AccountService service.
@@ -51,6 +54,9 @@ type AccountServiceClient interface {
 	SignIn(context.Context, *v1.SignInRequest) (*v1.SignInResponse, error)
 	// GetAccount returns the caller's account.
 	GetAccount(context.Context, *v1.GetAccountRequest) (*v1.GetAccountResponse, error)
+	// CreateStreamTicket returns what opens one stream of events in the place of an access token, for who cannot set a header: a
+	// browser's EventSource.
+	CreateStreamTicket(context.Context, *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error)
 }
 
 // NewAccountServiceClient constructs a client for the meridian.account.v1.AccountService service.
@@ -83,14 +89,22 @@ func NewAccountServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		createStreamTicket: connect.NewClient[v1.CreateStreamTicketRequest, v1.CreateStreamTicketResponse](
+			httpClient,
+			baseURL+AccountServiceCreateStreamTicketProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("CreateStreamTicket")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // accountServiceClient implements AccountServiceClient.
 type accountServiceClient struct {
-	signUp     *connect.Client[v1.SignUpRequest, v1.SignUpResponse]
-	signIn     *connect.Client[v1.SignInRequest, v1.SignInResponse]
-	getAccount *connect.Client[v1.GetAccountRequest, v1.GetAccountResponse]
+	signUp             *connect.Client[v1.SignUpRequest, v1.SignUpResponse]
+	signIn             *connect.Client[v1.SignInRequest, v1.SignInResponse]
+	getAccount         *connect.Client[v1.GetAccountRequest, v1.GetAccountResponse]
+	createStreamTicket *connect.Client[v1.CreateStreamTicketRequest, v1.CreateStreamTicketResponse]
 }
 
 // SignUp calls meridian.account.v1.AccountService.SignUp.
@@ -120,6 +134,15 @@ func (c *accountServiceClient) GetAccount(ctx context.Context, req *v1.GetAccoun
 	return nil, err
 }
 
+// CreateStreamTicket calls meridian.account.v1.AccountService.CreateStreamTicket.
+func (c *accountServiceClient) CreateStreamTicket(ctx context.Context, req *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error) {
+	response, err := c.createStreamTicket.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AccountServiceHandler is an implementation of the meridian.account.v1.AccountService service.
 type AccountServiceHandler interface {
 	// SignUp creates an account in the region that the caller's location is assigned to.
@@ -128,6 +151,9 @@ type AccountServiceHandler interface {
 	SignIn(context.Context, *v1.SignInRequest) (*v1.SignInResponse, error)
 	// GetAccount returns the caller's account.
 	GetAccount(context.Context, *v1.GetAccountRequest) (*v1.GetAccountResponse, error)
+	// CreateStreamTicket returns what opens one stream of events in the place of an access token, for who cannot set a header: a
+	// browser's EventSource.
+	CreateStreamTicket(context.Context, *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error)
 }
 
 // NewAccountServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -156,6 +182,13 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	accountServiceCreateStreamTicketHandler := connect.NewUnaryHandlerSimple(
+		AccountServiceCreateStreamTicketProcedure,
+		svc.CreateStreamTicket,
+		connect.WithSchema(accountServiceMethods.ByName("CreateStreamTicket")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/meridian.account.v1.AccountService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AccountServiceSignUpProcedure:
@@ -164,6 +197,8 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 			accountServiceSignInHandler.ServeHTTP(w, r)
 		case AccountServiceGetAccountProcedure:
 			accountServiceGetAccountHandler.ServeHTTP(w, r)
+		case AccountServiceCreateStreamTicketProcedure:
+			accountServiceCreateStreamTicketHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -183,4 +218,8 @@ func (UnimplementedAccountServiceHandler) SignIn(context.Context, *v1.SignInRequ
 
 func (UnimplementedAccountServiceHandler) GetAccount(context.Context, *v1.GetAccountRequest) (*v1.GetAccountResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.account.v1.AccountService.GetAccount is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) CreateStreamTicket(context.Context, *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.account.v1.AccountService.CreateStreamTicket is not implemented"))
 }
