@@ -100,3 +100,48 @@ func TestDatabaseByTLS(t *testing.T) {
 		})
 	}
 }
+
+// TestDatabaseCertificatesAreReadAgain: a connection that is made after a renewal shows the new certificate, and the one before while
+// a file is half written.
+func TestDatabaseCertificatesAreReadAgain(t *testing.T) {
+	t.Parallel()
+	ours := credentialstest.NewAuthority(t)
+	cert, key := ours.Issue(t, "127.0.0.7")
+	address, who := gateway(t, ours, ours)
+	db, err := sqldb.Open(t.Context(), sqldb.Config{
+		URL: "postgres://meridian@" + address + "/meridian?sslmode=verify-full&sslrootcert=" + ours.File + "&sslcert=" + cert + "&sslkey=" + key, MaxConns: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// Idle connections are made all along, so the next that is met may still be one from before.
+	meets := func(want string) {
+		t.Helper()
+		for range 100 {
+			_, _ = db.Exec(t.Context(), "SELECT 1")
+			if got := <-who; got == want {
+				return
+			}
+		}
+		t.Errorf("the gateway never met %q", want)
+	}
+	meets("127.0.0.7")
+	replace := func(file string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(cert, []byte("half"))
+	meets("127.0.0.7")
+	newCert, newKey := ours.Issue(t, "127.0.0.8")
+	for from, to := range map[string]string{newCert: cert, newKey: key} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace(to, text)
+	}
+	meets("127.0.0.8")
+}

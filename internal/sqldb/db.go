@@ -45,6 +45,8 @@ type DB struct {
 	pool   *pgxpool.Pool
 	engine atomic.Value // Engine, once the server told
 	counts counts
+	// expires is when the client's certificate does, in seconds since 1970; 0 where there is none.
+	expires atomic.Int64
 }
 
 // Open connects lazily: it fails on a bad configuration, not on an absent server. The engine is asked of the
@@ -66,11 +68,27 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	set["lock_timeout"] = millis(or(c.LockTimeout, 2*time.Second))
 	set["idle_in_transaction_session_timeout"] = millis(10 * time.Second)
 	set["timezone"] = "UTC"
-	pool, err := pgxpool.NewWithConfig(ctx, pc)
-	if err != nil {
+	d := &DB{}
+	d.noteExpiry(pc.ConnConfig)
+	pc.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error {
+		// The files may have been renewed. Such as cannot be read now are being written: the ones before serve until then.
+		if fresh, err := pgx.ParseConfig(c.URL); err == nil {
+			next.TLSConfig = fresh.TLSConfig
+			next.Fallbacks = fresh.Fallbacks
+			d.noteExpiry(fresh)
+		}
+		return nil
+	}
+	if d.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return &DB{pool: pool}, nil
+	return d, nil
+}
+
+func (d *DB) noteExpiry(c *pgx.ConnConfig) {
+	if c.TLSConfig != nil && len(c.TLSConfig.Certificates) > 0 && c.TLSConfig.Certificates[0].Leaf != nil {
+		d.expires.Store(c.TLSConfig.Certificates[0].Leaf.NotAfter.Unix())
+	}
 }
 
 // Close waits for running statements and closes every connection.
