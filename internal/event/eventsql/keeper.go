@@ -61,9 +61,6 @@ func (k *Keeper) Keep(ctx context.Context, home regions.Name) (int, error) {
 	}
 	var n int
 	err = k.db.QueryRow(ctx, again, string(home), string(k.at), keepBatch, keepFor).Scan(&n)
-	if errors.Is(err, pgx.ErrNoRows) { // others are due
-		return 0, nil
-	}
 	return n, sqldb.Fault(err)
 }
 
@@ -80,7 +77,9 @@ const again = `WITH lost AS (
 		SELECT DISTINCT order_id FROM outbox WHERE home_region = $1 AND order_id > (SELECT due_up_to FROM lost) ORDER BY order_id LIMIT $3),
 	made_due AS (
 		UPDATE outbox o SET due_at = now() FROM next WHERE o.home_region = $1 AND o.order_id = next.order_id AND o.due_at IS NULL
-		AND o.created_at > now() - $4::interval RETURNING o.id)
-	UPDATE bus_positions b SET due_up_to = coalesce((SELECT max(order_id) FROM next), ''),
-		lost_at = CASE WHEN EXISTS (SELECT 1 FROM next) THEN b.lost_at END
-	FROM lost WHERE b.home_region = $1 AND b.bus = $2 RETURNING (SELECT count(*) FROM made_due)`
+		AND o.created_at > now() - $4::interval RETURNING o.id),
+	walked AS (
+		UPDATE bus_positions b SET due_up_to = coalesce((SELECT max(order_id) FROM next), ''),
+			lost_at = CASE WHEN EXISTS (SELECT 1 FROM next) THEN b.lost_at END
+		FROM lost WHERE b.home_region = $1 AND b.bus = $2 RETURNING b.bus)
+	SELECT count(*) FROM made_due`

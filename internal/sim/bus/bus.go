@@ -1,5 +1,5 @@
 // Package bus is a region's event bus on a laptop: an in-memory Kafka cluster of one broker, as a process of its
-// own. What it holds is gone when it ends; the outbox republishes what was not taken.
+// own. What it holds is gone when it ends, and is published again.
 package bus
 
 import (
