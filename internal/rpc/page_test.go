@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,8 +61,16 @@ func TestPageTokenRefuses(t *testing.T) {
 	if err := rpc.ReadPageToken("", &at); err != nil || at != start {
 		t.Errorf("no token moved the start to %+v (%v)", at, err)
 	}
-	encoded := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+	of, err := base64.RawURLEncoding.DecodeString(rpc.PageToken(cursor{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded := func(s string) string { return base64.RawURLEncoding.EncodeToString(append(of[:6:6], s...)) }
+	if err := rpc.ReadPageToken(encoded(`{"i":"x"}`), &at); err != nil || at.ID != "x" {
+		t.Fatalf("the pattern of all of them is %+v, %v", at, err)
+	}
 	for name, token := range map[string]string{
+		"of no list":        base64.RawURLEncoding.EncodeToString([]byte(`{"i":"x"}`)),
 		"no base64":         "%%%",
 		"padded":            base64.URLEncoding.EncodeToString([]byte(`{"i":"x"}`)) + "=",
 		"no JSON":           encoded("hello"),
@@ -74,6 +83,20 @@ func TestPageTokenRefuses(t *testing.T) {
 		var at cursor
 		if err := rpc.ReadPageToken(token, &at); fault.Reason(err) != "PAGE_TOKEN_INVALID" || !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestPageTokensAreOfTheirList: a token counts for the list that it was written for.
+func TestPageTokensAreOfTheirList(t *testing.T) {
+	t.Parallel()
+	for _, written := range [][]string{nil, {"a"}, {"a", "b"}, {"ab"}, {"", "ab"}, {`a" "b`}} {
+		for _, read := range [][]string{nil, {"a"}, {"a", "b"}, {"ab"}, {"", "ab"}, {`a" "b`}} {
+			var at cursor
+			err := rpc.ReadPageToken(rpc.PageToken(cursor{ID: "x"}, written...), &at, read...)
+			if same := slices.Equal(written, read); same != (err == nil) || !same && at != (cursor{}) {
+				t.Errorf("written for %q, read for %q: %+v, %v", written, read, at, err)
+			}
 		}
 	}
 }

@@ -25,8 +25,6 @@ func New(s *catalog.Service, c *regions.Set, region regions.Name) *Handler {
 	return &Handler{s, c, region}
 }
 
-var errOtherListing = fault.New(fault.Invalid, "PAGE_TOKEN_INVALID", "page_token is of another listing; send the category and sort of the page that returned it")
-
 type listCursor struct {
 	After string `json:"a"`
 }
@@ -52,11 +50,8 @@ func (h *Handler) ListProducts(ctx context.Context, r *catalogv1.ListProductsReq
 
 func (h *Handler) byHandle(ctx context.Context, r *catalogv1.ListProductsRequest, size int) (*catalogv1.ListProductsResponse, error) {
 	var at listCursor
-	if err := rpc.ReadPageToken(r.GetPageToken(), &at); err != nil {
+	if err := rpc.ReadPageToken(r.GetPageToken(), &at, "handle", r.GetCategory()); err != nil {
 		return nil, err
-	}
-	if at.After == "" && r.GetPageToken() != "" {
-		return nil, errOtherListing
 	}
 	page, next, err := h.service.List(ctx, r.GetCategory(), at.After, size)
 	if err != nil {
@@ -64,17 +59,16 @@ func (h *Handler) byHandle(ctx context.Context, r *catalogv1.ListProductsRequest
 	}
 	out := &catalogv1.ListProductsResponse{Products: messages(page)}
 	if next != "" {
-		out.NextPageToken = rpc.PageToken(listCursor{next})
+		out.NextPageToken = rpc.PageToken(listCursor{next}, "handle", r.GetCategory())
 	}
 	return out, nil
 }
 
 // popularCursor says of which ranking the next page is, since ranks of another mean nothing in it.
 type popularCursor struct {
-	Region   regions.Name `json:"r"`
-	Category string       `json:"c"`
-	Views    int64        `json:"v"`
-	Handle   string       `json:"h"`
+	Region regions.Name `json:"r"`
+	Views  int64        `json:"v"`
+	Handle string       `json:"h"`
 }
 
 func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsRequest, size int) (*catalogv1.ListProductsResponse, error) {
@@ -82,11 +76,11 @@ func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsReq
 	var after *catalog.Rank
 	if token := r.GetPageToken(); token != "" {
 		var at popularCursor
-		if err := rpc.ReadPageToken(token, &at); err != nil {
+		if err := rpc.ReadPageToken(token, &at, "popular", r.GetCategory()); err != nil {
 			return nil, err
 		}
-		if _, known := h.regions.Lookup(at.Region); !known || at.Category != r.GetCategory() {
-			return nil, errOtherListing
+		if _, known := h.regions.Lookup(at.Region); !known {
+			return nil, fault.New(fault.Invalid, "PAGE_TOKEN_INVALID", "page_token is of a region that is no more; begin again")
 		}
 		// The ranking is that of the first page's region, wherever the next one is served.
 		region = at.Region
@@ -98,7 +92,7 @@ func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsReq
 	}
 	out := &catalogv1.ListProductsResponse{Products: messages(page)}
 	if next != nil {
-		out.NextPageToken = rpc.PageToken(popularCursor{region, r.GetCategory(), next.Views, next.Handle})
+		out.NextPageToken = rpc.PageToken(popularCursor{region, next.Views, next.Handle}, "popular", r.GetCategory())
 	}
 	return out, nil
 }
@@ -119,7 +113,7 @@ func (h *Handler) SearchProducts(ctx context.Context, r *catalogv1.SearchProduct
 		return nil, err
 	}
 	var at searchCursor
-	if err := rpc.ReadPageToken(r.GetPageToken(), &at); err != nil {
+	if err := rpc.ReadPageToken(r.GetPageToken(), &at, "search", r.GetQuery()); err != nil {
 		return nil, err
 	}
 	page, next, err := h.service.Search(ctx, r.GetQuery(), at.Offset, size)
@@ -128,7 +122,7 @@ func (h *Handler) SearchProducts(ctx context.Context, r *catalogv1.SearchProduct
 	}
 	out := &catalogv1.SearchProductsResponse{Products: messages(page)}
 	if next != 0 {
-		out.NextPageToken = rpc.PageToken(searchCursor{next})
+		out.NextPageToken = rpc.PageToken(searchCursor{next}, "search", r.GetQuery())
 	}
 	return out, nil
 }

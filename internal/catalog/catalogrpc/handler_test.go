@@ -132,6 +132,28 @@ func TestSearchProducts(t *testing.T) {
 	}
 }
 
+// TestPagesOfOneList: a token is of what was asked for when it was given, and no other list begins in its middle.
+func TestPagesOfOneList(t *testing.T) {
+	t.Parallel()
+	client, _ := serve(t)
+	list, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{PageSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := client.SearchProducts(t.Context(), &catalogv1.SearchProductsRequest{Query: "green", PageSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, token := range map[string]string{"another category": list.GetNextPageToken(), "a search's": found.GetNextPageToken()} {
+		_, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{Category: "Kitchen", PageToken: token})
+		rpctest.Refused(t, name, err, connect.CodeInvalidArgument, "PAGE_TOKEN_INVALID")
+	}
+	for name, token := range map[string]string{"another query": found.GetNextPageToken(), "a list's": list.GetNextPageToken()} {
+		_, err := client.SearchProducts(t.Context(), &catalogv1.SearchProductsRequest{Query: "tea", PageToken: token})
+		rpctest.Refused(t, name, err, connect.CodeInvalidArgument, "PAGE_TOKEN_INVALID")
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	client, _ := serve(t)
@@ -142,7 +164,7 @@ func TestRefusals(t *testing.T) {
 	rpctest.Refused(t, "made-up token", err, connect.CodeInvalidArgument, "PAGE_TOKEN_INVALID")
 	_, err = client.SearchProducts(ctx, &catalogv1.SearchProductsRequest{Query: "tea", PageSize: -1})
 	rpctest.Refused(t, "negative page", err, connect.CodeInvalidArgument, "PAGE_SIZE_INVALID")
-	_, err = client.SearchProducts(ctx, &catalogv1.SearchProductsRequest{Query: "tea", PageToken: "eyJvIjotMX0"}) // {"o":-1}
+	_, err = client.SearchProducts(ctx, &catalogv1.SearchProductsRequest{Query: "tea", PageToken: rpc.PageToken(map[string]any{"o": -1}, "search", "tea")})
 	rpctest.Refused(t, "made-up offset", err, connect.CodeInvalidArgument, "PAGE_TOKEN_INVALID")
 	_, err = client.SearchProducts(ctx, &catalogv1.SearchProductsRequest{Query: " "})
 	rpctest.Refused(t, "no query", err, connect.CodeInvalidArgument, "QUERY_LENGTH")
@@ -216,7 +238,7 @@ func TestListPopularProducts(t *testing.T) {
 		"another category":               {Sort: popular, PageToken: first.GetNextPageToken(), Category: "Food"},
 		"by handle, with a rank":         {PageToken: first.GetNextPageToken()},
 		"by popularity, with a handle":   {Sort: popular, PageToken: plain.GetNextPageToken()},
-		"a region that is not":           {Sort: popular, PageToken: rpc.PageToken(map[string]any{"r": "mars-1", "v": 1, "h": "tea"})},
+		"a region that is not":           {Sort: popular, PageToken: rpc.PageToken(map[string]any{"r": "mars-1", "v": 1, "h": "tea"}, "popular", "")},
 		"an order that is not known yet": {Sort: 99},
 	} {
 		reason := "PAGE_TOKEN_INVALID"
@@ -235,7 +257,7 @@ func TestAPopularListingKeepsItsRegion(t *testing.T) {
 	if err := store.AddViews(t.Context(), "eu-west-1", "a", map[string]int64{"kettle": 5, "tea": 4}); err != nil {
 		t.Fatal(err)
 	}
-	token := rpc.PageToken(map[string]any{"r": "eu-west-1", "v": 5, "h": "kettle"})
+	token := rpc.PageToken(map[string]any{"r": "eu-west-1", "v": 5, "h": "kettle"}, "popular", "")
 	res, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{Sort: catalogv1.Sort_SORT_POPULAR, PageToken: token})
 	if diff := cmp.Diff([]string{"tea"}, handles(res.GetProducts())); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)

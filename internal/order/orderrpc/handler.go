@@ -75,7 +75,7 @@ func (h *Handler) ListOrders(ctx context.Context, r *orderv1.ListOrdersRequest) 
 		return nil, err
 	}
 	var at cursor
-	if err := rpc.ReadPageToken(r.GetPageToken(), &at); err != nil {
+	if err := rpc.ReadPageToken(r.GetPageToken(), &at, "orders", caller.UserID); err != nil {
 		return nil, err
 	}
 	page, next, err := h.service.List(ctx, caller.Home, caller.UserID, order.Cursor{CreatedAt: at.At, ID: at.ID}, size)
@@ -87,7 +87,7 @@ func (h *Handler) ListOrders(ctx context.Context, r *orderv1.ListOrdersRequest) 
 		out.Orders = append(out.Orders, message(o))
 	}
 	if next.ID != "" {
-		out.NextPageToken = rpc.PageToken(cursor{next.CreatedAt, next.ID})
+		out.NextPageToken = rpc.PageToken(cursor{next.CreatedAt, next.ID}, "orders", caller.UserID)
 	}
 	return out, nil
 }

@@ -154,6 +154,8 @@ func TestListOrders(t *testing.T) {
 		if token = page.GetNextPageToken(); token == "" {
 			break
 		}
+		_, err = s.ListOrders(rpctest.As(t.Context(), "eve"), &orderv1.ListOrdersRequest{PageToken: token})
+		rpctest.Refused(t, "another user's token", err, connect.CodeInvalidArgument, "PAGE_TOKEN_INVALID")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
