@@ -132,7 +132,7 @@ func (s *stack) open(ctx context.Context) error {
 // monitor starts asking for the instance's health, over database connections of its own.
 func (s *stack) monitor(ctx context.Context) (*monitor.Monitor, error) {
 	c := s.config
-	c.Database.MaxConns = 2
+	c.Database.MaxConns = 3 // questions at a time
 	db, err := sqldb.Open(ctx, c.Database)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (s *stack) monitor(ctx context.Context) (*monitor.Monitor, error) {
 	s.closers.addFunc(db.Close)
 	store := healthsql.New(db, c.Region, c.Instance)
 	m := monitor.New(monitor.Probes{
-		Clock: s.clock, Ping: store.Ping, Beat: store.Beat, Behind: s.relay.behind,
+		Clock: s.clock, Ping: store.Ping, Beat: store.Beat, Read: store.Read, Behind: s.relay.behind,
 		Load: func(now time.Time) float64 { return max(s.requests.Use(now), s.conns.Use(now)) },
 	}, s.telemetry.Readiness)
 	s.background = append(s.background, m.Run)

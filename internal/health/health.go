@@ -55,6 +55,10 @@ func (s *Streak) Err() error {
 // of a lost node take to move, which is seven seconds at most.
 const Patience = 10 * time.Second
 
+// PatienceApart is the same where rows of GLOBAL tables are not read either. While leases move, either the region's own rows
+// or those are answered; an instance that gets neither is apart from all other regions, or the database has no quorum.
+const PatienceApart = 3 * time.Second
+
 // Quorum is the verdict on whether the region's rows can be written. Two refusals in a row say no: the region is cut
 // off, or the database takes no writes. Silence says nothing until it has lasted for Patience, since every region
 // whose leases move is silent for a while. The zero Quorum was not checked yet. It is not safe for concurrent use.
@@ -81,8 +85,12 @@ func (q *Quorum) Silent(err error) { q.silence = err }
 // Doubtful reports whether one more refusal would be a verdict, so that it is worth asking again soon.
 func (q *Quorum) Doubtful() bool { return q.refused == falls-1 }
 
-// Err returns why the region's rows cannot be written, nil if they can.
-func (q *Quorum) Err(now time.Time) error {
+// Err returns why the region's rows cannot be written, nil if they can. apart says that GLOBAL ones are not read either.
+func (q *Quorum) Err(now time.Time, apart bool) error {
+	patience := Patience
+	if apart {
+		patience = PatienceApart
+	}
 	switch {
 	case q.refused >= falls:
 		return fmt.Errorf("rows of this region cannot be written: %w", q.refusal)
@@ -92,7 +100,7 @@ func (q *Quorum) Err(now time.Time) error {
 		return q.silence
 	case q.answered.IsZero():
 		return errUnknown
-	case now.Sub(q.answered) > Patience && q.silence != nil:
+	case now.Sub(q.answered) > patience && q.silence != nil:
 		return fmt.Errorf("no row of this region was written for %v: %w", now.Sub(q.answered).Round(time.Second), q.silence)
 	}
 	return nil

@@ -48,7 +48,7 @@ func TestQuorum(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
-		results string // each a second after the one before: . written, x refused, - silent
+		results string // each a second after the one before: . written, x refused, - silent, ~ and GLOBAL rows too
 		says    string // "": well
 	}{
 		{"not checked", "", "not checked yet"},
@@ -64,6 +64,8 @@ func TestQuorum(t *testing.T) {
 		{"and then it is written", ".-------.", ""},
 		{"silence for longer than leases take to move", ".-----------", "no row of this region was written for 11s"},
 		{"a refusal ends no silence", ".----------x-", "no row"},
+		{"apart from the others for a moment", ".~~~", ""},
+		{"apart from the others", ".~~~~", "no row of this region was written for 4s"},
 	}
 	for _, tt := range tests {
 		var q health.Quorum
@@ -77,11 +79,11 @@ func TestQuorum(t *testing.T) {
 				q.Written(now)
 			case 'x':
 				q.Refused(errLost)
-			case '-':
+			case '-', '~':
 				q.Silent(errSilent)
 			}
 		}
-		switch err := q.Err(now); {
+		switch err := q.Err(now, strings.HasSuffix(tt.results, "~")); {
 		case tt.says == "" && err != nil:
 			t.Errorf("%s: %v", tt.name, err)
 		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):

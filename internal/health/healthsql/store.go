@@ -37,6 +37,12 @@ func (s *Store) Ping(ctx context.Context) (at time.Time, err error) {
 	return at, sqldb.Fault(err)
 }
 
+// Read reads a row of a GLOBAL table, which the region's own replica answers as long as it hears of the others.
+func (s *Store) Read(ctx context.Context) error {
+	_, err := s.db.Exec(ctx, `SELECT handle FROM products ORDER BY handle LIMIT 1`)
+	return sqldb.Fault(err)
+}
+
 // Beat writes a row of the region: one statement, one commit, one quorum. It is a lease that nobody competes for.
 func (s *Store) Beat(ctx context.Context) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO leases (home_region, name, holder, expires_at) VALUES ($1, $2, $3, now())

@@ -27,6 +27,9 @@ func TestBeat(t *testing.T) {
 			t.Errorf("asked at %v, the database says %v, %v", before, at, err)
 		}
 	}
+	if err := healthsql.New(db, "eu-west-1", "stack-1").Read(t.Context()); err != nil {
+		t.Error(err)
+	}
 	var rows int
 	if err := db.QueryRow(t.Context(), `SELECT count(*) FROM leases WHERE home_region = 'eu-west-1' AND holder LIKE 'eu-west-1/stack-%'`).Scan(&rows); err != nil || rows != 2 {
 		t.Errorf("%d rows, %v", rows, err)

@@ -38,6 +38,7 @@ type Probes struct {
 	Clock  clock.Clock                                              // the machine's
 	Ping   func(ctx context.Context) (time.Time, error)             // does the database's gateway answer, and what time is it there?
 	Beat   func(ctx context.Context) error                          // can a row of this region be written?
+	Read   func(ctx context.Context) error                          // can a row be read that is in every region?
 	Behind func(now time.Time) (home regions.Name, d time.Duration) // how far is the relay behind, of which region?
 	Load   func(now time.Time) float64                              // what part of what the instance can do is in use?
 }
@@ -52,6 +53,7 @@ type Monitor struct {
 	skew    time.Duration // of this machine's clock, at the last ping that was answered
 	inTime  health.Streak // whether that is little
 	quorum  health.Quorum
+	global  health.Streak // whether rows that are in every region can be read
 	full    health.Spell
 	fullFor time.Duration
 }
@@ -61,11 +63,12 @@ func New(p Probes, r *telemetry.Readiness) *Monitor { return &Monitor{probes: p,
 
 // Run asks until ctx ends.
 func (m *Monitor) Run(ctx context.Context) {
-	var both sync.WaitGroup
-	// Two loops, because a write that hangs must not delay what is known of the gateway.
-	both.Go(func() { every(ctx, m.look) })
-	both.Go(func() { every(ctx, m.write) })
-	both.Wait()
+	var all sync.WaitGroup
+	// A loop for each, because a question that hangs must not delay what the others find out.
+	for _, ask := range []func(context.Context) time.Duration{m.look, m.read, m.write} {
+		all.Go(func() { every(ctx, ask) })
+	}
+	all.Wait()
 }
 
 // every calls a function until ctx ends, each time so long after the call before began as that said.
@@ -94,6 +97,17 @@ func (m *Monitor) look(ctx context.Context) time.Duration {
 		m.inTime.Observe(health.InTime(m.skew))
 	}
 	m.fullFor = m.full.Observe(now, load >= 1)
+	return pingEvery
+}
+
+// read asks for a row that is in every region.
+func (m *Monitor) read(ctx context.Context) time.Duration {
+	limited, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	err := m.probes.Read(limited) // not under the lock, as a ping
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.global.Observe(err)
 	return pingEvery
 }
 
@@ -138,7 +152,7 @@ func (m *Monitor) clock(context.Context) error {
 func (m *Monitor) writable(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.quorum.Err(time.Now())
+	return m.quorum.Err(time.Now(), m.global.Err() != nil)
 }
 
 // relay is nil while this instance's part of the relay keeps up.

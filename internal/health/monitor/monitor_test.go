@@ -33,6 +33,7 @@ type surroundings struct {
 	mu         sync.Mutex
 	ping, beat error
 	stalled    bool // writes wait until their time is over
+	apart      bool // so do reads of what is in every region
 	behind     time.Duration
 	load       float64
 	skew       time.Duration // of the machine's clock
@@ -65,6 +66,15 @@ func (s *surroundings) probes() Probes {
 				return fault.Wrap(ctx.Err(), fault.Unavailable, "DATABASE_SLOW", "no answer in time")
 			}
 			return err
+		},
+		Read: func(ctx context.Context) error {
+			s.mu.Lock()
+			apart := s.apart
+			s.mu.Unlock()
+			if apart {
+				<-ctx.Done()
+			}
+			return ctx.Err()
 		},
 		Behind: func(time.Time) (regions.Name, time.Duration) {
 			s.mu.Lock()
@@ -108,6 +118,8 @@ func TestReadiness(t *testing.T) {
 		{"cut off, refused once", func(s *surroundings) { s.beat = errNoQuorum }, 1100 * time.Millisecond, ready, "ready"},
 		{"cut off", func(s *surroundings) { s.beat = errNoQuorum }, 1300 * time.Millisecond, unready, "unready: quorum"},
 		{"leases move", func(s *surroundings) { s.stalled = true }, 7 * time.Second, ready, "ready"},
+		{"the primary region is lost", func(s *surroundings) { s.apart = true }, time.Minute, ready, "ready"},
+		{"apart from all regions", func(s *surroundings) { s.stalled, s.apart = true, true }, 4100 * time.Millisecond, unready, "unready: quorum"},
 		{"writes hang", func(s *surroundings) { s.stalled = true }, 15 * time.Second, unready, "unready: quorum"},
 		{"the relay is a little behind", func(s *surroundings) { s.behind = 20 * time.Second }, time.Minute, ready, "ready"},
 		{"the relay is far behind", func(s *surroundings) { s.behind = time.Hour }, time.Minute, ready, "degraded: relay"},
@@ -141,7 +153,9 @@ func TestReadiness(t *testing.T) {
 				around.set(tt.change)
 				time.Sleep(tt.after)
 				expect("then", tt.status, tt.says)
-				around.set(func(s *surroundings) { s.ping, s.beat, s.stalled, s.behind, s.load, s.skew = nil, nil, false, 0, 0, 0 })
+				around.set(func(s *surroundings) {
+					s.ping, s.beat, s.stalled, s.apart, s.behind, s.load, s.skew = nil, nil, false, false, 0, 0, 0
+				})
 				time.Sleep(beatTimeout + beatEvery)
 				expect("all is well again", ready, "ready")
 				readiness.SetDraining()

@@ -77,6 +77,12 @@ func (c *Cluster) lose(ctx context.Context, target string, end func(*part, *proc
 			return report, err
 		}
 	}
+	gateways := c.gatewaysOf(running)
+	for _, g := range gateways {
+		if err := c.model.Abandon(ctx, g); err != nil {
+			return report, err
+		}
+	}
 	report.At = time.Now()
 	var together errgroup.Group
 	for _, p := range running {
@@ -86,18 +92,25 @@ func (c *Cluster) lose(ctx context.Context, target string, end func(*part, *proc
 	if err := together.Wait(); err != nil {
 		return report, err
 	}
-	for _, p := range running {
-		if p.kind != kindGateway {
-			continue
-		}
+	for _, g := range gateways {
 		// The sessions of a lost gateway would else finish their statements.
-		r, _ := c.plan.Lookup(p.region)
-		ended, err := c.model.EndSessions(ctx, netip.MustParseAddrPort(r.Gateway).Addr())
+		ended, err := c.model.EndSessions(ctx, g)
 		if report.Sessions += ended; err != nil {
 			return report, err
 		}
 	}
 	return report, nil
+}
+
+// gatewaysOf returns the addresses of the database gateways among some parts.
+func (c *Cluster) gatewaysOf(parts []*part) (all []netip.Addr) {
+	for _, p := range parts {
+		if p.kind == kindGateway {
+			r, _ := c.plan.Lookup(p.region)
+			all = append(all, netip.MustParseAddrPort(r.Gateway).Addr())
+		}
+	}
+	return all
 }
 
 // Heal undoes whatever is wrong with a target: it ends flapping, restores the WAN links of a region, resumes

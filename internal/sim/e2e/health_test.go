@@ -61,6 +61,9 @@ func TestCutOffRegionIsNotReady(t *testing.T) {
 	}
 	eu := region("eu-west-1")
 	ada := signUp(t, "http://"+eu.Edge, "IE", "ada")
+	if err := ada.product(handle); err != nil { // which the region then has in its cache
+		t.Fatal(err)
+	}
 
 	const cannotWrite = `"quorum":{"ok":false` // which a busy machine makes nobody say, unlike that an answer is late
 	watching, stop := context.WithCancel(t.Context())
@@ -87,7 +90,7 @@ func TestCutOffRegionIsNotReady(t *testing.T) {
 	}
 	awaitStatus(t, "http://"+eu.Edge+discovery.ReadyPath, http.StatusServiceUnavailable)
 	if err := ada.product(handle); err != nil {
-		t.Errorf("who still comes to the edge cannot browse: %v", err)
+		t.Errorf("who still comes to the edge cannot see what is cached: %v", err)
 	}
 	ada.edge = "http://" + region("us-east-1").Edge
 	ada.buy(sku) // waits for the leases

@@ -7,7 +7,7 @@
 // role that does not own the tables; the owner pays nothing. What the model guarantees: costs are paid while
 // locks are held, as the real ones are; a statement at home takes some 50 µs more than without the model; the
 // model reads no table during the product's transactions. Known to be coarse: a statement that meets no row at
-// all travels free; readers do not wait for another transaction's replication beyond PostgreSQL's own locks; a
+// all travels free; readers of regional rows do not wait for another transaction's replication beyond PostgreSQL's own locks; a
 // READ COMMITTED statement that has to re-check a row that changed under it pays for the farthest region.
 package locality
 
@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,6 +39,7 @@ const (
 	reloadTimeout  = 5 * time.Second
 
 	leastStall, mostStall = 4 * time.Second, 7 * time.Second // how long leases take to expire (declared)
+	abandonedAfter        = 5 * time.Second
 )
 
 // ErrUnknownRegion says that a region is not in the catalog.
@@ -56,6 +58,7 @@ type Model struct {
 	conn    *pgx.Conn
 	world   *world
 	version int64
+	stopped []int // backends of lost gateways, whose locks live on
 }
 
 // Install puts the model on every table of the public schema of conn's database: partitioned tables are
@@ -99,13 +102,12 @@ func DrawStall(r *rand.Rand) time.Duration {
 }
 
 // LoseRegion takes a region out of the cluster: its leases stall for so long, then are with the nearest live
-// region. With half of the regions or fewer alive there is no quorum, and every statement on regional rows
-// and every write fails at once. A region that is cut off runs on away from the others: its own gateway, which
-// reaches no quorum, is refused the same, and still reads GLOBAL tables. It returns when the leases have moved, or will
-// have.
+// region. Rows without a quorum keep statements waiting for a minute after it was lost, and then refuse them. A
+// region that is cut off runs on away from the others: its own gateway, which reaches no quorum, waits the same, and
+// still reads GLOBAL tables for the lead. It returns when the leases have moved, or will have.
 func (m *Model) LoseRegion(ctx context.Context, name regions.Name, stall time.Duration, cutOff bool) (time.Time, error) {
-	until := time.Now().Add(stall)
-	return until, m.change(ctx, func(w *world) error { return w.lose(name, until, cutOff) })
+	now := time.Now()
+	return now.Add(stall), m.change(ctx, func(w *world) error { return w.lose(name, now, stall, cutOff) })
 }
 
 // SlowRegion makes every round trip to and from a region factor times the declared one, until it is healed.
@@ -130,6 +132,41 @@ func (m *Model) State() []RegionState {
 	return slices.Clone(m.world.states)
 }
 
+// Abandon has what a gateway's sessions wrote and did not commit stand in others' way for a while after it is lost, as
+// intents do until their transaction counts as abandoned (CockroachDB, "Transaction Layer", heartbeats: five of a second
+// each). It comes before the gateway's end, when its sessions would let go.
+func (m *Model) Abandon(ctx context.Context, gateway netip.Addr) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.reconnect(ctx); err != nil {
+		return err
+	}
+	// Only such as wait for their client or sleep for the model, because they hold nothing that the server needs to go on.
+	rows, _ := m.conn.Query(ctx, `SELECT pid FROM pg_stat_activity WHERE client_addr = $1 AND backend_xid IS NOT NULL
+		AND (state = 'idle in transaction' OR wait_event = 'PgSleep')`, gateway)
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		return fmt.Errorf("locality: sessions of %s: %w", gateway, err)
+	}
+	for _, pid := range pids {
+		if syscall.Kill(pid, syscall.SIGSTOP) == nil { // else it has just ended
+			m.stopped = append(m.stopped, pid)
+		}
+	}
+	time.AfterFunc(abandonedAfter, m.release)
+	return nil
+}
+
+// release lets stopped backends go on to their end.
+func (m *Model) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, pid := range m.stopped {
+		_ = syscall.Kill(pid, syscall.SIGCONT) // it may have been killed with the server
+	}
+	m.stopped = nil
+}
+
 // EndSessions ends every session that came from an address, as the loss of that gateway would, and returns
 // how many there were.
 func (m *Model) EndSessions(ctx context.Context, gateway netip.Addr) (int, error) {
@@ -149,6 +186,7 @@ func (m *Model) EndSessions(ctx context.Context, gateway netip.Addr) (int, error
 
 // Close ends the model's own session; the model stays installed.
 func (m *Model) Close(ctx context.Context) error {
+	m.release()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.conn.Close(ctx)

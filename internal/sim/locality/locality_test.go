@@ -168,7 +168,7 @@ func testStatements(t *testing.T, s *site) {
 		{"an unpruned read", eu, "SELECT count(*) FROM orders WHERE id = 'o1'", 175},
 		{"an unpruned read from us", us, "SELECT count(*) FROM orders WHERE id = 'o1'", 220},
 		{"a read of a GLOBAL table", ap, "SELECT n FROM products WHERE handle = 'p1'", 0},
-		{"a write to a GLOBAL table", eu, "UPDATE products SET n = n + 1 WHERE handle = 'p1'", 220},
+		{"a write to a GLOBAL table", eu, "UPDATE products SET n = n + 1 WHERE handle = 'p1'", 720},
 		{"an insert at home", eu, "INSERT INTO orders VALUES ('eu-west-1', 'new', 1)", 70},
 		{"an insert at home in ap", ap, "INSERT INTO orders VALUES ('ap-southeast-1', 'new', 1)", 175},
 		{"a remote insert", eu, "INSERT INTO orders VALUES ('us-east-1', 'new', 1)", 140},
@@ -287,17 +287,12 @@ func TestLostRegion(t *testing.T) {
 	paid(t, fromAP, "after: a read of eu from ap", 220, read(fromAP))
 	paid(t, fromUS, "after: a write of eu from us", 220, func() error { _, err := fromUS.Exec(t.Context(), write); return err })
 
-	// Its leases would move in an hour. What is refused does not wait for that.
-	if _, err := s.model.LoseRegion(t.Context(), ap, time.Hour, false); err != nil {
+	// Without a quorum a statement waits, for longer than its caller does.
+	if _, err := s.model.LoseRegion(t.Context(), ap, 0, false); err != nil {
 		t.Fatal(err)
 	}
-	var refused *pgconn.PgError
-	if err := read(fromUS)(); !errors.As(err, &refused) || refused.Code != "58C00" {
-		t.Errorf("a read without a quorum: %v", err)
-	}
-	if _, err := fromUS.Exec(t.Context(), "UPDATE products SET n = 0 WHERE handle = 'p1'"); !errors.As(err, &refused) || refused.Code != "58C00" {
-		t.Errorf("a write to a GLOBAL table without a quorum: %v", err)
-	}
+	waits(t, s, us, "a read without a quorum", "SELECT n FROM orders WHERE home_region = 'eu-west-1' AND id = 'o1'")
+	waits(t, s, us, "a write to a GLOBAL table without a quorum", "UPDATE products SET n = 0 WHERE handle = 'p1'")
 
 	if err := errors.Join(s.model.HealRegion(t.Context(), eu), s.model.HealRegion(t.Context(), ap)); err != nil {
 		t.Fatal(err)
@@ -305,7 +300,129 @@ func TestLostRegion(t *testing.T) {
 	paid(t, fromUS, "healed: a read of eu from us", 70, read(fromUS))
 }
 
-// A change of the model aborts no serializable transaction that runs meanwhile, and is seen by it.
+// waits checks that a statement is not answered while its caller waits, nor refused.
+func waits(t *testing.T, s *site, region, what, sql string) {
+	t.Helper()
+	conn := s.gateway(t, region)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := conn.Exec(ctx, sql); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// TestBreaker: when the minute is over, statements are refused.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	conn := connect(t, s.server.URL("shop"))
+	for sql, refused := range map[string]bool{
+		"SELECT sim.travel('lost@1.5~2.5')": true, "SELECT sim.travel('0@1.5~2.5')": false, "SELECT sim.travel('lost@99999999999.5~99999999999.5')": false,
+	} {
+		_, err := conn.Exec(t.Context(), sql)
+		pg, is := errors.AsType[*pgconn.PgError](err)
+		if is != refused || is && pg.Code != "58C00" {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
+// TestGlobalReaderMeetsAWrite: it waits for the end of a write that is about to count, and for no other.
+func TestGlobalReaderMeetsAWrite(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	reader, writer := s.gateway(t, eu), s.gateway(t, us)
+	read := func(handle string) func() error {
+		return func() error {
+			var n int64
+			return reader.QueryRow(t.Context(), "SELECT n FROM products WHERE handle = $1", handle).Scan(&n)
+		}
+	}
+	tx, err := writer.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "UPDATE products SET n = n + 1 WHERE handle = 'p1'"); err != nil {
+		t.Fatal(err)
+	}
+	timed(t, read("p1")) // it is not written yet
+	committed := make(chan time.Time, 1)
+	go func() {
+		if err := tx.Commit(context.Background()); err != nil {
+			t.Error(err)
+		}
+		committed <- time.Now()
+	}()
+	locked := connect(t, s.server.URL("shop"))
+	for held := false; !held; {
+		if err := locked.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 71 AND granted)").Scan(&held); err != nil {
+			t.Fatal(err)
+		}
+	}
+	timed(t, read("p2")) // nobody writes it
+	took := timed(t, read("p1"))
+	if at := <-committed; took < 50*time.Millisecond {
+		t.Errorf("a reader of the row waited %v; the commit ended at %v", took, at)
+	}
+}
+
+// TestPrimaryRegionLost: reads of GLOBAL rows go on for the lead, and then wait for the lease, everywhere.
+func TestPrimaryRegionLost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	far := s.gateway(t, ap)
+	read := func() error {
+		var n int64
+		return far.QueryRow(context.Background(), "SELECT n FROM products WHERE handle = 'p1'").Scan(&n)
+	}
+	moved, err := s.model.LoseRegion(t.Context(), us, 2*time.Second, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lost := moved.Add(-2 * time.Second); time.Since(lost) < locality.Lead; {
+		timed(t, read)
+	}
+	timed(t, read)
+	if early := time.Until(moved.Truncate(time.Millisecond)); early > 0 {
+		t.Errorf("a read was answered %v before the leases moved", early)
+	}
+}
+
+// TestAbandoned: what a lost gateway had written stands in the way for five seconds, and then never was.
+func TestAbandoned(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	lost := s.gateway(t, eu)
+	tx, err := lost.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const write = "UPDATE orders SET n = n + 1 WHERE home_region = 'eu-west-1' AND id = 'o1'"
+	if _, err := tx.Exec(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	gateway := netip.MustParseAddrPort(lost.PgConn().Conn().LocalAddr().String()).Addr()
+	if err := s.model.Abandon(t.Context(), gateway); err != nil {
+		t.Fatal(err)
+	}
+	_ = lost.PgConn().Conn().Close() // as the end of the gateway does
+	if _, err := s.model.EndSessions(t.Context(), gateway); err != nil {
+		t.Fatal(err)
+	}
+	other := s.gateway(t, us)
+	if _, err := other.Exec(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took < 5*time.Second {
+		t.Errorf("the row was free after %v", took)
+	}
+	var n int64
+	if err := other.QueryRow(t.Context(), "SELECT n FROM orders WHERE home_region = 'eu-west-1' AND id = 'o1'").Scan(&n); err != nil || n != 2 {
+		t.Errorf("the row is %d: %v", n, err)
+	}
+}
+
 func TestRegionThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -313,22 +430,25 @@ func TestRegionThatIsCutOff(t *testing.T) {
 	if _, err := s.model.LoseRegion(t.Context(), eu, 0, true); err != nil {
 		t.Fatal(err)
 	}
+	cut := time.Now()
 	var n int64
-	var refused *pgconn.PgError
+	if err := inside.QueryRow(t.Context(), "SELECT n FROM products WHERE handle = 'p1'").Scan(&n); err != nil && time.Since(cut) < locality.Lead/2 {
+		t.Errorf("inside, a read of a GLOBAL table at once: %v", err)
+	}
 	for _, home := range []string{"eu-west-1", "us-east-1"} {
 		read := "SELECT n FROM orders WHERE home_region = '" + home + "' AND id = 'o1'"
-		if err := inside.QueryRow(t.Context(), read).Scan(&n); !errors.As(err, &refused) || refused.Code != "58C00" {
-			t.Errorf("inside, a read of %s: %v", home, err)
-		}
+		waits(t, s, eu, "inside, a read of "+home, read)
 		if err := outside.QueryRow(t.Context(), read).Scan(&n); err != nil {
 			t.Errorf("outside, a read of %s: %v", home, err)
 		}
 	}
-	if err := inside.QueryRow(t.Context(), "SELECT n FROM products WHERE handle = 'p1'").Scan(&n); err != nil {
-		t.Errorf("inside, a read of a GLOBAL table: %v", err)
+	for time.Since(cut) < locality.Lead {
+		_ = inside.QueryRow(t.Context(), "SELECT 1").Scan(&n)
 	}
+	waits(t, s, eu, "inside, a read of a GLOBAL table after the lead", "SELECT n FROM products WHERE handle = 'p1'")
 }
 
+// A change of the model aborts no serializable transaction that runs meanwhile, and is seen by it.
 func TestChangesAreSeenByRunningTransactions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

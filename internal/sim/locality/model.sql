@@ -1,7 +1,8 @@
 -- The locality model, inside PostgreSQL. The Go side works out what every journey costs and publishes it as
 -- settings (configuration file, reloaded), one pair for each gateway region, a cell for each home region:
---   meridian.visit_eu_west_1  = '70 0 175@1764000000.5'     round trip in ms, @ end of a lease stall; or lost
---   meridian.commit_eu_west_1 = '70/70/ 70/0/ 175/175/ …'   quorum ms / distance ms / end of a stall; or lost
+--   meridian.visit_eu_west_1  = '70 0 175@1764000000.5~1764000005.2 0'   round trip in ms, @ beginning ~ end of a stall
+--   meridian.commit_eu_west_1 = '70/70/ 70/0/ 175/175/ 650/70/'          quorum ms / distance ms / end of a stall
+-- and one cell more for GLOBAL tables. Without a quorum a cell says lost, and until when statements wait for one.
 -- Settings rather than a table: no statement of the product reads a row for the model's sake, so the model
 -- takes part in no serialization conflict, and a change is seen by transactions that began before it.
 CREATE SCHEMA sim;
@@ -31,10 +32,13 @@ DECLARE
   due   double precision;
   paid  double precision := sim.traveled();
 BEGIN
-  IF cell = 'lost' THEN
+  IF nullif(split_part(split_part(cell, '@', 2), '~', 1), '')::double precision > extract(epoch FROM clock_timestamp()) THEN
+    RETURN; -- what was lost is not missed yet
+  END IF;
+  PERFORM sim.await(split_part(cell, '~', 2));
+  IF cell LIKE 'lost%' THEN
     PERFORM sim.refuse();
   END IF;
-  PERFORM sim.await(split_part(cell, '@', 2));
   due := split_part(cell, '@', 1)::double precision;
   IF due > paid THEN
     PERFORM sim.pay(due - paid);
@@ -80,24 +84,43 @@ END $$;
 
 -- Deferred to COMMIT, with the number of the region that was written (one more than there are: a GLOBAL
 -- table). Pays gateway → leaseholder → quorum for the dearest of the transaction's regions; the first leg is
--- free where the statement that commits has just traveled it (a transaction of one statement).
+-- free where the statement that commits has just traveled it (a transaction of one statement). A GLOBAL row is written
+-- ahead of the clock, so that nobody minds it until that is as near as clocks may differ; from then on who reads the row
+-- waits for the rest (CockroachDB, "Global Tables").
 CREATE FUNCTION sim.replicate() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   cell text := sim.cell('commit', TG_ARGV[0]::int);
   paid double precision := coalesce(nullif(current_setting('meridian.replicated', true), ''), '0')::double precision;
   due  double precision;
 BEGIN
-  IF cell = 'lost' THEN
+  IF cell LIKE 'lost%' THEN
+    PERFORM sim.await(split_part(cell, '/', 3));
     PERFORM sim.refuse();
   END IF;
   due := split_part(cell, '/', 1)::double precision
        + greatest(0, split_part(cell, '/', 2)::double precision - sim.traveled());
   IF due > paid THEN
     PERFORM sim.await(split_part(cell, '/', 3));
+    IF TG_ARGV[1] = 'GLOBAL' THEN
+      PERFORM sim.pay(greatest(due - paid - 250, 0)); -- all but --max-offset
+      PERFORM pg_advisory_xact_lock(71, sim.lock_of(pg_current_xact_id()::xid));
+      paid := greatest(paid, due - 250);
+    END IF;
     PERFORM sim.pay(due - paid);
     PERFORM set_config('meridian.replicated', due::text, true);
   END IF;
   RETURN NULL;
+END $$;
+
+-- The lock that a transaction holds while readers of GLOBAL rows wait for it.
+CREATE FUNCTION sim.lock_of(writer xid) RETURNS int LANGUAGE sql VOLATILE AS $$ SELECT (writer::text::bigint % 2147483647)::int $$;
+
+-- Waits for the writer of a GLOBAL row that is met, if it is time to. Other writers, and those that ended, hold no lock.
+CREATE FUNCTION sim.meet(writer xid) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  PERFORM pg_advisory_lock_shared(71, sim.lock_of(writer));
+  PERFORM pg_advisory_unlock_shared(71, sim.lock_of(writer));
+  RETURN true;
 END $$;
 
 -- Attaches the model to every table of the schema public, and prepares the role that pays.
@@ -134,6 +157,15 @@ BEGIN
       RAISE EXCEPTION 'the region of partition % is unknown', t.name;
     END IF;
     EXECUTE format('CREATE CONSTRAINT TRIGGER replicate AFTER INSERT OR UPDATE OR DELETE ON %s '
-      'DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sim.replicate(%L)', t.name, t.region);
+      'DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION sim.replicate(%L, %L)',
+      t.name, t.region, CASE WHEN t.region > cardinality(regions) THEN 'GLOBAL' END);
+    IF t.region > cardinality(regions) THEN
+      EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t.name);
+      -- Whoever changes a row is in its xmax.
+      EXECUTE format('CREATE POLICY readers ON %s FOR SELECT USING ((SELECT sim.visit(%s)) AND (xmax = ''0''::xid OR sim.meet(xmax)))', t.name, t.region);
+      EXECUTE format('CREATE POLICY inserts ON %s FOR INSERT WITH CHECK (true)', t.name);
+      EXECUTE format('CREATE POLICY updates ON %s FOR UPDATE USING (true)', t.name);
+      EXECUTE format('CREATE POLICY deletes ON %s FOR DELETE USING (true)', t.name);
+    END IF;
   END LOOP;
 END $$;

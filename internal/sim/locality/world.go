@@ -1,6 +1,7 @@
 package locality
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -17,8 +18,23 @@ type RegionState struct {
 	CutOff      bool         `json:"cut_off"`     // it is not alive to the others, but runs: its gateway is refused
 	Slowness    float64      `json:"slowness"`    // times the declared round trip to and from it; 1: as declared
 	Leaseholder regions.Name `json:"leaseholder"` // where the leases of the region's rows are, or go after the stall
+	LostAt      time.Time    `json:"lost_at"`     // since when it is not alive; zero: it is
+	StallFrom   time.Time    `json:"stall_from"`  // when the former leaseholder was lost; zero: no stall
 	StallUntil  time.Time    `json:"stall_until"` // until then statements on the region's rows wait; zero: no stall
 }
+
+const (
+	// Lead is how far ahead of its clock a GLOBAL row is written: kv.closed_timestamp.lead_for_global_reads_override, as
+	// the deployment sets it (docs/explanation/locality-model.md, "GLOBAL tables on a cluster"; 800 ms where nobody does).
+	Lead = 650 * time.Millisecond
+
+	// breakerAfter is how long a range without a quorum keeps its callers waiting before its circuit breaker refuses them
+	// (CockroachDB, "Replication Layer", per-replica circuit breaker: 60 s).
+	breakerAfter = time.Minute
+
+	// With SURVIVE REGION FAILURE a range has five voters, two of them at home (CockroachDB, "Multi-Region Survival Goals").
+	voters, votersAtHome, majority = 5, 2, 3
+)
 
 // world is the state of the modeled cluster, and the arithmetic on it.
 type world struct {
@@ -46,14 +62,15 @@ func (w *world) edit(n regions.Name, change func(*RegionState)) error {
 	return nil
 }
 
-// lose takes a region away: the leases that it held stall until the given time, then are with each home's
+// lose takes a region away at a moment: the leases that it held stall for a while, then are with each home's
 // nearest live region. If it is cut off, it runs on: its gateway hears of nobody any more.
-func (w *world) lose(n regions.Name, until time.Time, cutOff bool) error {
-	err := w.edit(n, func(s *RegionState) { s.Alive, s.CutOff = false, cutOff })
+func (w *world) lose(n regions.Name, at time.Time, stall time.Duration, cutOff bool) error {
+	err := w.edit(n, func(s *RegionState) { s.Alive, s.CutOff, s.LostAt = false, cutOff, at })
 	for j := range w.states {
 		if s := &w.states[j]; s.Leaseholder == n {
 			s.Leaseholder = w.nearestLive(s.Name)
-			s.StallUntil = until
+			s.StallFrom = at
+			s.StallUntil = at.Add(stall)
 		}
 	}
 	return err
@@ -81,11 +98,12 @@ func (w *world) rtt(a, b regions.Name) time.Duration {
 
 // heal brings a region back, and leases to their homes, without a stall: a lease moves by transfer, not by expiry.
 func (w *world) heal(n regions.Name) error {
-	err := w.edit(n, func(s *RegionState) { s.Alive, s.CutOff, s.Slowness = true, false, 1 })
+	err := w.edit(n, func(s *RegionState) { s.Alive, s.CutOff, s.Slowness, s.LostAt = true, false, 1, time.Time{} })
 	for j := range w.states {
 		s := &w.states[j]
 		if holder := w.nearestLive(s.Name); holder == s.Name || !w.alive(s.Leaseholder) {
 			s.Leaseholder = holder
+			s.StallFrom = time.Time{}
 			s.StallUntil = time.Time{}
 		}
 	}
@@ -106,62 +124,90 @@ func (w *world) nearestLive(n regions.Name) regions.Name {
 	return n
 }
 
-// quorum reports whether more than half of the regions live.
-func (w *world) quorum() bool {
-	live := 0
-	for _, s := range w.states {
-		if s.Alive {
-			live++
-		}
+// votes says how many voters of a home's rows are in each region: two at home, and three in the nearest others.
+func (w *world) votes(home regions.Name) map[regions.Name]int {
+	votes := map[regions.Name]int{home: votersAtHome}
+	near := w.catalog.Nearest(home)[1:]
+	if len(near) == 0 {
+		return map[regions.Name]int{home: voters}
 	}
-	return 2*live > len(w.states)
+	for i := range voters - votersAtHome {
+		votes[near[i%len(near)]]++
+	}
+	return votes
 }
 
-// replication returns the round trip from a leaseholder to its nearest other live region.
-func (w *world) replication(holder regions.Name) time.Duration {
-	var least time.Duration
-	for _, s := range w.states {
-		if s.Name != holder && s.Alive && (least == 0 || w.rtt(holder, s.Name) < least) {
-			least = w.rtt(holder, s.Name)
+// quorumLost returns when a home's rows lost their quorum; zero: they have one.
+func (w *world) quorumLost(home regions.Name) time.Time {
+	votes, left := w.votes(home), voters
+	lost := slices.DeleteFunc(slices.Clone(w.states), func(s RegionState) bool { return s.Alive })
+	slices.SortFunc(lost, func(a, b RegionState) int { return a.LostAt.Compare(b.LostAt) })
+	for _, s := range lost {
+		if left -= votes[s.Name]; left < majority {
+			return s.LostAt
 		}
 	}
-	return least
+	return time.Time{}
 }
 
-// commitWait is what a write to a GLOBAL table costs: the largest round trip between live regions, so that
-// every region can read it locally once it is acknowledged.
-func (w *world) commitWait() time.Duration {
-	var most time.Duration
-	for _, a := range w.states {
-		for _, b := range w.states {
-			if a.Alive && b.Alive {
-				most = max(most, w.rtt(a.Name, b.Name))
-			}
+// replication returns the round trip from where a home's leases are to the nearest live regions that make a quorum with
+// it. Once home is lost, every voter that is left has to answer.
+func (w *world) replication(home RegionState) time.Duration {
+	votes := w.votes(home.Name)
+	live := slices.DeleteFunc(w.catalog.Names(), func(n regions.Name) bool { return !w.alive(n) || votes[n] == 0 })
+	slices.SortFunc(live, func(a, b regions.Name) int {
+		return cmp.Compare(w.rtt(home.Leaseholder, a), w.rtt(home.Leaseholder, b))
+	})
+	answered := 0
+	for _, n := range live {
+		if answered += votes[n]; answered >= majority {
+			return w.rtt(home.Leaseholder, n)
 		}
 	}
-	return most
+	return 0 // there is no quorum, and nothing is written
 }
 
-// settings renders what the SQL side reads, as lines of a PostgreSQL configuration file.
+// visit renders what it costs a gateway to meet a row that is a distance away, and whose leases and quorum are those of a
+// home. For a while after these are lost, reads may be served still: of GLOBAL tables for the lead, since until then every
+// replica knows that nothing was written (CockroachDB, "Global Tables"; "Follower Reads").
+func (w *world) visit(gateway, home RegionState, distance time.Duration, served time.Duration) string {
+	since := w.quorumLost(home.Name)
+	if gateway.CutOff {
+		since = gateway.LostAt
+	}
+	switch {
+	case !since.IsZero():
+		return fmt.Sprintf("lost@%s~%s", epoch(since.Add(served)), epoch(since.Add(breakerAfter)))
+	case !home.StallUntil.IsZero():
+		return fmt.Sprintf("%s@%s~%s", millis(distance), epoch(home.StallFrom.Add(served)), epoch(home.StallUntil))
+	}
+	return millis(distance)
+}
+
+// commit renders what it costs to have written there, with a wait beside the way.
+func (w *world) commit(gateway, home RegionState, wait time.Duration) string {
+	distance := w.rtt(gateway.Name, home.Leaseholder)
+	cell, span, _ := strings.Cut(w.visit(gateway, home, distance, 0), "@")
+	_, until, _ := strings.Cut(span, "~")
+	if cell == "lost" {
+		return "lost//" + until
+	}
+	return fmt.Sprintf("%s/%s/%s", millis(wait), cell, until)
+}
+
+// settings renders what the SQL side reads, as lines of a PostgreSQL configuration file. The leases of GLOBAL tables are in
+// the primary region, which is the catalog's first.
 func (w *world) settings(version int64) []string {
 	lines := []string{fmt.Sprintf("%s = '%d'", versionSetting, version)}
+	primary := w.states[0]
 	for _, gateway := range w.states {
 		var visits, commits []string
 		for _, home := range w.states {
-			distance := millis(w.rtt(gateway.Name, home.Leaseholder))
-			visit, until := distance, ""
-			if !home.StallUntil.IsZero() {
-				until = fmt.Sprintf("%.3f", float64(home.StallUntil.UnixMilli())/1000)
-				visit += "@" + until
-			}
-			visits = append(visits, visit)
-			commits = append(commits, fmt.Sprintf("%s/%s/%s", millis(w.replication(home.Leaseholder)), distance, until))
+			visits = append(visits, w.visit(gateway, home, w.rtt(gateway.Name, home.Leaseholder), 0))
+			commits = append(commits, w.commit(gateway, home, w.replication(home)))
 		}
-		commits = append(commits, millis(w.commitWait())+"/0/")
-		if !w.quorum() || gateway.CutOff {
-			visits = slices.Repeat([]string{"lost"}, len(visits))
-			commits = slices.Repeat([]string{"lost"}, len(commits))
-		}
+		visits = append(visits, w.visit(gateway, primary, 0, Lead))
+		commits = append(commits, w.commit(gateway, primary, Lead))
 		suffix := strings.ReplaceAll(string(gateway.Name), "-", "_")
 		lines = append(lines,
 			fmt.Sprintf("meridian.visit_%s = '%s'", suffix, strings.Join(visits, " ")),
@@ -169,6 +215,8 @@ func (w *world) settings(version int64) []string {
 	}
 	return lines
 }
+
+func epoch(t time.Time) string { return fmt.Sprintf("%.3f", float64(t.UnixMilli())/1000) }
 
 func millis(d time.Duration) string {
 	ms := float64(d) / float64(time.Millisecond)
