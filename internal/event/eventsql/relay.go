@@ -38,7 +38,8 @@ type Relay struct {
 	consumers []string
 	handlers  map[string]event.Handler // by consumer
 	wants     [2][]string              // consumers and types: who wants what, pair by pair
-	away      atomic.Bool              // the bus took nothing when it was last asked
+	floor     sqldb.Floor
+	away      atomic.Bool // the bus took nothing when it was last asked
 	log       *slog.Logger
 	handed    *prometheus.CounterVec
 	published *prometheus.CounterVec
@@ -88,13 +89,20 @@ func names(consumers []event.Consumer) []string {
 // read. Before they are published, events are pushed into the future, so no lock is held while the bus works; a crash
 // in between publishes them again.
 func (r *Relay) Publish(ctx context.Context, home regions.Name) (int, error) {
+	from := r.floor.From(home)
+	var at time.Time
 	var due bool
 	// A plain read comes first, because an idle region should not pay for a write and its quorum.
-	err := r.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM outbox WHERE home_region = $1 AND due_at <= now())`, string(home)).Scan(&due)
-	if err != nil || !due {
+	err := r.db.QueryRow(ctx, `SELECT now(), EXISTS (SELECT 1 FROM outbox WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`,
+		string(home), from).Scan(&at, &due)
+	if err != nil {
 		return 0, sqldb.Fault(err)
 	}
-	events, err := r.claim(ctx, home, claimNew, r.wants[0], r.wants[1])
+	if !due {
+		r.floor.Empty(home, at)
+		return 0, nil
+	}
+	events, err := r.claim(ctx, home, claimNew, r.wants[0], r.wants[1], from)
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
@@ -199,7 +207,7 @@ func (r *Relay) publishKind(ctx context.Context, events []event.Event) (there, l
 // claimNew notes who is owed the events before they are on the bus, so that a crash in between owes too much rather
 // than too little. It leaves an event whose predecessor is due later, because that one was refused or is being published.
 const claimNew = `WITH due AS MATERIALIZED (
-		SELECT order_id, sequence FROM outbox o WHERE home_region = $1 AND due_at <= now() AND NOT EXISTS (
+		SELECT order_id, sequence FROM outbox o WHERE home_region = $1 AND due_at BETWEEN $6 AND now() AND NOT EXISTS (
 			SELECT 1 FROM outbox p WHERE p.home_region = $1 AND p.order_id = o.order_id AND p.sequence < o.sequence AND p.due_at > o.due_at)
 		ORDER BY due_at, order_id, sequence LIMIT $2 FOR UPDATE SKIP LOCKED),
 	claimed AS (

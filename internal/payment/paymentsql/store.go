@@ -19,10 +19,13 @@ import (
 )
 
 // Store implements payment.Store.
-type Store struct{ db *sqldb.DB }
+type Store struct {
+	db    *sqldb.DB
+	floor sqldb.Floor
+}
 
 // New returns a Store.
-func New(db *sqldb.DB) *Store { return &Store{db} }
+func New(db *sqldb.DB) *Store { return &Store{db: db} }
 
 // InTx implements payment.Store.
 func (s *Store) InTx(ctx context.Context, fn func(tx sqldb.Tx) error) error {
@@ -30,7 +33,7 @@ func (s *Store) InTx(ctx context.Context, fn func(tx sqldb.Tx) error) error {
 }
 
 const claimSQL = `WITH due AS MATERIALIZED (
-		SELECT id, state FROM payments WHERE home_region = $1 AND due_at <= now()
+		SELECT id, state FROM payments WHERE home_region = $1 AND due_at BETWEEN $8 AND now()
 		ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 	UPDATE payments p SET state = CASE p.state WHEN $4 THEN $5 WHEN $6 THEN $7 ELSE p.state END,
 		due_at = now() + $3::interval, attempts = p.attempts + 1, updated_at = now(), since = CASE WHEN p.state IN ($4, $6) THEN now() ELSE p.since END
@@ -39,16 +42,24 @@ const claimSQL = `WITH due AS MATERIALIZED (
 
 // Claim implements payment.Store. It is one statement, so no lock outlives it; nothing due costs one read.
 func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibility time.Duration) ([]payment.Claim, error) {
+	from := s.floor.From(home)
+	var at time.Time
 	var due bool
-	if err := s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM payments WHERE home_region = $1 AND due_at <= now())`, string(home)).Scan(&due); err != nil || !due {
+	err := s.db.QueryRow(ctx, `SELECT now(), EXISTS (SELECT 1 FROM payments WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`,
+		string(home), from).Scan(&at, &due)
+	if err != nil {
 		return nil, sqldb.Fault(err)
+	}
+	if !due {
+		s.floor.Empty(home, at)
+		return nil, nil
 	}
 	sql := claimSQL
 	if plant.Active(plant.UnguardedClaim) {
 		sql = strings.Replace(sql, "FOR UPDATE SKIP LOCKED", "", 1)
 	}
 	rows, err := s.db.Query(ctx, sql, string(home), limit, visibility,
-		payment.Created, payment.Created.Working(), payment.Authorized, payment.Authorized.Working())
+		payment.Created, payment.Created.Working(), payment.Authorized, payment.Authorized.Working(), from)
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}
