@@ -3,6 +3,7 @@ package edge
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -89,18 +90,32 @@ func writeRequest(t *testing.T, framer *http2.Framer, fields []field, body strin
 	}
 }
 
-// TestDowngrade sends what HTTP/2 can carry and HTTP/1.1, which the stacks speak, would read as something else:
-// line ends inside values and names, framing headers, headers of the connection.
-func TestDowngrade(t *testing.T) {
-	t.Parallel()
+// downgraded is a request that HTTP/2 can carry.
+type downgraded struct {
+	fields  []field
+	body    string
+	served  bool
+	reached string
+}
+
+// try sends the request to a port, and returns what is wrong with what becomes of it; "" for nothing.
+func (d downgraded) try(t *testing.T, p *port) string {
+	t.Helper()
+	v := p.h2(t, d.fields, d.body)
+	refused := v.status == "" && (v.code != http2.ErrCodeNo || v.ended) || strings.HasPrefix(v.status, "4") || v.status == "501"
+	if d.served != (v.status == "200") || d.served == refused {
+		return fmt.Sprintf("ended as %+v", v)
+	}
+	if got := strings.Join(p.reached(), "|"); got != d.reached {
+		return fmt.Sprintf("the stack saw %q, want %q", got, d.reached)
+	}
+	return ""
+}
+
+func downgrades() map[string]downgraded {
 	get := []field{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}
 	post := []field{{":method", "POST"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/first"}}
-	for name, tc := range map[string]struct {
-		fields  []field
-		body    string
-		served  bool
-		reached string
-	}{
+	return map[string]downgraded{
 		"a plain request":           {get, "", true, "GET /first "},
 		"a body":                    {append(post[:4:4], field{"content-length", "4"}), "body", true, "POST /first body"},
 		"a line end in a value":     {append(get[:4:4], field{"x", "a\r\nTransfer-Encoding: chunked"}), "", false, ""},
@@ -130,17 +145,18 @@ func TestDowngrade(t *testing.T) {
 		"an unknown pseudo header":  {append(get[:4:4], field{":x", "y"}), "", false, ""},
 		"too many header lines":     {append(get[:4:4], many(101)...), "", false, ""},
 		"headers too long":          {append(get[:4:4], field{"x", strings.Repeat("y", 40<<10)}), "", false, ""},
-	} {
+	}
+}
+
+// TestDowngrade sends what HTTP/2 can carry and HTTP/1.1, which the stacks speak, would read as something else:
+// line ends inside values and names, framing headers, headers of the connection.
+func TestDowngrade(t *testing.T) {
+	t.Parallel()
+	for name, d := range downgrades() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPort(t, nil)
-			v := p.h2(t, tc.fields, tc.body)
-			refused := v.status == "" && (v.code != http2.ErrCodeNo || v.ended) || strings.HasPrefix(v.status, "4") || v.status == "501"
-			if tc.served != (v.status == "200") || tc.served == refused {
-				t.Errorf("ended as %+v", v)
-			}
-			if got := strings.Join(p.reached(), "|"); got != tc.reached {
-				t.Errorf("the stack saw %q, want %q", got, tc.reached)
+			if wrong := d.try(t, newPort(t, nil)); wrong != "" {
+				t.Error(wrong)
 			}
 		})
 	}
