@@ -121,6 +121,8 @@ func once() map[string]string {
 		"module.database.aws_ssm_parameter.state":                     "the first node makes the cluster",
 		"module.consul.aws_secretsmanager_secret.bootstrap":           "the first server makes the tokens",
 		"module.consul.aws_secretsmanager_secret_version.bootstrap":   "the first server makes the tokens",
+		"module.consul.aws_secretsmanager_secret.operator":            "tokens are copied by Consul",
+		"module.consul.aws_secretsmanager_secret_version.operator":    "tokens are copied by Consul",
 		"module.global.aws_acm_certificate.api":                       "exported to every region",
 		"module.global.aws_acm_certificate_validation.api":            "exported to every region",
 		"module.cdn.aws_acm_certificate.this":                         "CloudFront takes it from one region",

@@ -4,11 +4,11 @@ resource "random_id" "gossip" {
 }
 
 resource "random_uuid" "token" {
-  for_each = toset(["management", "replication", "agent", "meridian", "prometheus"])
+  for_each = toset(["management", "replication", "agent", "meridian", "prometheus", "operator"])
 }
 
 resource "random_uuid" "accessor" {
-  for_each = toset(["replication", "agent", "meridian", "prometheus"])
+  for_each = toset(["replication", "agent", "meridian", "prometheus", "operator"])
 }
 
 module "authority" {
@@ -54,6 +54,8 @@ locals {
     agent       = "node_prefix \"\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\n"
     # Edges and stacks: register the one service, find it, read drains and coordinates.
     meridian = "service \"meridian\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\nkey_prefix \"meridian/\" {\n  policy = \"read\"\n}\n"
+    # People, for `meridian region` and `meridian rollout`: drain and undrain regions, and see what is there.
+    operator = "key_prefix \"meridian/\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\n"
     # Finds stacks, and reads the servers' own figures.
     prometheus = "agent_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\n"
   }
@@ -100,4 +102,19 @@ resource "aws_secretsmanager_secret_version" "client" {
     meridian_token   = random_uuid.token["meridian"].result
     prometheus_token = random_uuid.token["prometheus"].result
   })
+}
+
+# What operators drain regions with. Whoever administers may read it; no pod does.
+resource "aws_secretsmanager_secret" "operator" {
+  name                    = "meridian/consul-operator"
+  region                  = var.primary
+  description             = "Consul token by which operators drain regions and roll out versions"
+  kms_key_id              = var.regions[var.primary].kms_key_arn
+  recovery_window_in_days = var.size.secret_days
+}
+
+resource "aws_secretsmanager_secret_version" "operator" {
+  region        = var.primary
+  secret_id     = aws_secretsmanager_secret.operator.id
+  secret_string = random_uuid.token["operator"].result
 }
