@@ -1,12 +1,18 @@
 package sqldb_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net"
+	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/cockroach-go/v2/crdb"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -105,6 +111,104 @@ func TestCommitLostIsAmbiguous(t *testing.T) {
 	})
 	if !fault.Is(err, fault.Ambiguous) || calls != 1 {
 		t.Errorf("after %d calls: %v; want ambiguous after one", calls, err)
+	}
+}
+
+// cut is a way to the server that ends when it is told to, without a word.
+func cut(t *testing.T, url string, at func(asked []byte) bool) *sqldb.DB {
+	t.Helper()
+	config, err := pgconn.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	const socket = ".s.PGSQL.5432"
+	l, err := net.Listen("unix", filepath.Join(dir, socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("unix", filepath.Join(config.Host, socket))
+			if err != nil {
+				return
+			}
+			var ending atomic.Bool
+			go func() {
+				defer func() { _ = client.Close() }()
+				for buffer := make([]byte, 1<<16); ; {
+					n, err := server.Read(buffer)
+					if err != nil || ending.Load() {
+						return
+					}
+					_, _ = client.Write(buffer[:n])
+				}
+			}()
+			go func() {
+				defer func() { _ = server.Close() }()
+				for buffer := make([]byte, 1<<16); ; {
+					n, err := client.Read(buffer)
+					if err != nil {
+						return
+					}
+					if at(buffer[:n]) {
+						ending.Store(true)
+					}
+					_, _ = server.Write(buffer[:n])
+				}
+			}()
+		}
+	}()
+	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: strings.Replace(url, config.Host, dir, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+// TestAnAnswerThatIsLostWithTheSession: the server has committed, and nobody was told. What was lost before COMMIT was
+// sent runs again.
+func TestAnAnswerThatIsLostWithTheSession(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		at    string
+		calls int
+		want  bool // that nobody knows
+	}{
+		"of COMMIT":               {"commit\x00", 1, true},
+		"of a statement":          {"INSERT INTO stock", 2, false},
+		"of the beginning of all": {"begin isolation", 1, false},
+	} {
+		cuts := 0
+		var mu sync.Mutex
+		db := cut(t, sqltest.URL(t), func(asked []byte) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if cuts > 0 || !bytes.Contains(asked, []byte(tc.at)) {
+				return false
+			}
+			cuts++
+			return true
+		})
+		calls := 0
+		err := db.InTx(t.Context(), func(tx sqldb.Tx) error {
+			calls++
+			_, err := tx.Exec(t.Context(), insertStock, "eu-west-1", "b", 1)
+			return err
+		})
+		if fault.Is(err, fault.Ambiguous) != tc.want || (err == nil) == tc.want || calls != tc.calls || cuts != 1 {
+			t.Errorf("the answer %s is lost, %d times: %v after %d calls, want %d", name, cuts, err, calls, tc.calls)
+		}
+		var rows int
+		if err := db.QueryRow(t.Context(), `SELECT count(*) FROM stock WHERE sku = 'b'`).Scan(&rows); err != nil || rows != 1 {
+			t.Errorf("the answer %s is lost: %d rows, %v", name, rows, err)
+		}
 	}
 }
 

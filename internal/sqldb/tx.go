@@ -113,16 +113,19 @@ func (d *DB) attempt(ctx context.Context, fn func(tx Tx) error) error {
 	// Interrupting a COMMIT would make its outcome unknown, so it gets its own time.
 	commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	return classifyCommit(tx.Commit(commit))
+	closed := tx.Conn().IsClosed()
+	if err := tx.Commit(commit); !closed {
+		return classifyCommit(err)
+	}
+	return pgconn.ErrConnClosed // not one byte of COMMIT was sent
 }
 
 // classifyCommit keeps the errors after which the transaction certainly did not commit and turns all others
-// into fault.Ambiguous. A server that is short of something, or that is going down, may have committed before.
+// into fault.Ambiguous. A server that is short of something, or that is going down, may have committed before. What pgx says
+// is safe to retry is not: of a session that ends without a word after COMMIT was sent, it says that it was closed before.
 func classifyCommit(err error) error {
 	switch code := sqlState(err); {
 	case err == nil, errors.Is(err, pgx.ErrTxCommitRollback):
-		return err
-	case pgconn.SafeToRetry(err): // not one byte of COMMIT was sent
 		return err
 	case code == "", code == "40003", unreachable(code), troubled(code):
 		return errAmbiguous(err)
@@ -180,7 +183,7 @@ func lostBeforeCommit(err error) bool {
 func lost(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return unreachable(sqlState(err)) || pgconn.SafeToRetry(err) || errors.As(err, &connect) || errors.As(err, &network) ||
+	return unreachable(sqlState(err)) || pgconn.SafeToRetry(err) || errors.Is(err, pgconn.ErrConnClosed) || errors.As(err, &connect) || errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, puddle.ErrClosedPool)
 }
 
