@@ -32,6 +32,7 @@ const (
 	OneEventPerChange   = "one-event-per-change"      // an order of version n has the events 1 to n
 	EventTakesEffect    = "event-takes-effect"        // an event is published, and taken by each consumer that is owed it, within the quiet time; a taken one had its effect
 	NoOrphans           = "no-orphans"                // credentials have a user, order lines an order, ledger entries a payment
+	TotalIsLines        = "total-is-sum-of-lines"     // an order costs what its lines and adjustments come to
 	RowsAtHome          = "rows-at-home"              // the ids of a row carry the code of the row's home region
 )
 
@@ -141,6 +142,15 @@ func violation(invariant string, findings []finding) Violation {
 //
 //go:embed queries/*.sql
 var queries embed.FS
+
+// Invariants lists the invariants, by name.
+func Invariants() []string {
+	files, _ := fs.Glob(queries, "queries/*.sql") // the pattern is well formed
+	for i, file := range files {
+		files[i] = strings.TrimSuffix(path.Base(file), ".sql")
+	}
+	return files
+}
 
 type invariant struct {
 	name string

@@ -33,8 +33,9 @@ const (
 // Env is the environment variable that names the bug of a process built with the tag.
 const Env = "MERIDIAN_PLANT"
 
-// Bitten is the environment variable that names a file, which grows by a byte each time that the bug bites.
-const Bitten = "MERIDIAN_PLANT_BITTEN"
+// Bitten is the environment variable that names a file, which grows by a byte each time that the bug bites. It is no key of
+// the configuration, as every variable that begins with MERIDIAN_ is.
+const Bitten = "PLANT_BITTEN"
 
 // Names lists the bugs.
 func Names() []string {

@@ -54,11 +54,7 @@ func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibil
 		s.floor.Empty(home, at)
 		return nil, nil
 	}
-	sql := claimSQL
-	if plant.Active(plant.UnguardedClaim) {
-		sql = strings.Replace(sql, "FOR UPDATE SKIP LOCKED", "", 1)
-	}
-	rows, err := s.db.Query(ctx, sql, string(home), limit, visibility,
+	rows, err := s.db.Query(ctx, claimSQL, string(home), limit, visibility,
 		payment.Created, payment.Created.Working(), payment.Authorized, payment.Authorized.Working(), from)
 	if err != nil {
 		return nil, sqldb.Fault(err)
@@ -69,6 +65,9 @@ func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibil
 		err := row.Scan(&c.ID, &c.OrderID, &c.State, &c.Fresh, &c.Amount.Currency, &c.Amount.Minor, &c.ProviderRef, &c.Attempts, &c.Traceparent)
 		return c, err
 	})
+	if plant.Active(plant.UnguardedClaim) {
+		claims = append(claims, claims...) // as a second worker would that is not kept off
+	}
 	return claims, sqldb.Fault(err)
 }
 

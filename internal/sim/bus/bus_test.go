@@ -36,6 +36,18 @@ func TestPublishesAndConsumesAtItsAddress(t *testing.T) {
 	if len(values) != 1 || values[0] != "ord_1 created" {
 		t.Errorf("consumed %q", values)
 	}
+	events := map[string]bus.Event{}
+	record := &kgo.Record{Topic: topic, Key: []byte("ord_2"), Value: []byte("paid"), Headers: []kgo.RecordHeader{{Key: "ce_id", Value: []byte("evt_2")}, {Key: "ce_type", Value: []byte("t")}}}
+	err = client.ProduceSync(ctx, record).FirstErr()
+	if err == nil {
+		err = bus.Read(ctx, addr, topic, events)
+	}
+	if err == nil {
+		err = bus.Read(ctx, addr, "meridian.refunds", events) // which nobody has published to
+	}
+	if got := events["evt_2"]; err != nil || len(events) != 2 || got.Aggregate != "ord_2" || got.Type != "t" || string(got.Payload) != "paid" {
+		t.Errorf("read %v, %v", events, err)
+	}
 	stop()
 	if err := <-done; err != nil {
 		t.Errorf("Run = %v", err)

@@ -25,13 +25,22 @@ const (
 	OrderSettles      = "acknowledged-order-settles"
 	CartLinearizable  = "cart-linearizable"
 	OrderLinearizable = "order-status-linearizable"
+	OrderPrivate      = "order-is-its-owners"
+	OrderReadable     = "order-stays-readable"
+	WatchComplete     = "watch-shows-every-state"
+	PricesAreListed   = "prices-are-the-lists"
+	ProviderAgrees    = "provider-agrees-with-payment"
+	BusHasOutbox      = "bus-equals-outbox"
+	EventTellsChange  = "event-tells-the-change"
+	PostOnce          = "post-arrives-once"
 )
 
 // Invariants lists them.
 func Invariants() []string {
 	return []string{
 		AcknowledgedOnce, UnknownAtMostOnce, FailedAbsent, NoPhantom, ReplayIdentical, CaptureOnce, CaptureHasOrder,
-		FulfilledPaid, OrderSettles, CartLinearizable, OrderLinearizable, Settles,
+		FulfilledPaid, OrderSettles, CartLinearizable, OrderLinearizable, Settles, OrderPrivate, OrderReadable, WatchComplete,
+		PricesAreListed, ProviderAgrees, BusHasOutbox, EventTellsChange, PostOnce,
 	}
 }
 
@@ -49,6 +58,13 @@ func Run(ops []history.Op, f Facts) []Violation {
 	found.settled(placings, k)
 	found.carts(ops, placings)
 	found.statuses(ops)
+	found.reads(ops, k)
+	found.watches(ops, k)
+	found.prices(k)
+	found.provider(k)
+	found.bus(k)
+	found.payloads(k)
+	found.posts(ops, k)
 	var out []Violation
 	for _, invariant := range Invariants() {
 		if len(found[invariant]) > 0 {

@@ -33,12 +33,28 @@ func (f findings) unacknowledged(placings []Placing, k kept) {
 	for _, p := range placings {
 		under := k.byKey[p.User+" "+p.Key]
 		for _, o := range under {
+			if p.Outcome == history.OK {
+				f.refused(p, o)
+			}
 			switch {
 			case p.Outcome == history.Info && len(under) > 1:
 				f.add(UnknownAtMostOnce, o.ID, "is one of %d orders under the key %s, whose outcome is unknown", len(under), p.Key)
 			case p.Outcome == history.Fail:
 				f.add(FailedAbsent, o.ID, "exists although every request under its key %s was refused", p.Key)
 			}
+		}
+	}
+}
+
+// refused: an attempt that was refused did nothing, even if a later one was acknowledged.
+func (f findings) refused(p Placing, o Order) {
+	for _, op := range p.Attempts {
+		if op.Outcome != history.Fail {
+			return // whatever came later may have been told of what this one did
+		}
+		if !o.Created.IsZero() && o.Created.Before(op.Returned) {
+			f.add(FailedAbsent, o.ID, "was placed by a request under its key %s that was refused: %s %s", p.Key, op.Code, op.Reason)
+			return
 		}
 	}
 }

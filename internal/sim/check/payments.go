@@ -1,5 +1,7 @@
 package check
 
+import "slices"
+
 // captures: the provider took money at most once for a payment and for an order, never more than was
 // authorized, and only for an order that exists and was not canceled.
 func (f findings) captures(k kept) {
@@ -41,6 +43,40 @@ func (f findings) paid(k kept) {
 	for _, o := range k.Orders {
 		if t := taken[o.ID]; o.State == "fulfilled" && t != (sum{o.Total, o.Currency}) {
 			f.add(FulfilledPaid, o.ID, "is fulfilled and costs %d %s, but the provider took %d %s", o.Total, o.Currency, t.amount, t.currency)
+		}
+	}
+}
+
+// agreed says in which states the provider may have a payment, by the state that the system has it in; "" is that it
+// does not know it.
+var agreed = map[string][]string{
+	"created": {""}, "authorizing": {"", "authorized", "declined"}, "declined": {"declined"},
+	"authorized": {"authorized"}, "capturing": {"authorized", "captured"}, "captured": {"captured"},
+	"voiding": {"authorized", "voided"}, "voided": {"voided"},
+}
+
+// provider: the system and the provider have the same payments, of the same amounts, in states that fit.
+func (f findings) provider(k kept) {
+	if k.Kept == nil {
+		return
+	}
+	theirs := map[string]Payment{}
+	for _, p := range k.Payments {
+		theirs[p.ID] = p
+	}
+	for _, own := range k.Kept {
+		p, known := theirs[own.ID]
+		switch {
+		case !slices.Contains(agreed[own.State], p.State):
+			f.add(ProviderAgrees, own.Order, "has the payment %s, which is %s here and %q at the provider", own.ID, own.State, p.State)
+		case known && (p.Amount != own.Amount || p.Currency != own.Currency):
+			f.add(ProviderAgrees, own.Order, "has the payment %s of %d %s here and %d %s at the provider", own.ID, own.Amount, own.Currency, p.Amount, p.Currency)
+		}
+		delete(theirs, own.ID)
+	}
+	for _, p := range k.Payments {
+		if _, stray := theirs[p.ID]; stray {
+			f.add(ProviderAgrees, p.Order, "has the payment %s at the provider, which is none here", p.ID)
 		}
 	}
 }

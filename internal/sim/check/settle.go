@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,15 +13,15 @@ import (
 // How long the system gets to finish by itself what a load left behind: it must make progress all the time.
 const (
 	settleAtMost   = 3 * time.Minute
-	settleStalled  = 40 * time.Second
+	settleStalled  = 40 * time.Second // unless somebody says another time
 	settleInterval = time.Second
 )
 
 // Settles is the invariant that whatever was begun is brought to an end.
 const Settles = "system-settles"
 
-// Settle waits until nothing is unfinished, or nothing has moved for a while, and returns what is left.
-func Settle(ctx context.Context, pending func(context.Context) (Unfinished, error), out io.Writer) (Unfinished, error) {
+// Settle waits until nothing is unfinished, or nothing has moved for so long (0: 40 s), and returns what is left.
+func Settle(ctx context.Context, pending func(context.Context) (Unfinished, error), stalled time.Duration, out io.Writer) (Unfinished, error) {
 	start := time.Now()
 	moved := time.Now()
 	var last Unfinished
@@ -37,7 +38,7 @@ func Settle(ctx context.Context, pending func(context.Context) (Unfinished, erro
 			last = now
 			moved = time.Now()
 		}
-		if time.Since(moved) > settleStalled || time.Since(start) > settleAtMost {
+		if time.Since(moved) > cmp.Or(stalled, settleStalled) || time.Since(start) > settleAtMost {
 			_, _ = fmt.Fprintf(out, "not settled after %.0f s: %+v\n", time.Since(start).Seconds(), now)
 			return now, nil
 		}
@@ -60,6 +61,6 @@ func Unsettled(left Unfinished, f Facts) []Violation {
 	}
 	return []Violation{{
 		Invariant: Settles, IDs: ids,
-		Detail: fmt.Sprintf("after %v without progress %d orders, %d payments and %d events were not done with", settleStalled, left.Orders, left.Payments, left.Events),
+		Detail: fmt.Sprintf("%d orders, %d payments and %d events were not done with, and nothing moved any more", left.Orders, left.Payments, left.Events),
 	}}
 }

@@ -15,7 +15,7 @@ func (f findings) statuses(ops []history.Op) {
 	reads := map[string][]history.Op{}
 	for _, op := range ops {
 		read := op.Kind == history.GetOrder || op.Kind == history.WatchMessage || op.Kind == history.PlaceOrder && !op.Replay
-		if read && op.Outcome == history.OK {
+		if read && op.Outcome == history.OK && !op.Foreign {
 			reads[op.Order] = append(reads[op.Order], op)
 		}
 	}

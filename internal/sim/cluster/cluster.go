@@ -46,6 +46,11 @@ type Options struct {
 	// Older says that Meridian may be a former release, whose configuration has fewer keys.
 	Older bool
 
+	// Provider is more of the payment provider's command line: how often it declines, say.
+	Provider []string
+	// LoseCommits has gateways lose the answer of one of so many commits, after the database has committed; 0: of none.
+	LoseCommits int
+
 	// Front returns the address (host:port) by which edges of its region are to call a stack; nil: its own. Other
 	// regions reach only stacks without a front.
 	Front func(topology.Stack) string

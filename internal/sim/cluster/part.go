@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -128,7 +129,7 @@ func (c *Cluster) bus(r topology.Region) *part {
 }
 
 func (c *Cluster) gateway(r topology.Region) *part {
-	p := c.part(r.Name, kindGateway, "", c.tools.simulator, "gateway", "--listen", r.Gateway, "--to", c.plan.Database)
+	p := c.part(r.Name, kindGateway, "", c.tools.simulator, "gateway", "--listen", r.Gateway, "--to", c.plan.Database, "--lose-commits", strconv.Itoa(c.opts.LoseCommits))
 	p.ready = func(ctx context.Context) error { return accepts(ctx, r.Gateway) }
 	return p
 }

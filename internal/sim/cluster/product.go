@@ -44,8 +44,8 @@ func (c *Cluster) meridian(region regions.Name, k kind, name string, args ...str
 }
 
 func (c *Cluster) provider() *part {
-	p := c.meridian("", kindProvider, string(kindProvider), "sandbox-provider", "--listen", c.plan.Provider, "--admin_listen", c.plan.ProviderAdmin,
-		"--journal", filepath.Join(c.state.path, journalName))
+	p := c.meridian("", kindProvider, string(kindProvider), append([]string{"sandbox-provider", "--listen", c.plan.Provider,
+		"--admin_listen", c.plan.ProviderAdmin, "--journal", filepath.Join(c.state.path, journalName)}, c.opts.Provider...)...)
 	p.ready = func(ctx context.Context) error { return healthy(ctx, c.plan.ProviderAdmin) }
 	return p
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/load"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/mutants"
 )
 
 // All returns a fresh command each.
 func All() []*cobra.Command {
-	return append(scenario.Commands(scenario.Simulate, scenarios.All()...), load.Command())
+	return append(scenario.Commands(scenario.Simulate, scenarios.All()...), load.Command(), mutants.Command(scenario.Simulate))
 }

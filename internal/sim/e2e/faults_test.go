@@ -229,7 +229,7 @@ func audited(t *testing.T, c *cluster.Cluster) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	left, err := check.Settle(t.Context(), func(ctx context.Context) (check.Unfinished, error) { return check.Pending(ctx, pool) }, io.Discard)
+	left, err := check.Settle(t.Context(), func(ctx context.Context) (check.Unfinished, error) { return check.Pending(ctx, pool) }, 0, io.Discard)
 	if err != nil || !left.None() {
 		t.Errorf("unfinished: %+v, %v", left, err)
 	}

@@ -58,6 +58,7 @@ type Op struct {
 	Kind       Kind
 	Attempt    int  // 1 for the first, counted per idempotency key for PlaceOrder
 	Replay     bool // repeats a PlaceOrder that was acknowledged, to compare the answers
+	Foreign    bool // asks for another user's order, which must not be shown
 	Intended   time.Time
 	Invoked    time.Time
 	Returned   time.Time

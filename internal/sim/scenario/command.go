@@ -236,15 +236,22 @@ func (r *Run) plant(ctx context.Context, program string) error {
 	if r.Options.Meridian = program; program != "" {
 		return nil
 	}
+	r.Say("building meridian with the planted bugs")
+	var err error
+	r.Options.Meridian, err = BuildPlanted(ctx)
+	return err
+}
+
+// BuildPlanted builds a meridian that can have the planted bugs, and returns where it is.
+func BuildPlanted(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return fmt.Errorf("scenario: cache folder: %w", err)
+		return "", fmt.Errorf("scenario: cache folder: %w", err)
 	}
-	r.Options.Meridian = filepath.Join(cache, "meridian", "bin", "meridian-plant")
-	r.Say("building meridian with the planted bugs")
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "plant", "-o", r.Options.Meridian, "github.com/meridian-commerce/meridian/cmd/meridian")
+	program := filepath.Join(cache, "meridian", "bin", "meridian-plant")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "plant", "-o", program, "github.com/meridian-commerce/meridian/cmd/meridian")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("scenario: build meridian with planted bugs, which takes the source tree (else use --planted-binary): %w\n%s", err, text)
+		return "", fmt.Errorf("scenario: build meridian with planted bugs, which takes the source tree (else use --planted-binary): %w\n%s", err, text)
 	}
-	return nil
+	return program, nil
 }

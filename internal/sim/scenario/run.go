@@ -167,11 +167,17 @@ func (r *Run) playSteps(ctx context.Context) error {
 	return nil
 }
 
-// Examine waits until the system has settled and reads what it keeps. Steps may call it, too, to check between two faults.
-func (r *Run) Examine(ctx context.Context) (Findings, error) {
-	left, err := check.Settle(ctx, r.Records.Pending, r.out)
+// Examine waits until the system has settled, has callers come back, if some do, and reads what it keeps. Steps may call it,
+// too, to check between two faults.
+func (r *Run) Examine(ctx context.Context, visits ...func(context.Context) error) (Findings, error) {
+	left, err := check.Settle(ctx, r.Records.Pending, r.Scenario.Stalled, r.out)
 	if err != nil {
 		return Findings{}, err
+	}
+	for _, visit := range visits {
+		if err := visit(ctx); err != nil {
+			return Findings{}, err
+		}
 	}
 	facts, err := r.Records.Facts(ctx)
 	if err != nil {

@@ -53,9 +53,10 @@ type Scenario struct {
 	Stacks  int    // in each region, in place of --stacks
 
 	Load          Load
-	Plants        []string // what can be planted, for it to find
-	PlantHelp     string   // what these are
-	ProductPlants bool     // these are bugs of the product, which is built with them
+	Stalled       time.Duration // after which a system that does not move will not settle any more; 0: 40 s
+	Plants        []string      // what can be planted, for it to find
+	PlantHelp     string        // what these are
+	ProductPlants bool          // these are bugs of the product, which is built with them
 
 	// Flags gives its command more flags. --seed, --out, --strict and those of Load and of Plants are there.
 	Flags func(*pflag.FlagSet)

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -40,8 +41,28 @@ func Simulate(ctx context.Context, r *Run) (World, error) {
 		Catalog: plan.Catalog, Cluster: c, Server: c.Database(), Net: net, DB: db,
 		Records: Records{
 			Pending: func(ctx context.Context) (check.Unfinished, error) { return check.Pending(ctx, db) },
-			Facts:   func(ctx context.Context) (check.Facts, error) { return check.Collect(ctx, db, plan.Provider) },
+			Facts:   func(ctx context.Context) (check.Facts, error) { return check.Collect(ctx, sources(ctx, c, db)) },
 			Audit:   func(ctx context.Context) ([]check.Violation, error) { return audit.Run(ctx, db, plan.Catalog, 0) },
 		},
 	}, nil
+}
+
+// sources are where a simulation's facts are, once it is well.
+func sources(ctx context.Context, c *cluster.Cluster, db *pgxpool.Pool) check.Sources {
+	plan := c.Plan()
+	s := check.Sources{DB: db, Provider: plan.Provider}
+	for _, r := range plan.Regions {
+		s.Buses = append(s.Buses, r.Bus)
+		for _, stack := range r.Stacks {
+			s.Stacks = append(s.Stacks, stack.Admin)
+		}
+	}
+	for _, r := range c.Status(ctx).Regions {
+		for _, p := range r.Processes {
+			if strings.HasSuffix(p.Name, "/bus") && p.Started.After(s.BusSince) {
+				s.BusSince = p.Started // it keeps all in memory
+			}
+		}
+	}
+	return s
 }

@@ -48,7 +48,7 @@ func TestForwardsFromItsOwnHostUntilItEnds(t *testing.T) {
 	host := fmt.Sprintf("127.%d.0.3", nettest.Network(t))
 	addr := net.JoinHostPort(host, "26257")
 	done := make(chan error, 1)
-	go func() { done <- sqlgateway.Run(ctx, addr, server(t)) }()
+	go func() { done <- sqlgateway.Run(ctx, addr, server(t), 0) }()
 	conn := dial(t, addr)
 	if got := say(t, conn, "hello"); got != host+" hello" {
 		t.Errorf("answer = %q", got)
@@ -68,6 +68,49 @@ func TestForwardsFromItsOwnHostUntilItEnds(t *testing.T) {
 	}
 	if got := say(t, conn, "still there?"); got != "" {
 		t.Errorf("after its end it answers %q", got)
+	}
+}
+
+// TestLosesTheAnswerOfACommit: the server has it, and the client is cut off.
+func TestLosesTheAnswerOfACommit(t *testing.T) {
+	t.Parallel()
+	const commit = "Q\x00\x00\x00\x0bcommit\x00"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	arrived := make(chan string, 10)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				buffer := make([]byte, 100)
+				for {
+					n, err := conn.Read(buffer)
+					if err != nil {
+						return
+					}
+					arrived <- string(buffer[:n])
+					_, _ = conn.Write([]byte("done\n"))
+				}
+			}()
+		}
+	}()
+	addr := nettest.Address(t)
+	go func() { _ = sqlgateway.Run(t.Context(), addr, l.Addr().String(), 2) }()
+	for i, want := range []string{"done", "", "done"} {
+		conn := dial(t, addr)
+		if _, err := conn.Write([]byte(commit)); err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := bufio.NewReader(conn).ReadString('\n')
+		if got := <-arrived; got != commit || strings.TrimSuffix(answer, "\n") != want {
+			t.Errorf("commit %d: %q arrived, the answer is %q, want %q", i, got, answer, want)
+		}
 	}
 }
 
@@ -105,7 +148,7 @@ func TestRunReportsAnAddressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	if err := sqlgateway.Run(t.Context(), l.Addr().String(), nettest.Address(t)); err == nil {
+	if err := sqlgateway.Run(t.Context(), l.Addr().String(), nettest.Address(t), 0); err == nil {
 		t.Error("no error")
 	}
 }
