@@ -53,7 +53,10 @@ func (s *Sandbox) change(w http.ResponseWriter, r *http.Request, operation strin
 	case err != nil:
 		refuse(w, http.StatusInternalServerError, err.Error())
 	case first && s.draw(want.ID, "lost/"+want.Key+"/"+operation)*100 < s.options.LostPercent:
-		panic(http.ErrAbortHandler) // the server closes the connection without an answer
+		// The answer breaks off after its head: without one, net/http would repeat the request by itself, and nothing be lost.
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
 	case p.State == "declined":
 		answer(w, http.StatusPaymentRequired, p)
 	default:

@@ -24,7 +24,7 @@ func TestEveryBrokenPromiseIsCaught(t *testing.T) {
 	}{
 		{"", nil},
 		{shoptest.ForgetsOrders, []string{check.AcknowledgedOnce}},
-		{shoptest.IgnoresKeys, []string{check.AcknowledgedOnce, check.ReplayIdentical}},
+		{shoptest.IgnoresKeys, []string{check.AcknowledgedOnce, check.CartLinearizable, check.ReplayIdentical}},
 		{shoptest.ChangesAnswers, []string{check.ReplayIdentical}},
 		{shoptest.KeepsRefused, []string{check.FailedAbsent}},
 		{shoptest.CapturesTwice, []string{check.CaptureOnce}},
@@ -33,6 +33,9 @@ func TestEveryBrokenPromiseIsCaught(t *testing.T) {
 		{shoptest.ServesOldCarts, []string{check.CartLinearizable}},
 		{shoptest.KeepsCarts, []string{check.CartLinearizable}},
 		{shoptest.GoesBack, []string{check.OrderLinearizable}},
+		{shoptest.SharesKeys, []string{check.AcknowledgedOnce, check.CartLinearizable, check.OrderReadable}},
+		{shoptest.ShowsOrders, []string{check.OrderPrivate}},
+		{shoptest.RefusesOrders, []string{check.OrderReadable}},
 	} {
 		t.Run(string(tt.bug), func(t *testing.T) {
 			t.Parallel()
@@ -46,6 +49,9 @@ func TestEveryBrokenPromiseIsCaught(t *testing.T) {
 					t.Fatal(err)
 				}
 				if _, err := l.Run(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := l.ComeBack(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			})

@@ -86,8 +86,11 @@ func (o Op) Momentary() bool {
 	return o.Outcome == Fail && (o.Code == Transport || o.Code == "unavailable" || o.Code == "resource_exhausted" || o.Code == "aborted")
 }
 
-// Succeeded reports whether the caller was served: with what it asked for, or with a refusal for a reason of the shop's.
-func (o Op) Succeeded() bool { return o.Outcome == OK || o.Outcome == Fail && Refusal(o.Reason) }
+// Succeeded reports whether the caller was served: with what it asked for, or with a refusal for a reason of the shop's, such
+// as that it is another's.
+func (o Op) Succeeded() bool {
+	return o.Outcome == OK || o.Outcome == Fail && (Refusal(o.Reason) || o.Foreign && o.Code == "not_found")
+}
 
 // Placed reports whether the request placed an order that was acknowledged.
 func (o Op) Placed() bool { return o.Kind == PlaceOrder && o.Outcome == OK && !o.Replay }

@@ -107,7 +107,7 @@ func TestALoadEndsEarly(t *testing.T) {
 			t.Errorf("%d arrivals in %v, %v", r.Arrivals, took, err)
 		}
 		for _, op := range h.Ops() {
-			if op.Outcome != history.OK {
+			if !op.Succeeded() {
 				t.Errorf("%s was cut off: %s", op.Kind, op.Message)
 			}
 		}

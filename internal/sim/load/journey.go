@@ -16,6 +16,8 @@ import (
 const (
 	persistence  = 20 * time.Second // how long one tries again to put an item into the cart or to order
 	replayShare  = 0.1              // of orders are sent once more after they were acknowledged
+	foreignShare = 0.2              // of looks at an order are at another's
+	sharedKey    = 10               // one of so many arrivals has a key that another one has too
 	watchingTime = 8 * time.Second
 )
 
@@ -68,7 +70,11 @@ func (t *trip) checkout(ctx context.Context) {
 		}
 		cart = set.Items
 	}
-	order := shopper.PlaceOrder(fmt.Sprintf("%s-%d", t.load.run, t.number))
+	key := fmt.Sprintf("%s-%d", t.load.run, t.number)
+	if t.number%sharedKey == 0 { // which is nobody's business: a key is its user's own
+		key = fmt.Sprintf("%s-shared-%d", t.load.run, t.number/sharedKey/2)
+	}
+	order := shopper.PlaceOrder(key)
 	done := t.persist(ctx, order)
 	if done.Reason == history.OutOfStock { // start over, another time
 		for sku := range cart {
@@ -78,7 +84,8 @@ func (t *trip) checkout(ctx context.Context) {
 	if done.Outcome != history.OK {
 		return
 	}
-	t.remember(done.Order)
+	t.remember(bought{t.ID(), key, done.Order})
+	t.load.remember(bought{t.ID(), key, done.Order})
 	if t.rng.Float64() < replayShare {
 		order.Op.Replay = true
 		t.ask(ctx, order)
@@ -109,11 +116,22 @@ func (t *trip) persist(ctx context.Context, r shopper.Request) history.Op {
 func again(op history.Op) bool { return op.Outcome == history.Info || op.Momentary() }
 
 func (t *trip) viewOrder(ctx context.Context) {
+	if other, ok := t.load.ofAnother(t.ID()); ok && t.rng.Float64() < foreignShare {
+		t.ask(ctx, foreign(other))
+		return
+	}
 	if id, ok := t.anOrder(t.rng); ok {
 		t.ask(ctx, shopper.GetOrder(id))
 	} else {
 		t.viewCart(ctx)
 	}
+}
+
+// foreign asks for an order that is another's.
+func foreign(order string) shopper.Request {
+	r := shopper.GetOrder(order)
+	r.Op.Foreign = true
+	return r
 }
 
 // watch follows an order until it is final or the shopper has seen enough. A stream whose instance goes away is taken up

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,11 +64,15 @@ type Load struct {
 	end    context.CancelFunc
 
 	diverted atomic.Int64
+
+	mu     sync.Mutex
+	recent []bought // by anybody, newest last
 }
 
 // Result is what the generator itself has to answer for.
 type Result struct {
 	Began         time.Time     // after the warm-up
+	Ended         time.Time     // when the last journey had
 	Arrivals      int           // since then
 	Dropped       int           // arrivals that found too many others in flight
 	Diverted      int           // arrivals that browsed, because every shopper of the city was checking out
@@ -106,7 +111,7 @@ func (l *Load) Run(ctx context.Context) (Result, error) {
 	}
 	err := p.Play(ctx, start, times, func(n int, intended time.Time) { l.serve(ctx, n, l.schedule[n], intended) })
 	p.Wait()
-	result := Result{Began: start.Add(l.cfg.WarmUp), Dropped: p.Dropped, Diverted: int(l.diverted.Load()), MaxStartDelay: p.Delay}
+	result := Result{Began: start.Add(l.cfg.WarmUp), Ended: time.Now(), Dropped: p.Dropped, Diverted: int(l.diverted.Load()), MaxStartDelay: p.Delay}
 	for _, a := range l.schedule[:p.Arrived] {
 		if a.After >= l.cfg.WarmUp {
 			result.Arrivals++

@@ -21,8 +21,11 @@ type person struct {
 
 	mu        sync.Mutex
 	refreshAt time.Time // zero while a refresh is under way
-	orders    []string  // the latest, newest last
+	orders    []bought  // the latest, newest last
 }
+
+// bought is an order that was acknowledged.
+type bought struct{ user, key, order string }
 
 // signedIn has a fresh token refreshed some time in the middle of its life, so that people who signed up together do
 // not come back together.
@@ -55,10 +58,10 @@ func (p *person) refresh(ctx context.Context, rng *rand.Rand) {
 	p.refreshIn(5 * time.Second)
 }
 
-func (p *person) remember(order string) {
+func (p *person) remember(b bought) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.orders = append(p.orders, order); len(p.orders) > 5 {
+	if p.orders = append(p.orders, b); len(p.orders) > 5 {
 		p.orders = p.orders[1:]
 	}
 }
@@ -69,5 +72,5 @@ func (p *person) anOrder(rng *rand.Rand) (string, bool) {
 	if len(p.orders) == 0 {
 		return "", false
 	}
-	return p.orders[rng.IntN(len(p.orders))], true
+	return p.orders[rng.IntN(len(p.orders))].order, true
 }

@@ -3,6 +3,7 @@ package scenario
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -22,6 +23,12 @@ import (
 
 // longest is how much load is drawn for a scenario that ends it itself.
 const longest = time.Hour
+
+const (
+	refillEvery  = 5 * time.Second
+	troubleEvery = 20 * time.Second // from a trouble of the provider's to the next
+	troubleTime  = 3 * time.Second  // that each lasts: longer than a call of its takes
+)
 
 // Run is one run of a scenario. The command line sets the first fields, Prepare may change what is to be started, and
 // the World is there from the first step on.
@@ -132,6 +139,10 @@ func (r *Run) underLoad(ctx context.Context) (Evidence, error) {
 		watching, stop := context.WithCancel(ctx)
 		defer stop()
 		go r.printProgress(watching)
+		go r.refill(watching)
+		troubled := make(chan struct{})
+		go func() { defer close(troubled); r.troubleProvider(watching) }()
+		defer func() { stop(); <-troubled }()
 		if err := r.playSteps(ctx); err != nil || r.Load.Duration == 0 {
 			return err
 		}
@@ -141,7 +152,7 @@ func (r *Run) underLoad(ctx context.Context) (Evidence, error) {
 	if err != nil {
 		return e, err
 	}
-	e.Findings, err = r.Examine(ctx)
+	e.Findings, err = r.Examine(ctx, l.ComeBack)
 	e.Ops = r.history.Ops()
 	e.Changes = r.Net.Changes()
 	return e, err
@@ -179,6 +190,11 @@ func (r *Run) Examine(ctx context.Context, visits ...func(context.Context) error
 			return Findings{}, err
 		}
 	}
+	if left.None() { // else it has not settled, whatever callers did since
+		if left, err = check.Settle(ctx, r.Records.Pending, r.Scenario.Stalled, r.out); err != nil {
+			return Findings{}, err
+		}
+	}
 	facts, err := r.Records.Facts(ctx)
 	if err != nil {
 		return Findings{}, err
@@ -197,6 +213,31 @@ func (r *Run) printProgress(ctx context.Context) {
 		ok, fail, info := r.history.Tally(time.Now().Add(-every))
 		r.Say("%d requests/s: %d ok, %d refused, %d unknown in the last %v",
 			int(float64(ok+fail+info)/every.Seconds()), ok, fail, info, every)
+	}
+}
+
+// refill keeps the shop from being sold out, however long it is open.
+func (r *Run) refill(ctx context.Context) {
+	for r.DB != nil && clock.Sleep(ctx, refillEvery) == nil {
+		// A database that is away is filled another time.
+		_, _ = r.DB.Exec(ctx, `UPDATE stock SET allotted = allotted + 50, on_hand = on_hand + 50 WHERE on_hand < 5`)
+	}
+}
+
+// troubleProvider has the payment provider hang and die in turns, while whatever else happens. In the end it is well.
+func (r *Run) troubleProvider(ctx context.Context) {
+	const provider = "provider"
+	for n := 0; clock.Sleep(ctx, troubleEvery) == nil; n++ {
+		var err error
+		if n%2 == 0 {
+			_, err = r.Cluster.Break(ctx, cluster.Fault{Kind: cluster.FaultHang, Target: provider})
+		} else {
+			_, err = r.Cluster.Kill(ctx, provider)
+		}
+		_ = clock.Sleep(ctx, troubleTime) // it is to be well all the sooner
+		if err = errors.Join(err, r.Cluster.Heal(context.WithoutCancel(ctx), provider)); err != nil && ctx.Err() == nil {
+			r.Say("the provider: %v", err)
+		}
 	}
 }
 

@@ -108,9 +108,20 @@ type Findings struct {
 	Audited []check.Violation // by the database alone, and what did not settle
 }
 
+// fewDiverted is that arrivals do what the schedule says.
+const (
+	fewDiverted = "few-arrivals-diverted"
+	mostOneIn   = 20 // arrivals, that may browse in place of what they wanted
+)
+
 // Violations are all that the evidence shows, of every invariant that does not depend on the scenario.
 func (e Evidence) Violations() []check.Violation {
-	return append(check.Run(e.Ops, e.Facts), e.Audited...)
+	found := append(check.Run(e.Ops, e.Facts), e.Audited...)
+	if e.Result.Diverted*mostOneIn > e.Result.Arrivals {
+		found = append(found, check.Violation{Invariant: fewDiverted, IDs: []string{}, Detail: fmt.Sprintf(
+			"%d of %d arrivals browsed, because every shopper of their city was checking out: it is not the load that was asked for", e.Result.Diverted, e.Result.Arrivals)})
+	}
+	return found
 }
 
 // Verdict is what a scenario makes of a run.

@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,6 +19,9 @@ type Start func(context.Context, *Run) (World, error)
 
 // Simulate starts a simulation of real processes, and the Internet before it.
 func Simulate(ctx context.Context, r *Run) (World, error) {
+	if r.Load.Rate > 0 && r.Options.Provider == nil {
+		r.Options.Provider = Unreliable(r.Seed)
+	}
 	c, err := cluster.Start(ctx, r.Options)
 	if err != nil {
 		return World{}, err
@@ -45,6 +49,11 @@ func Simulate(ctx context.Context, r *Run) (World, error) {
 			Audit:   func(ctx context.Context) ([]check.Violation, error) { return audit.Run(ctx, db, plan.Catalog, 0) },
 		},
 	}, nil
+}
+
+// Unreliable is a payment provider that declines now and then, and loses answers.
+func Unreliable(seed uint64) []string {
+	return []string{"--seed", strconv.FormatUint(seed, 10), "--decline-percent", "3", "--lost-percent", "3"}
 }
 
 // sources are where a simulation's facts are, once it is well.

@@ -92,7 +92,7 @@ func (h orders) PlaceOrder(ctx context.Context, _ *orderv1.PlaceOrderRequest) (*
 	key := info.RequestHeader().Get("Idempotency-Key")
 	lines := maps.Clone(u.cart)
 	for _, o := range s.orders {
-		if o.key != key {
+		if o.key != key || o.user != u.proto.GetId() && s.Bug != SharesKeys {
 			continue
 		}
 		o.advance(time.Now())
@@ -158,10 +158,22 @@ func (s *Shop) read(id string) (*orderv1.Order, error) {
 	return nil, refuse(connect.CodeNotFound, "ORDER_NOT_FOUND")
 }
 
-func (h orders) GetOrder(_ context.Context, req *orderv1.GetOrderRequest) (*orderv1.GetOrderResponse, error) {
-	h.shop.mu.Lock()
-	defer h.shop.mu.Unlock()
-	o, err := h.shop.read(req.GetId())
+func (h orders) GetOrder(ctx context.Context, req *orderv1.GetOrderRequest) (*orderv1.GetOrderResponse, error) {
+	s := h.shop
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u, err := s.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.asked++
+	for _, o := range s.orders {
+		foreign := o.user != u.proto.GetId() && s.Bug != ShowsOrders
+		if o.id == req.GetId() && (foreign || s.Bug == RefusesOrders && struck(s.asked)) {
+			return nil, refuse(connect.CodeNotFound, "ORDER_NOT_FOUND")
+		}
+	}
+	o, err := s.read(req.GetId())
 	return &orderv1.GetOrderResponse{Order: o}, err
 }
 

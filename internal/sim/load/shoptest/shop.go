@@ -48,6 +48,9 @@ const (
 	ServesOldCarts  Bug = "serves old carts"
 	KeepsCarts      Bug = "keeps carts" // an order does not empty the cart
 	GoesBack        Bug = "goes back"   // an order's version shrinks once
+	SharesKeys      Bug = "shares keys"
+	ShowsOrders     Bug = "shows orders" // to whoever asks
+	RefusesOrders   Bug = "refuses orders"
 )
 
 // Shop is the fake. It is safe for concurrent use.
@@ -64,6 +67,7 @@ type Shop struct {
 	mu     sync.Mutex
 	users  []*user
 	orders []*order
+	asked  int // for orders
 }
 
 type user struct {

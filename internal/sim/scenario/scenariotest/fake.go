@@ -84,13 +84,18 @@ func (f *Fake) Withdraw(region regions.Name, at time.Time) {
 func (f *Fake) Kill(_ context.Context, target string) (cluster.FaultReport, error) {
 	now := time.Now()
 	report := cluster.FaultReport{Target: target, At: now, Processes: []string{target + "/edge"}}
-	if region := regions.Name(target); !strings.Contains(target, "/") {
+	if region := regions.Name(target); !strings.Contains(target, "/") && target != "provider" {
 		f.Lose(region, true)
 		f.Withdraw(region, now.Add(Withdrawal))
 		time.AfterFunc(Outage, func() { f.Lose(region, false) })
 		report.LeasesMoveAt = now.Add(Outage)
 	}
 	return report, nil
+}
+
+// Break implements scenario.Cluster: the payment provider may hang, which no shopper notices.
+func (f *Fake) Break(_ context.Context, fault cluster.Fault) (cluster.FaultReport, error) {
+	return cluster.FaultReport{Target: fault.Target, At: time.Now()}, nil
 }
 
 // Heal implements scenario.Cluster.

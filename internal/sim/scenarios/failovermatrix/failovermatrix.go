@@ -11,12 +11,15 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/sim/check"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/wan"
 	"github.com/meridian-commerce/meridian/regions"
@@ -49,9 +52,11 @@ type drill struct {
 
 	door    entrance // to the region's edge
 	probes  *probes
-	stop    func()  // ends the probes, once their last answer is there
-	before  effects // of the last count
-	again   int     // measurements that may still be repeated
+	stop    func() // ends the probes, once their last answer is there
+	history history.History
+	broken  []check.Violation // promises, each by the row after which it was
+	before  effects           // of the last count
+	again   int               // measurements that may still be repeated
 	figures Figures
 
 	open    func(*drill, *scenario.Run) error // puts the door before the edge
@@ -65,11 +70,12 @@ func Scenario() scenario.Scenario {
 
 func (d *drill) scenario() scenario.Scenario {
 	return scenario.Scenario{
-		Name: "failover-matrix", File: "matrix", Schema: "2", Page: page, Takes: 3 * time.Minute,
+		Name: "failover-matrix", File: "matrix", Schema: "2", Page: page, Takes: 5 * time.Minute,
 		Proves: "Break a region in every way, and measure how soon callers are served again",
 		Details: "Starts a simulation of its own, puts a light steady load on it and breaks one region in every way that a region\n" +
 			"can fail, one after the other. Prints how soon new requests succeed, how many repeatable ones fail, and what was\n" +
-			"done twice. Fails if something was done twice or an acknowledged order is not there.",
+			"done twice. After each, everything that callers were told is checked. Fails if something was done twice, an acknowledged\n" +
+			"order is not there, or any other promise was broken.",
 		Flags: func(fs *pflag.FlagSet) {
 			fs.Lookup("seed").Usage = "draws the region and how long leases stall"
 			fs.StringVar(&d.region, "region", "", "region to break (default: drawn by the seed)")
@@ -93,6 +99,7 @@ func (d *drill) prepare(_ context.Context, r *scenario.Run) error {
 	r.Say("break %s", d.region)
 	d.figures = Figures{Region: regions.Name(d.region), Rows: []Row{}}
 	d.again = againAtMost
+	r.Options.Provider = scenario.Unreliable(r.Seed)
 	return d.open(d, r)
 }
 
@@ -131,14 +138,37 @@ func (d *drill) steps(*scenario.Run) []scenario.Step {
 // setUp lets the probes ask until the run ends.
 func (d *drill) setUp(ctx context.Context, r *scenario.Run) error {
 	var err error
-	if d.probes, err = setUp(ctx, regions.Name(d.region), r); err != nil {
+	if d.probes, err = setUp(ctx, regions.Name(d.region), r, &d.history); err != nil {
 		return err
 	}
+	d.ask(ctx)
+	r.Defer(func() { d.stop() })
+	return nil
+}
+
+// ask lets the probes ask until stop.
+func (d *drill) ask(ctx context.Context) {
 	probing, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); d.probes.run(probing) }()
 	d.stop = func() { stop(); <-done }
-	r.Defer(d.stop)
+}
+
+// check holds all that callers were told so far against what is kept, while nobody asks.
+func (d *drill) check(ctx context.Context, r *scenario.Run, after string) error {
+	d.stop()
+	found, err := r.Examine(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range append(check.Run(d.history.Ops(), found.Facts), found.Audited...) {
+		// What was broken stays so, and is told of once.
+		if !slices.ContainsFunc(d.broken, func(known check.Violation) bool { return known.Invariant == v.Invariant }) {
+			v.Detail = "after " + after + ": " + v.Detail
+			d.broken = append(d.broken, v)
+		}
+	}
+	d.ask(ctx)
 	return nil
 }
 
@@ -155,7 +185,7 @@ func (d *drill) row(ctx context.Context, r *scenario.Run, f fault) error {
 	row.count(d.before, after)
 	d.before = after
 	d.figures.Rows = append(d.figures.Rows, row)
-	return nil
+	return d.check(ctx, r, f.name)
 }
 
 // judge counts once more when nobody asks any more: a request that was under way is done by now, or never will be.
@@ -168,7 +198,10 @@ func (d *drill) judge(ctx context.Context, r *scenario.Run, _ scenario.Evidence)
 	if late := len(last.repeats) - len(d.before.repeats); late > 0 {
 		d.figures.Rows[len(d.figures.Rows)-1].Twice += late
 	}
-	return d.figures.verdict(last), nil
+	v := d.figures.verdict(last)
+	v.Violations = append(v.Violations, d.broken...)
+	v.Invariants = append(v.Invariants, check.Invariants()...)
+	return v, nil
 }
 
 // forget starts the edges of the living regions anew. Edges remember what failed, and trust it less each time;

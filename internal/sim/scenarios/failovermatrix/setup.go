@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/sim/history"
 	"github.com/meridian-commerce/meridian/internal/sim/internet"
 	"github.com/meridian-commerce/meridian/internal/sim/scenario"
 	"github.com/meridian-commerce/meridian/internal/sim/shopper"
@@ -28,6 +29,7 @@ type place struct {
 	region  regions.Name // whose edge is nearest
 	anybody *shopper.Shopper
 	net     scenario.Network
+	history *history.History
 }
 
 // caller is somebody without an account at an address of the city, who has little patience.
@@ -38,18 +40,19 @@ func (p place) caller(address int) (*shopper.Shopper, error) {
 	}
 	s := shopper.New(rt, shopper.Origin)
 	s.Patience = patience
+	s.History = p.history
 	return s, nil
 }
 
 func (p place) name() string { return p.Place.City }
 
 // setUp signs the probes' users up, where they live, and arranges the probes.
-func setUp(ctx context.Context, region regions.Name, r *scenario.Run) (*probes, error) {
+func setUp(ctx context.Context, region regions.Name, r *scenario.Run, h *history.History) (*probes, error) {
 	run := fmt.Sprintf("matrix-%d-%x", r.Seed, time.Now().UnixMilli())
 	p := &probes{lost: region, routed: map[int]regions.Name{}, log: newLog(), ledger: newLedger(run)}
 	var places []place
 	for _, n := range r.Catalog.Nearest(region) {
-		there, err := placeIn(r, n)
+		there, err := placeIn(r, n, h)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +95,7 @@ func setUp(ctx context.Context, region regions.Name, r *scenario.Run) (*probes, 
 }
 
 // placeIn returns the city nearest to a region's edge, of those that enter there and whose people live there.
-func placeIn(r *scenario.Run, region regions.Name) (place, error) {
+func placeIn(r *scenario.Run, region regions.Name, h *history.History) (place, error) {
 	cities := slices.DeleteFunc(internet.Cities(), func(c internet.City) bool {
 		home, _ := r.Catalog.Prefers(c.Place.Country)
 		return home != region || r.Net.Nearest(c.Place.City) != region
@@ -103,7 +106,7 @@ func placeIn(r *scenario.Run, region regions.Name) (place, error) {
 	city := slices.MinFunc(cities, func(a, b internet.City) int {
 		return cmp.Compare(r.Net.RTT(a.Place.City, region), r.Net.RTT(b.Place.City, region))
 	})
-	p := place{City: city, region: region, net: r.Net}
+	p := place{City: city, region: region, net: r.Net, history: h}
 	var err error
 	p.anybody, err = p.caller(1)
 	return p, err

@@ -23,7 +23,7 @@ type evidence struct {
 // figures computes them from the requests of the load itself, without those that set it up or warmed it up.
 func (e evidence) figures() Figures {
 	ops := slices.DeleteFunc(slices.Clone(e.Ops), func(op history.Op) bool {
-		return op.Intended.Before(e.Result.Began) || op.Kind == history.SignUp
+		return op.Intended.Before(e.Result.Began) || op.Intended.After(e.Result.Ended) || op.Kind == history.SignUp
 	})
 	f := Figures{
 		Recovery: e.recovery(ops), Faults: []Fault{e.faulted(ops)}, Orders: e.orders(), Load: e.load(ops),

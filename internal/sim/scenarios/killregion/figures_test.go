@@ -33,7 +33,7 @@ func drilled() evidence {
 	e := evidence{catalog: regions.Default(), lost: "eu-west-1"}
 	e.Evidence = scenario.Evidence{
 		Load:    load.Config{Rate: 10, Duration: 100 * time.Second, Shoppers: 30, Hour: 12},
-		Result:  load.Result{Began: epoch, Arrivals: 1000, MaxStartDelay: 1200 * time.Microsecond},
+		Result:  load.Result{Began: epoch, Ended: epoch.Add(time.Hour), Arrivals: 1000, MaxStartDelay: 1200 * time.Microsecond},
 		Changes: []internet.Change{{At: at(31.5), Region: "eu-west-1"}, {At: at(76), Region: "eu-west-1", Up: true}},
 	}
 	e.Facts.Orders = make([]check.Order, 600)

@@ -24,7 +24,7 @@ type result struct {
 }
 
 // caught reports whether the mistake was made and every invariant noticed that must.
-func (r result) caught(m mutant) bool {
+func (r *result) caught(m mutant) bool {
 	return r.bit > 0 && !slices.ContainsFunc(m.breaks, func(name string) bool { return !slices.Contains(r.found, name) })
 }
 
@@ -47,7 +47,7 @@ func one(m mutant, dir string, out *result) scenario.Scenario {
 			}
 			return nil
 		},
-		Steps: func(r *scenario.Run) []scenario.Step {
+		Steps: func(*scenario.Run) []scenario.Step {
 			return []scenario.Step{{Name: "the story", Do: func(ctx context.Context, r *scenario.Run) (err error) {
 				if s, err = open(ctx, r); err != nil {
 					return err
