@@ -105,7 +105,8 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		limiter := g.limiterFor(call.Region)
 		if !limiter.full(class) {
 			// A slow upload is read before a place is taken, so that slow callers do not fill the region.
-			if !call.Stream {
+			// Nor is one read that nobody will look at: it may never end.
+			if !call.Stream && !call.Method.Unknown {
 				prefetch(w, r)
 			}
 			// The check is made again on entry, because others may have entered while the body was read.

@@ -165,6 +165,17 @@ func TestSlowBodyTakesNoRoom(t *testing.T) {
 	})
 }
 
+// TestOpenBodyOfNoMethod: what nobody will read is not waited for, since it may be a stream that stays open.
+func TestOpenBodyOfNoMethod(t *testing.T) {
+	t.Parallel()
+	open, _ := io.Pipe()
+	r := request("/grpc.reflection.v2.ServerReflection/ServerReflectionInfo")
+	r.Body, r.ContentLength = open, -1
+	if got := send(newGate(t, Config{Concurrency: 10}).Handler(ok), r); got.Code != http.StatusOK {
+		t.Errorf("status %d", got.Code)
+	}
+}
+
 // TestBodiesArriveWhole: whatever is read before a request is admitted, the edge gets all of it.
 func TestBodiesArriveWhole(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -34,6 +35,23 @@ func unknown(status int, code connect.Code, err *fault.Error) *problem {
 	return &problem{status, code, err}
 }
 
+// late is the answer to who gave a time that ran out.
+func late() *problem {
+	return unknown(http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, fault.New(fault.Ambiguous, "DEADLINE_EXCEEDED",
+		"The time that the caller gave ran out, and it is not known whether the request was done."))
+}
+
+// broken says why an answer that has begun breaks off.
+func broken(x *exchange) *problem {
+	switch {
+	case errors.Is(x.ctx.Err(), context.DeadlineExceeded):
+		return late()
+	case x.class.Method.ReadOnly:
+		return notDone(fault.New(fault.Unavailable, "ANSWER_BROKEN", "The answer broke off; ask again."))
+	}
+	return problemOf(nil, &x.class.Request, &x.course.decision)
+}
+
 // fail answers a request that could not be completed.
 func (e *Edge) fail(w http.ResponseWriter, x *exchange, err error) {
 	if x.ctx.Err() != nil {
@@ -49,9 +67,13 @@ func problemOf(err error, r *decide.Request, d *decide.Decision) *problem {
 	if r.Method.Idempotent {
 		advice = "It may be repeated."
 	}
+	lost := connect.CodeUnknown
+	if r.Method.ReadOnly {
+		lost = connect.CodeUnavailable // nothing can have been done
+	}
 	switch {
 	case errors.Is(err, errUnsure):
-		return unknown(http.StatusBadGateway, connect.CodeUnknown, fault.New(fault.Ambiguous, "OUTCOME_UNKNOWN",
+		return unknown(http.StatusBadGateway, lost, fault.New(fault.Ambiguous, "OUTCOME_UNKNOWN",
 			"The request was tried twice, and it is not known whether it was done. %s", advice))
 	case errors.Is(err, errNoTarget) && d.Forbidden:
 		return &problem{http.StatusUnavailableForLegalReasons, connect.CodeFailedPrecondition, fault.New(fault.FailedPrecondition, "RESIDENCY_FORBIDS",
@@ -71,7 +93,7 @@ func problemOf(err error, r *decide.Request, d *decide.Decision) *problem {
 	case errors.Is(err, wire.ErrMalformed):
 		return invalid(fault.New(fault.Invalid, "NOT_FORWARDABLE", "The request asks for what a proxy cannot pass on."))
 	}
-	return unknown(http.StatusBadGateway, connect.CodeUnknown, fault.New(fault.Ambiguous, "UPSTREAM_FAILED",
+	return unknown(http.StatusBadGateway, lost, fault.New(fault.Ambiguous, "UPSTREAM_FAILED",
 		"The connection broke before an answer came, and it is not known whether the request was done. %s", advice))
 }
 

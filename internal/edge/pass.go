@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/meridian-commerce/meridian/internal/rpc"
 )
 
 // forward sends the request to a stack and passes its answer on, over HTTP/1.1 and HTTP/2 alike, whether it is short or
@@ -35,8 +38,13 @@ func (e *Edge) forward(w http.ResponseWriter, x *exchange) {
 	}
 	w.WriteHeader(f.res.StatusCode)
 	if err := e.passBody(w, f.res); err != nil {
-		// The answer began, so all that is left is to break it off, for the caller to see that it is not whole.
-		panic(http.ErrAbortHandler)
+		p := broken(x)
+		x.status = p.status // for the record: the caller has been told another
+		if errors.Is(x.ctx.Err(), context.Canceled) || !rpc.BreakOff(w, x.in, p.code, p.Error) {
+			// The answer began, so all that is left is to break it off, for the caller to see that it is not whole.
+			panic(http.ErrAbortHandler)
+		}
+		return
 	}
 	passTrailer(w, f.res.Trailer, announced)
 }

@@ -66,8 +66,7 @@ func (e *Edge) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	e.forward(w, x)
 	if x.status == 0 && errors.Is(x.ctx.Err(), context.DeadlineExceeded) {
-		e.answer(w, x, unknown(http.StatusGatewayTimeout, connect.CodeDeadlineExceeded, fault.New(fault.Ambiguous, "DEADLINE_EXCEEDED",
-			"The time that the caller gave ran out, and it is not known whether the request was done.")))
+		e.answer(w, x, late())
 	}
 	x.finished = true
 }

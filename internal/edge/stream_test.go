@@ -19,6 +19,7 @@ import (
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
 	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 )
 
 // TestEventsAreNotHeldBack has a stack that sends its second event only after the caller read the first.
@@ -81,6 +82,52 @@ func (o orders) WatchOrder(ctx context.Context, _ *orderv1.WatchOrderRequest, st
 		}
 	}
 	return nil
+}
+
+// TestBrokenStreams: a stream whose stack is killed, or whose time is over, ends as its protocol says such a thing.
+func TestBrokenStreams(t *testing.T) {
+	t.Parallel()
+	h2 := &http.Client{Transport: &http.Transport{Protocols: clearH2()}}
+	for name, option := range map[string]connect.ClientOption{
+		"Connect": connect.WithProtoJSON(), "gRPC": connect.WithGRPC(), "gRPC-Web": connect.WithGRPCWeb(),
+	} {
+		for why, want := range map[string]struct {
+			code   connect.Code
+			reason string
+		}{"killed": {connect.CodeUnavailable, "ANSWER_BROKEN"}, "late": {connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED"}} {
+			t.Run(name+", "+why, func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t)
+				_, h := orderv1connect.NewOrderServiceHandler(orders{next: make(chan struct{})})
+				stack := s.add(t, eu, "eu/0", func(w http.ResponseWriter, r *http.Request) {
+					r.Header.Del("Connect-Timeout-Ms") // so that it is the edge that notices
+					r.Header.Del("Grpc-Timeout")
+					h.ServeHTTP(w, r)
+				})
+				client := orderv1connect.NewOrderServiceClient(h2, s.url, option)
+				ctx, call := connect.NewClientContext(t.Context())
+				if why == "late" {
+					call.RequestHeader().Set("Connect-Timeout-Ms", "100")
+					call.RequestHeader().Set("Grpc-Timeout", "100m")
+				}
+				stream, err := client.WatchOrder(ctx, &orderv1.WatchOrderRequest{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := stream.Receive(); why == "killed" && !got {
+					t.Fatal("no first message:", stream.Err())
+				}
+				if why == "killed" {
+					stack.kill()
+				}
+				for stream.Receive() {
+					t.Log("one more message")
+				}
+				rpctest.Refused(t, name, stream.Err(), want.code, want.reason)
+				_ = stream.Close()
+			})
+		}
+	}
 }
 
 func TestRPCStreams(t *testing.T) {

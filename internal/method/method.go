@@ -155,7 +155,7 @@ func (t *Table) Lookup(httpMethod, path string) Method {
 	}
 	m := Method{Name: otherGlobal, Locality: Global, Class: Browse, ReadOnly: safe, Idempotent: safe}
 	switch {
-	case strings.HasPrefix(path, rpcPrefix):
+	case strings.HasPrefix(path, rpcPrefix), ofRPC(path):
 		m.Name = unknownRPC
 		m.Unknown = true
 	case hasID(path):
@@ -183,6 +183,12 @@ func (p *plain) matches(path string) bool {
 
 // maxSegments of a path are looked at for an id.
 const maxSegments = 16
+
+// ofRPC reports whether a path has the form of an RPC's: /package.Service/Method.
+func ofRPC(path string) bool {
+	service, name, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return ok && name != "" && !strings.Contains(name, "/") && strings.IndexByte(service, '.') > 0
+}
 
 // RegionOfPath returns the home region of the first id among a path's segments, or "" when there is none.
 func RegionOfPath(c *regions.Set, path string) regions.Name {

@@ -70,6 +70,7 @@ func TestLookup(t *testing.T) {
 		{"DELETE", "/v1/x", "/{path}", other},
 		{"", "", "/{path}", other},
 		{"POST", place + "/", "/{unknown service}/{method}", method.Method{Locality: method.Global, Class: method.Browse, Unknown: true}},
+		{"POST", "/grpc.health.v2.Health/Check", "/{unknown service}/{method}", method.Method{Locality: method.Global, Class: method.Browse, Unknown: true}},
 		{"POST", "/meridian.refund.v1.RefundService/Refund", "/{unknown service}/{method}", method.Method{Locality: method.Global, Class: method.Browse, Unknown: true}},
 		{"POST", "/meridian.edge.v1.RouteService/Explain", "/{unknown service}/{method}", method.Method{Locality: method.Global, Class: method.Browse, Unknown: true}},
 	} {
