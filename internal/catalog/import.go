@@ -40,7 +40,7 @@ const importBatch = 100
 
 // Import stores every product of a source, in batches, and allots the stock of new SKUs. Running it again
 // with the same source changes nothing. Bad rows, and products whose SKUs belong to others, are reported to
-// progress and skipped.
+// progress and skipped. A source of nothing is an error.
 func Import(ctx context.Context, store Store, stock Allotter, from Source, progress Progress) (Imported, error) {
 	run := &importing{store: store, stock: stock, progress: progress}
 	var batch []Product
@@ -50,6 +50,9 @@ func Import(ctx context.Context, store Store, stock Allotter, from Source, progr
 		switch {
 		case errors.Is(err, io.EOF):
 			err := run.put(ctx, batch) // adds to run.done
+			if err == nil && run.done.Products+run.done.Bad == 0 {
+				err = fault.New(fault.Invalid, "NOTHING_TO_IMPORT", "there are no products to import: nothing follows the header")
+			}
 			return run.done, err
 		case errors.As(err, &bad):
 			run.refuse(bad)

@@ -81,7 +81,7 @@ func catalogCommand() *cobra.Command {
 }
 
 func importCommand() *cobra.Command {
-	var currency string
+	var currency, encoding string
 	var rates map[string]string
 	cmd := configured(&cobra.Command{
 		Use: "import FILE", Short: "Load a product export of Shopify (CSV)", Args: cobra.ExactArgs(1),
@@ -96,6 +96,7 @@ func importCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		options.Encoding = encoding
 		reader, err := shopify.NewReader(f, options)
 		if err != nil {
 			return err
@@ -103,6 +104,7 @@ func importCommand() *cobra.Command {
 		return load(cmd, c, reader)
 	})
 	cmd.Flags().StringVar(&currency, "currency", "USD", "currency of the file's prices (ISO 4217)")
+	cmd.Flags().StringVar(&encoding, "encoding", "", "encoding of the file, such as windows-1252 or shift_jis; without it UTF-8, or as its byte order mark says")
 	cmd.Flags().StringToStringVar(&rates, "rate", nil, "also price in these currencies, at so many units to one of the file's: EUR=0.92")
 	return cmd
 }

@@ -99,7 +99,7 @@ func newLayout(header []string) (layout, error) {
 
 func notExport(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "NOT_A_SHOPIFY_EXPORT",
-		"the file is not a Shopify product export in UTF-8: %s", fmt.Sprintf(format, args...))
+		"the file is not a Shopify product export (CSV): %s", fmt.Sprintf(format, args...))
 }
 
 // row is one record below the header.

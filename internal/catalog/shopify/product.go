@@ -97,8 +97,11 @@ func (r row) text(c column, limit int) (string, error) {
 	if utf8.RuneCountInString(s) > limit {
 		return "", r.fault(c, ReasonTooLong, "%s has more than %d characters", quote(s), limit)
 	}
-	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return "", r.fault(c, ReasonText, "%s is not plain text in UTF-8", quote(s))
+	switch {
+	case !utf8.ValidString(s):
+		return "", r.fault(c, ReasonText, "%s is not in UTF-8; if the whole file is not, say what it is in, such as windows-1252 or shift_jis", quote(s))
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "", r.fault(c, ReasonText, "%s has control characters", quote(s))
 	}
 	return s, nil
 }

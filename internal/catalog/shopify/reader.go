@@ -4,7 +4,6 @@
 package shopify
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 // Options say what a file does not: the money its prices are in.
 type Options struct {
+	Encoding string         // of the file, as HTML names it, unless it begins with a byte order mark; default UTF-8
 	Currency money.Currency // of the file's prices; default USD
 	Rates    []Rate         // further currencies to price every variant in
 }
@@ -39,12 +39,13 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{
-		records: records{in: bufio.NewReaderSize(in, 64<<10)},
-		pricing: p, handles: map[string]int{}, skus: map[string]int{},
+	t, err := open(in, o.Encoding)
+	if err != nil {
+		return nil, err
 	}
-	if mark, _ := r.records.in.Peek(3); string(mark) == "\uFEFF" {
-		_, _ = r.records.in.Discard(3)
+	r := &Reader{
+		records: records{text: t},
+		pricing: p, handles: map[string]int{}, skus: map[string]int{},
 	}
 	header, _, err := r.records.next()
 	var bad *RowError

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxRecord bounds the bytes of one record, and with it the memory that a quote without an end can take.
@@ -22,7 +23,7 @@ const maxRecord = 1 << 20
 // Every line is looked at twice at most: the lines inside such a span hold an even number of quotes each, so that
 // none of them opens another.
 type records struct {
-	in      *bufio.Reader
+	text
 	pending []byte // lines to be read again before more of in
 	line    int    // physical lines read so far
 	width   int    // cells that a record must have; 0: any
@@ -119,9 +120,13 @@ func (r *records) parse(s span) (cells []string, badLine int, bad error) {
 	}
 	reader := csv.NewReader(bytes.NewReader(s.text))
 	reader.FieldsPerRecord = -1
+	reader.Comma = rune(r.separator)
 	cells, err := reader.Read()
 	if err != nil {
 		return nil, s.first + errorLine(err) - 1, malformed(s, err)
+	}
+	if r.decoded && bytes.ContainsRune(s.text, utf8.RuneError) {
+		return nil, s.first, &RowError{Line: s.first, Reason: ReasonText, Message: "the row holds bytes that are not text in the file's encoding"}
 	}
 	if r.width > 0 && len(cells) != r.width && !blank(cells) {
 		return nil, s.first + s.lines - 1, &RowError{Line: s.first, Reason: ReasonCellCount,
@@ -151,7 +156,7 @@ func (r *records) resume(s span, badLine int) {
 // likeRow tells the first line of a row from the lines and the tail of a description: it has a handle where it
 // should, or at least half of the cells, with no quote closing in the first.
 func (r *records) likeRow(line []byte) bool {
-	cells := strings.Split(string(line), ",")
+	cells := strings.Split(string(line), string(r.separator))
 	if strings.LastIndexByte(cells[0], '"') > 0 && cells[0][0] != '"' {
 		return false
 	}
@@ -183,7 +188,7 @@ func malformed(s span, err error) *RowError {
 		bad.Message = fmt.Sprintf("a quote stands inside a cell that does not begin with one (line %d, byte %d); "+
 			`quote the cell and double the quote`, s.first+e.Line-1, e.Column)
 	case ok && errors.Is(e.Err, csv.ErrQuote):
-		bad.Message = fmt.Sprintf("a quoted cell is not closed before a comma or the line's end (line %d, byte %d); "+
+		bad.Message = fmt.Sprintf("a quoted cell is not closed before a separator or the line's end (line %d, byte %d); "+
 			`close it, or double the quote inside it`, s.first+e.Line-1, e.Column)
 	}
 	return bad
