@@ -170,6 +170,7 @@ func TestQuietStreamsGoOnOverHTTP1(t *testing.T) {
 			if body, err := io.ReadAll(res.Body); err != nil || string(body) != "hellohellohello" {
 				t.Errorf("%s: %q, %v", path, body, err)
 			}
+			_ = res.Body.Close()
 			time.Sleep(stuckAfter)
 		}
 		_, _ = ours.Close(), s.Close()
