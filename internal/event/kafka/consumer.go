@@ -57,6 +57,8 @@ func NewConsumer(c Config, who event.Consumer, h event.Handler, log *slog.Logger
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // a bus that lost its data starts anew
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(10*time.Second),
+		// Longer than a poll is handled. The others wait as long for a member that dies while they share the work anew.
+		kgo.RebalanceTimeout(10*time.Second),
 		kgo.HeartbeatInterval(time.Second),
 		kgo.FetchMaxWait(time.Second),
 	)
