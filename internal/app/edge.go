@@ -109,12 +109,20 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 		}
 		w.WriteHeader(http.StatusOK)
 	}))
+	own, err := newGRPC(e.Ready)
+	if err != nil {
+		return err
+	}
+	own = gate.Limited(own)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == discovery.ReadyPath && r.Method == http.MethodGet {
+		switch {
+		case r.URL.Path == discovery.ReadyPath && r.Method == http.MethodGet:
 			ready.ServeHTTP(w, r)
-			return
+		case strings.HasPrefix(r.URL.Path, grpcPrefix):
+			own.ServeHTTP(w, r)
+		default:
+			known.ServeHTTP(w, r)
 		}
-		known.ServeHTTP(w, r)
 	})
 	secure, err := p.certificate()
 	if err != nil {

@@ -5,11 +5,17 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"testing"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpcreflect"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/meridian-commerce/meridian/internal/app"
 	"github.com/meridian-commerce/meridian/internal/discovery"
 	"github.com/meridian-commerce/meridian/internal/nettest"
+	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 )
 
 // startEdge runs an edge without regions until the test ends, and returns where callers reach it.
@@ -93,4 +99,38 @@ func TestConnectionsAreBounded(t *testing.T) {
 			t.Errorf("the %s: %v", name, err)
 		}
 	}
+}
+
+// TestGRPCTools: grpcurl and health checkers find at an edge what they find at any gRPC server.
+func TestGRPCTools(t *testing.T) {
+	t.Parallel()
+	edge := "http://" + startEdge(t)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	h2 := &http.Client{Transport: &http.Transport{Protocols: protocols}}
+	stream := grpcreflect.NewClient(h2, edge, connect.WithGRPC()).NewStream(t.Context())
+	names, err := stream.ListServices()
+	if err != nil || !slices.Contains(names, "meridian.order.v1.OrderService") || slices.Contains(names, "meridian.edge.v1.RouteService") {
+		t.Errorf("services %v, %v", names, err)
+	}
+	for _, name := range names {
+		if files, err := stream.FileContainingSymbol(name); err != nil || len(files) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := stream.Close(); err != nil {
+		t.Error(err)
+	}
+	health := connect.NewClient[healthv1.HealthCheckRequest, healthv1.HealthCheckResponse](h2, edge+"/grpc.health.v1.Health/Check", connect.WithGRPC())
+	for _, service := range []string{"", "meridian.cart.v1.CartService"} {
+		got, err := health.CallUnary(t.Context(), connect.NewRequest(&healthv1.HealthCheckRequest{Service: service}))
+		if err != nil || got.Msg.GetStatus() != healthv1.HealthCheckResponse_NOT_SERVING { // it knows no region
+			t.Errorf("%q: %v, %v", service, got, err)
+		}
+	}
+	_, err = health.CallUnary(t.Context(), connect.NewRequest(&healthv1.HealthCheckRequest{Service: "x"}))
+	rpctest.Refused(t, "no service", err, connect.CodeNotFound, "METHOD_UNKNOWN")
+	none := connect.NewClient[healthv1.HealthCheckRequest, healthv1.HealthCheckResponse](h2, edge+"/grpc.channelz.v1.Channelz/GetServers", connect.WithGRPC())
+	_, err = none.CallUnary(t.Context(), connect.NewRequest(&healthv1.HealthCheckRequest{}))
+	rpctest.Refused(t, "another of gRPC's services", err, connect.CodeUnimplemented, "METHOD_UNKNOWN")
 }

@@ -10,6 +10,7 @@
 package method
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -112,6 +113,16 @@ type plain struct {
 func (t *Table) RPC(path string) (Method, bool) {
 	m, ok := t.rpcs[path]
 	return m, ok
+}
+
+// Services returns the names of the services that edges route to, sorted.
+func (t *Table) Services() []string {
+	named := map[string]bool{}
+	for path := range t.rpcs {
+		service, _, _ := strings.Cut(path[1:], "/")
+		named[service] = true
+	}
+	return slices.Sorted(maps.Keys(named))
 }
 
 // Serves reports whether the table has rows for a pattern of http.ServeMux: a service's, such as
