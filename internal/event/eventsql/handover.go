@@ -18,13 +18,15 @@ import (
 const (
 	handOverLimit = 5 * time.Second // of one step
 	handOverSlots = 8               // events that are handed over at the same time; each takes a connection of the pool
+	// comeBack is how long readers may take to find a bus that is back: to one that lost its groups and topics, 50 s.
+	comeBack = time.Minute
 )
 
-// HandOver is one step: while the bus takes nothing, it has the effects itself of a batch of events that consumers have
+// HandOver is one step: while the bus takes nothing, and for a minute after, it has the effects itself of a batch of events that consumers have
 // not taken, and returns of how many. The events stay due, so the bus has them once it is back, and by their inboxes
 // consumers know that they took them.
 func (r *Relay) HandOver(ctx context.Context, home regions.Name) (int, error) {
-	if !r.away.Load() {
+	if at := r.away.Load(); at == nil || time.Since(*at) > comeBack {
 		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, handOverLimit)

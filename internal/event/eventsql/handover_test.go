@@ -59,6 +59,14 @@ func TestHandOver(t *testing.T) {
 		t.Errorf("owed: %s", left)
 	}
 	handOver("the bus is back", 0)
+	early, late := newEvent("early", 1), newEvent("late", 1)
+	f.append(early)
+	f.step(1)
+	handOver("it is back, but its readers may not be", 2)
+	f.relay.Pass(2 * time.Minute)
+	f.append(late)
+	f.step(1)
+	handOver("its readers are back too", 0)
 	f.lint()
 }
 

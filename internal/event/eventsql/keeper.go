@@ -35,7 +35,8 @@ func NewKeeper(db sqldb.Querier, bus event.Positioner, at regions.Name, log *slo
 }
 
 // Keep is one step: it looks at the bus, and returns how many of the home's events it has made due again. They are those
-// of a batch of aggregates, and only while no others are due, so that new ones never wait for many old ones.
+// of a batch of aggregates, and only while none of the last batch are due and the relay keeps up, so that new ones never
+// wait for many old ones.
 func (k *Keeper) Keep(ctx context.Context, home regions.Name) (int, error) {
 	var known event.Position
 	var lostAt *time.Time
@@ -72,7 +73,8 @@ const note = `INSERT INTO bus_positions (home_region, bus, position, lost_at, du
 // and are published in their order. Some are on the new bus already, which costs a repetition.
 const again = `WITH lost AS (
 		SELECT lost_at, due_up_to FROM bus_positions WHERE home_region = $1 AND bus = $2 AND lost_at IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM outbox WHERE home_region = $1 AND due_at <= now())),
+		AND NOT EXISTS (SELECT 1 FROM outbox WHERE home_region = $1 AND due_at <= now()
+			AND (published_at IS NOT NULL OR due_at <= now() - INTERVAL '2 seconds'))),
 	next AS MATERIALIZED (
 		SELECT DISTINCT order_id FROM outbox WHERE home_region = $1 AND order_id > (SELECT due_up_to FROM lost) ORDER BY order_id LIMIT $3),
 	made_due AS (

@@ -60,14 +60,17 @@ func TestKeeper(t *testing.T) {
 	fresh := newEvent("c", 1)
 	f.append(fresh)
 	bus.move("2", 0)
-	keep("it is another one, and a new event is due", 0)
+	f.exec(`UPDATE outbox SET due_at = now() - interval '3 seconds' WHERE home_region = $1 AND id = 'evt_c_1'`, home)
+	keep("it is another one, and a new event has waited", 0)
 	f.step(1)
+	busy := newEvent("busy", 1) // where orders are placed all the time, an event has always just become due
+	f.append(busy)
 	keep("all that was published lately", 4)
 	keep("some are due", 0)
-	f.step(4)
+	f.step(5)
 	keep("nothing is left", 0)
 	keep("it is over", 0)
-	if diff := cmp.Diff([]string{"evt_a_1", "evt_a_2", "evt_b_1", "evt_c_1"}, slices.Sorted(slices.Values(f.since(5)))); diff != "" {
+	if diff := cmp.Diff([]string{"evt_a_1", "evt_a_2", "evt_b_1", "evt_busy_1", "evt_c_1"}, slices.Sorted(slices.Values(f.since(5)))); diff != "" {
 		t.Error(diff)
 	}
 	if a, b := slices.Index(f.since(5), "evt_a_1"), slices.Index(f.since(5), "evt_a_2"); a > b {
@@ -79,7 +82,7 @@ func TestKeeper(t *testing.T) {
 			f.take(f.search, e)
 		}
 	}
-	if diff := cmp.Diff([]string{"evt_a_1", "evt_b_1", "evt_c_1"}, slices.Sorted(slices.Values(f.effects["mail"]))); diff != "" {
+	if diff := cmp.Diff([]string{"evt_a_1", "evt_b_1", "evt_busy_1", "evt_c_1"}, slices.Sorted(slices.Values(f.effects["mail"]))); diff != "" {
 		t.Errorf("a consumer took each once: %s", diff)
 	}
 	if n := f.count(`SELECT count(*) FROM bus_positions WHERE home_region = $1 AND bus = $1 AND lost_at IS NULL`, home); n != 1 {

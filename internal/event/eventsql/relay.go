@@ -39,7 +39,7 @@ type Relay struct {
 	handlers  map[string]event.Handler // by consumer
 	wants     [2][]string              // consumers and types: who wants what, pair by pair
 	floor     sqldb.Floor
-	away      atomic.Bool // the bus took nothing when it was last asked
+	away      atomic.Pointer[time.Time] // when the bus last took nothing; nil: never
 	log       *slog.Logger
 	handed    *prometheus.CounterVec
 	published *prometheus.CounterVec
@@ -148,7 +148,6 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule strin
 	}
 	for kind, events := range kinds {
 		taken, left, failed := r.publishKind(ctx, events)
-		r.away.Store(failed != nil && !errors.Is(failed, event.ErrRefused))
 		there = append(there, taken...)
 		if failed == nil {
 			continue
@@ -159,6 +158,8 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule strin
 			after = refusedAfter
 		} else {
 			err = failed
+			now := time.Now()
+			r.away.Store(&now)
 		}
 		r.log.WarnContext(ctx, "events are not on the bus; they are tried again", "home", home, "aggregate", kind, "events", len(left), "first", left[0].ID, "after", after, "error", failed)
 		r.reschedule(ctx, home, reschedule, after, left)
