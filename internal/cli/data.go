@@ -97,6 +97,7 @@ func importCommand() *cobra.Command {
 			return err
 		}
 		options.Encoding = encoding
+		options.Note = func(said string) { fmt.Fprintln(cmd.ErrOrStderr(), said) }
 		reader, err := shopify.NewReader(f, options)
 		if err != nil {
 			return err

@@ -263,3 +263,20 @@ func TestAPopularListingKeepsItsRegion(t *testing.T) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 }
+
+func TestUnicodeHandle(t *testing.T) {
+	t.Parallel()
+	client, _, store := open(t)
+	const handle = "nhẫn-1-خاتم-茶碗™"
+	if _, err := store.Put(t.Context(), []catalog.Product{product(handle, "Ring", "Rings", true)}); err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.GetProduct(t.Context(), &catalogv1.GetProductRequest{Handle: handle})
+	if err != nil || res.GetProduct().GetHandle() != handle {
+		t.Errorf("got %v, %v", res, err)
+	}
+	list, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{Category: "Rings"})
+	if got := handles(list.GetProducts()); err != nil || len(got) != 1 || got[0] != handle {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

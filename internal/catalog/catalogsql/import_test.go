@@ -63,7 +63,7 @@ func TestImportSkipsBadRows(t *testing.T) {
 		"tea,Green Tea,<p>Leaves.</p>,Kiln,Food > Tea,Tea,\"green, spring\",TRUE,Size,100 g,tea-100,100,10,7.50,https://example.com/tea.jpg,active\n" +
 		"tea,,,,,,,,,250 g,tea-250,250,5,fifteen,,\n" + // line 3
 		"tea,,,,,,,,,500 g,tea-500,500,5,29.00,,\n" +
-		"pot,Teapot,,Kiln,Kitchen,Pot,,TRUE,,,pot-1,700,-4,40.00,,active\n" + // line 5
+		"pot,Teapot,,Kiln,Kitchen,Pot,,TRUE,,,pot-1,700,some,40.00,,active\n" + // line 5
 		"cup,Cup,,Kiln,Kitchen,Cup,,TRUE,,,cup-1,200,1,9.00,,active\n"
 	done, bad := s.load(strings.NewReader(file))
 	if want := (catalog.Imported{Products: 2, Changed: 2, Variants: 3, Bad: 2}); done != want {

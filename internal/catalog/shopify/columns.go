@@ -28,10 +28,13 @@ const (
 	option3Value
 	skuColumn
 	gramsColumn
+	trackerColumn
 	quantityColumn
+	policyColumn
 	priceColumn
 	barcodeColumn
 	imageColumn
+	positionColumn
 	columnCount
 )
 
@@ -55,10 +58,13 @@ func (c column) String() string {
 		option3Value:    "Option3 Value",
 		skuColumn:       "Variant SKU",
 		gramsColumn:     "Variant Grams",
+		trackerColumn:   "Variant Inventory Tracker",
 		quantityColumn:  "Variant Inventory Qty",
+		policyColumn:    "Variant Inventory Policy",
 		priceColumn:     "Variant Price",
 		barcodeColumn:   "Variant Barcode",
 		imageColumn:     "Image Src",
+		positionColumn:  "Image Position",
 	}[c]
 }
 

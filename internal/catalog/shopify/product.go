@@ -3,9 +3,12 @@ package shopify
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 )
@@ -28,6 +31,13 @@ type group struct {
 	rejected bool
 	named    [3]bool        // which of the options the product has
 	options  map[string]int // line of each combination of option values
+	images   []image        // in the file's order
+}
+
+// image is a picture of a product; they are shown by position, and those without one in the file's order after the one before.
+type image struct {
+	src      string
+	position int
 }
 
 // handle checks and returns the row's handle.
@@ -36,18 +46,24 @@ func (r row) handle() (string, error) {
 	switch {
 	case handle == "":
 		return "", r.fault(handleColumn, ReasonMissing, "every row needs the handle of its product")
-	case len(handle) > maxText:
+	case utf8.RuneCountInString(handle) > maxText:
 		return "", r.fault(handleColumn, ReasonTooLong, "%s has more than %d characters", quote(handle), maxText)
 	case !validHandle(handle):
 		return "", r.fault(handleColumn, ReasonHandle,
-			"%s is not a handle: those are lower-case letters, digits, hyphens and underscores", quote(handle))
+			"%s is not a handle: those are lower-case letters, digits, signs such as ™, hyphens and underscores", quote(handle))
 	}
-	return handle, nil
+	return norm.NFC.String(handle), nil // as browsers send what is typed
 }
 
-// validHandle reports whether s is made as Shopify's handles are, and so needs no escaping in a URL.
+// validHandle reports whether s is made as Shopify's handles are: of letters of any script that are not upper-case, digits
+// and signs, so that it is one part of a URL's path.
 func validHandle(s string) bool {
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == "" && strings.Trim(s, "-_") != ""
+	return utf8.ValidString(s) && strings.Trim(s, "-_") != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		if c < utf8.RuneSelf {
+			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_", c)
+		}
+		return !unicode.IsPrint(c) || unicode.IsUpper(c) || c == utf8.RuneError
+	})
 }
 
 // describe fills in all that a product's first row says about the product itself.
@@ -168,16 +184,22 @@ func (r row) imageOnly() bool {
 // addImage adds the row's image, unless the product has it already.
 func (g *group) addImage(r row) error {
 	src, err := r.text(imageColumn, maxImage)
-	if err != nil || src == "" || slices.Contains(g.product.Images, src) {
+	if err != nil || src == "" || slices.ContainsFunc(g.images, func(i image) bool { return i.src == src }) {
 		return err
 	}
 	if address, err := url.Parse(src); err != nil || !slices.Contains([]string{"", "http", "https"}, address.Scheme) {
 		return r.fault(imageColumn, ReasonImage, "%s is neither a relative path nor an http or https address", quote(src))
 	}
-	if len(g.product.Images) == maxImages {
+	if len(g.images) == maxImages {
 		return r.fault(imageColumn, ReasonTooMany, "the product has more than %d images", maxImages)
 	}
-	g.product.Images = append(g.product.Images, src)
+	position := len(g.images) + 1
+	if given := r.cell(positionColumn); given != "" {
+		if position, err = strconv.Atoi(given); err != nil {
+			return r.fault(positionColumn, ReasonImage, "%s is not a whole number", quote(given))
+		}
+	}
+	g.images = append(g.images, image{src, position})
 	return nil
 }
 

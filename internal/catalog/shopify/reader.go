@@ -4,9 +4,11 @@
 package shopify
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
@@ -18,6 +20,7 @@ type Options struct {
 	Encoding string         // of the file, as HTML names it, unless it begins with a byte order mark; default UTF-8
 	Currency money.Currency // of the file's prices; default USD
 	Rates    []Rate         // further currencies to price every variant in
+	Note     func(string)   // hears, once for each kind, what was assumed where a file leaves it open; may be nil
 }
 
 // Reader reads one file. It is not safe for concurrent use.
@@ -29,7 +32,9 @@ type Reader struct {
 	skus    map[string]int // line of each variant
 	open    *group         // the product whose rows are being read
 	ahead   *row           // a row that was read but not taken yet
-	err     error          // final
+	notes   notes
+	note    func(string)
+	err     error // final
 }
 
 // NewReader reads the header. The error is a *fault.Error when that is no Shopify export's (it names the columns
@@ -45,7 +50,7 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 	}
 	r := &Reader{
 		records: records{text: t},
-		pricing: p, handles: map[string]int{}, skus: map[string]int{},
+		note:    o.Note, pricing: p, handles: map[string]int{}, skus: map[string]int{},
 	}
 	header, _, err := r.records.next()
 	var bad *RowError
@@ -110,6 +115,7 @@ func (r *Reader) row() (row, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		r.err = io.EOF
+		r.notes.tell(r.note)
 	case err != nil && !errors.As(err, &bad):
 		r.err = fmt.Errorf("shopify: read line %d: %w", r.records.line+1, err)
 	default:
@@ -129,6 +135,10 @@ func (r *Reader) close() (catalog.Product, bool) {
 		delete(r.handles, g.product.Handle)
 		return catalog.Product{}, false
 	default:
+		slices.SortStableFunc(g.images, func(a, b image) int { return cmp.Compare(a.position, b.position) })
+		for _, i := range g.images {
+			g.product.Images = append(g.product.Images, i.src)
+		}
 		return g.product, true
 	}
 }
@@ -187,16 +197,22 @@ func (r *Reader) addVariant(current row) error {
 		return err
 	}
 	v.Title = options.title()
-	if v.SKU == "" {
-		v.SKU = generatedSKU(g.product.Handle, options)
+	line, ok := r.skus[v.SKU]
+	switch {
+	case v.SKU == "":
+		v.SKU = generatedSKU(g.product.Handle, g.product.Handle, options)
+	case ok && line >= g.line: // one SKU for all sizes: the first keeps it
+		r.notes.add(sharedSKU, current.line)
+		v.SKU = generatedSKU(v.SKU, g.product.Handle, options)
 	}
-	if line, ok := r.skus[v.SKU]; ok {
+	if line, ok = r.skus[v.SKU]; ok {
 		return current.fault(skuColumn, ReasonDuplicateSKU, "the variant on line %d has the SKU %s", line, quote(v.SKU))
 	}
 	r.skus[strings.Clone(v.SKU)] = current.line
 	if options != (optionValues{}) {
 		g.options[options.key()] = current.line
 	}
+	v.Stock = r.stock(current, v.Stock)
 	g.product.Variants = append(g.product.Variants, v)
 	return nil
 }

@@ -56,12 +56,13 @@ func (o optionValues) title() string {
 // key tells combinations apart; no value holds its separator.
 func (o optionValues) key() string { return strings.Join(o[:], "\x00") }
 
-// generatedSKU makes the SKU of a variant that has none: the same at every import, and distinct for every handle and
+// generatedSKU makes the SKU of a variant that has none of its own, from one that is shared or the handle: the same at every import, and distinct for every handle and
 // combination of option values, which a plain slug of them would not be.
-func generatedSKU(handle string, o optionValues) string {
+func generatedSKU(base, handle string, o optionValues) string {
 	const prefix, suffix = 40, 5
 	sum := sha256.Sum256([]byte(handle + "\x00" + o.key()))
-	return strings.TrimRight(handle[:min(prefix, len(handle))], "-_") + "-" + hex.EncodeToString(sum[:suffix])
+	start := []rune(base)
+	return strings.TrimRight(string(start[:min(prefix, len(start))]), "-_") + "-" + hex.EncodeToString(sum[:suffix])
 }
 
 // variant reads all of the row's variant but its title.
@@ -90,7 +91,7 @@ func (r row) code(c column) (string, error) {
 	return strings.TrimPrefix(s, "'"), err
 }
 
-// quantity reads the units in stock; an empty cell is none.
+// quantity reads the units in stock; an empty cell is none. Below 0 they are owed already.
 func (r row) quantity() (int, error) {
 	text := r.cell(quantityColumn)
 	if text == "" {
@@ -100,8 +101,8 @@ func (r row) quantity() (int, error) {
 	switch {
 	case err != nil:
 		return 0, r.fault(quantityColumn, ReasonQuantity, "%s is not a whole number of units", quote(text))
-	case n < 0 || n > maxQuantity:
-		return 0, r.fault(quantityColumn, ReasonQuantity, "%s is not between 0 and %d", quote(text), maxQuantity)
+	case n < -maxQuantity || n > maxQuantity:
+		return 0, r.fault(quantityColumn, ReasonQuantity, "%s is not between -%d and %[2]d", quote(text), maxQuantity)
 	}
 	return n, nil
 }
