@@ -100,3 +100,16 @@ func TestBadConfiguration(t *testing.T) {
 		t.Errorf("a missing key: %v", err)
 	}
 }
+
+// TestOrdersAreCapturedByDefault: a deployment that says nothing captures payments, while their authorizations hold.
+func TestOrdersAreCapturedByDefault(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, "", nil)
+	if after := c.Order.FulfillAfter; err != nil || after <= 0 || after > 6*24*time.Hour {
+		t.Errorf("orders are handed over after %s (%v)", after, err)
+	}
+	c, err = load(t, "", nil, "--order.fulfill_after=0")
+	if err != nil || c.Order.FulfillAfter != 0 {
+		t.Errorf("0 is %s (%v)", c.Order.FulfillAfter, err)
+	}
+}
