@@ -56,7 +56,7 @@ func table() []mutant {
 		{name: "rows-stock-lost", breaks: []string{audit.StockConserved}, rows: []string{
 			`ALTER TABLE stock DROP CONSTRAINT stock_check`, `UPDATE stock SET on_hand = on_hand - 1 WHERE on_hand > 0`,
 		}},
-		{name: "rows-event-due", breaks: []string{audit.EventTakesEffect}, rows: []string{`UPDATE outbox SET due_at = now() + interval '1 hour'`}},
+		{name: "rows-event-due", breaks: []string{audit.EventTakesEffect}, rows: []string{`UPDATE outbox SET published_at = NULL, due_at = now() + interval '1 hour'`}},
 		{name: "rows-user-gone", breaks: []string{audit.NoOrphans}, rows: []string{`DELETE FROM users`}},
 		{name: "rows-astray", breaks: []string{audit.RowsAtHome}, rows: []string{
 			`INSERT INTO carts (home_region, user_id, version, items, updated_at) SELECT home_region, 'usr_xx9_1', 1, '{}', now() FROM users LIMIT 1`,
