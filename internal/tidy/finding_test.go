@@ -48,6 +48,7 @@ func Rules() map[string]Rule {
 		"links":            Links,
 		"index":            Indexed,
 		"reasons":          Reasons,
+		"faults":           Faults,
 		"configuration":    ConfigurationKeys,
 		"tests":            PackagesWithTests,
 		"modules":          FixedModules,

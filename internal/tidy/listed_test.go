@@ -24,7 +24,31 @@ var onTerminal = regexp.MustCompile(`^((cmd|internal/(sim|cli|config|app|capacit
 const (
 	reasonsTable = "docs/reference/errors.md"
 	keysTable    = "docs/reference/configuration.md"
+	faultsTable  = "docs/reference/faults.md"
 )
+
+// Faults finds tests that the table of faults names and that are not there.
+func Faults(files []File) []Finding {
+	defined := map[string]bool{}
+	cited := map[string]int{}
+	for _, f := range files {
+		switch {
+		case f.Path == faultsTable:
+			cited = names(f.Content, regexp.MustCompile("`(Test[A-Za-z0-9]+)[`/]"))
+		case f.isTest():
+			for name := range names(f.Content, regexp.MustCompile(`(?m)^func (Test\w+)\(`)) {
+				defined[name] = true
+			}
+		}
+	}
+	var out []Finding
+	for name, line := range cited {
+		if !defined[name] {
+			out = append(out, Finding{faultsTable, line, "there is no test " + name})
+		}
+	}
+	return out
+}
 
 // Reasons holds the reasons of errors in the services' code and the table of the documentation to each other.
 func Reasons(files []File) []Finding {

@@ -81,6 +81,9 @@ func TestRulesFindWhatIsPlanted(t *testing.T) {
 		{"keys", func(files []File) []Finding { return configurationKeys(files, []string{"a.b", "new_key"}) }, []File{
 			file(keysTable, "| Key |\n| `a.b` | |\n| `old` | |\n"), file("internal/edge/edge.go", "other\n"),
 		}, []string{"internal/config/keys.go:2", keysTable + ":3"}},
+		{"faults", Faults, []File{
+			file(faultsTable, "# Faults\n| x | `TestThere/case`, `TestGone` |\n"), file("a/a_test.go", "func TestThere(t *testing.T) {\n"),
+		}, []string{faultsTable + ":2"}},
 		{"no reasons", Reasons, nil, []string{reasonsTable}},
 		{"tests", PackagesWithTests, []File{
 			file("a/a.go", ""), file("a/a_test.go", ""), file("b/b.go", ""), file("tools/x/x.go", ""),
