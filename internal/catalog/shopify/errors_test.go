@@ -74,6 +74,8 @@ func TestBadProductCells(t *testing.T) {
 		"no title":           {[]string{"Title", " "}, "Title", shopify.ReasonMissing},
 		"long title":         {[]string{"Title", long}, "Title", shopify.ReasonTooLong},
 		"title not UTF-8":    {[]string{"Title", "caf\xe9"}, "Title", shopify.ReasonText},
+		"title turned":       {[]string{"Title", "a\u202eb"}, "Title", shopify.ReasonText},
+		"title isolated":     {[]string{"Title", "a\u2067b"}, "Title", shopify.ReasonText},
 		"title with NUL":     {[]string{"Title", "a\x00b"}, "Title", shopify.ReasonText},
 		"long description":   {[]string{"Body (HTML)", strings.Repeat("x", 256<<10+1)}, "Body (HTML)", shopify.ReasonTooLong},
 		"description NUL":    {[]string{"Body (HTML)", "a\x00b"}, "Body (HTML)", shopify.ReasonText},

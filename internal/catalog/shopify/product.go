@@ -104,6 +104,12 @@ func (g *group) describe(first row) error {
 	return nil
 }
 
+// deceives reports whether a character makes a line look like another, or more than one: controls, separators, and those that
+// override or embed a direction of writing.
+func deceives(c rune) bool {
+	return unicode.IsControl(c) || '\u2028' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069'
+}
+
 // text returns a cell that is one line of text; line breaks and tabs in it become spaces.
 func (r row) text(c column, limit int) (string, error) {
 	s := r.cell(c)
@@ -116,8 +122,8 @@ func (r row) text(c column, limit int) (string, error) {
 	switch {
 	case !utf8.ValidString(s):
 		return "", r.fault(c, ReasonText, "%s is not in UTF-8; if the whole file is not, say what it is in, such as windows-1252 or shift_jis", quote(s))
-	case strings.ContainsFunc(s, unicode.IsControl):
-		return "", r.fault(c, ReasonText, "%s has control characters", quote(s))
+	case strings.ContainsFunc(s, deceives):
+		return "", r.fault(c, ReasonText, "%s has control characters, or turns the direction of writing", quote(s))
 	}
 	return s, nil
 }
