@@ -26,6 +26,7 @@ type Progress func(done Imported, bad error)
 type Imported struct {
 	Products int // read and stored
 	Changed  int // of these, new or different from before
+	Listed   int // of the products, those that are in lists
 	Variants int
 	Bad      int // rows that were refused
 }
@@ -106,6 +107,9 @@ func (i *importing) put(ctx context.Context, batch []Product) error {
 	for _, p := range batch {
 		for _, v := range p.Variants {
 			units[v.SKU] = int64(v.Stock)
+		}
+		if p.Active && !p.Unlisted {
+			i.done.Listed++
 		}
 	}
 	if err := i.stock.Allot(ctx, units); err != nil {

@@ -23,9 +23,11 @@ type Product struct {
 	Tags        []string
 	Images      []string
 	Active      bool // only active products are listed, found and sold
+	Unlisted    bool // found by its handle and sold, but in no list
 	Variants    []Variant
 	Version     int64 // grows with every change
 	UpdatedAt   time.Time
+	Partial     bool // on import: variants are missing because their rows were refused; not kept here
 }
 
 // Variant is what can be bought: one SKU of a product.

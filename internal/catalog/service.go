@@ -15,16 +15,16 @@ var ErrNotFound = errors.New("catalog: not found")
 
 // Store keeps products. It is safe for concurrent use; errors are ErrNotFound and *fault.Error.
 type Store interface {
-	// Page returns up to limit active products after a handle, by handle; category "" means all.
+	// Page returns up to limit listed products after a handle, by handle; category "" means all.
 	Page(ctx context.Context, category, after string, limit int) ([]Product, error)
 	// Find returns a product, active or not.
 	Find(ctx context.Context, handle string) (Product, error)
-	// Popular returns up to limit active products after a rank, and their ranks; nil is before the first of them.
+	// Popular returns up to limit listed products after a rank, and their ranks; nil is before the first of them.
 	Popular(ctx context.Context, region regions.Name, category string, after *Rank, limit int) ([]Product, []Rank, error)
-	// Search returns active products that hold every word of a query, best first.
+	// Search returns listed products that hold every word of a query, best first.
 	Search(ctx context.Context, query string, offset, limit int) ([]Product, error)
-	// Put inserts or updates products by handle in one transaction, and returns how many changed. Variants and
-	// prices that a product no longer names stay. The products' versions are noted in ctx's consistency session.
+	// Put inserts or updates products by handle in one transaction, and returns how many changed. Variants
+	// that a product no longer names are withdrawn, unless it is Partial; prices stay. The products' versions are noted in ctx's consistency session.
 	// A variant whose SKU belongs to another product is fault.Exists.
 	Put(ctx context.Context, products []Product) (changed int, err error)
 }

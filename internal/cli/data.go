@@ -142,6 +142,9 @@ func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store,
 	if marks, wrote := session.Next(); wrote {
 		fmt.Fprintf(out, "caches follow within a second; to be shown nothing older at once, send %s: %s\n", consistency.Header, marks.Token(time.Now()))
 	}
+	if done.Products > 0 && done.Listed == 0 {
+		fmt.Fprintln(errOut, "none of the products is in lists: all are drafts, archived, unlisted or not published")
+	}
 	if done.Bad > 0 {
 		return fault.New(fault.FailedPrecondition, "ROWS_REFUSED", "%d rows were refused; %d products were loaded", done.Bad, done.Products)
 	}

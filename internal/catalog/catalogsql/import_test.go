@@ -10,8 +10,11 @@ import (
 	"testing"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
+	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -66,7 +69,7 @@ func TestImportSkipsBadRows(t *testing.T) {
 		"pot,Teapot,,Kiln,Kitchen,Pot,,TRUE,,,pot-1,700,some,40.00,,active\n" + // line 5
 		"cup,Cup,,Kiln,Kitchen,Cup,,TRUE,,,cup-1,200,1,9.00,,active\n"
 	done, bad := s.load(strings.NewReader(file))
-	if want := (catalog.Imported{Products: 2, Changed: 2, Variants: 3, Bad: 2}); done != want {
+	if want := (catalog.Imported{Products: 2, Changed: 2, Listed: 2, Variants: 3, Bad: 2}); done != want {
 		t.Errorf("got %+v, want %+v", done, want)
 	}
 	if len(bad) != 2 || !strings.HasPrefix(bad[0], "line 3,") || !strings.HasPrefix(bad[1], "line 5,") {
@@ -83,6 +86,92 @@ func TestImportSkipsBadRows(t *testing.T) {
 	again, _ := s.load(strings.NewReader(file))
 	if units, _ := s.units(); again.Changed != 0 || again.Products != 2 || units != 16 {
 		t.Errorf("once more: %+v, and %d units", again, units)
+	}
+}
+
+func (s shop) skus(handle string) string {
+	s.t.Helper()
+	var all []string
+	for _, v := range s.find(handle).Variants {
+		all = append(all, v.SKU)
+	}
+	return strings.Join(all, " ")
+}
+
+// TestVariantsThatAreGone imports a file whose product has lost variants since: those are sold no more, except where a
+// refused row may be theirs.
+func TestVariantsThatAreGone(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	rows := []string{
+		"sock,Sock,,,,,,TRUE,Size,S,sock-s,10,4,5.00,,active\n", "sock,,,,,,,,,M,sock-m,10,4,5.00,,\n", "sock,,,,,,,,,L,sock-l,10,4,5.00,,\n",
+		"hat,Hat,,,,,,TRUE,,,hat,10,4,5.00,,active\n",
+	}
+	s.load(strings.NewReader(header + strings.Join(rows, "")))
+	before := s.find("sock").Version
+	for _, step := range []struct{ rows, want string }{
+		{rows[0] + strings.Replace(rows[1], "5.00", "free", 1) + rows[3], "sock-s sock-m sock-l"},
+		{rows[0] + "sock,,\"\n" + rows[3], "sock-s sock-m sock-l"},
+		{rows[0] + rows[2] + rows[3], "sock-s sock-l"},
+		{rows[0] + rows[1] + rows[3], "sock-s sock-m"}, // one is back
+	} {
+		done, _ := s.load(strings.NewReader(header + step.rows))
+		if got := s.skus("sock"); got != step.want || done.Products != 2 || s.skus("hat") != "hat" {
+			t.Errorf("after %+v of %q there are %s, want %s", done, step.rows, got, step.want)
+		}
+	}
+	if after := s.find("sock").Version; after != before+2 {
+		t.Errorf("version %d became %d, by two changes", before, after)
+	}
+	handles, err := s.Handles(t.Context(), []string{"sock-l"})
+	if err != nil || handles["sock-l"] != "sock" {
+		t.Errorf("the SKU of a variant that is gone is of %v, %v", handles, err)
+	}
+	if _, ok := s.find("sock").Offer("sock-l", "USD"); ok || s.offered("sock-l") || !s.offered("sock-m") {
+		t.Error("what is gone is offered, or what is back is not")
+	}
+}
+
+func (s shop) offered(sku string) bool {
+	s.t.Helper()
+	offers := map[string]checkout.Offer{}
+	err := s.db.InTx(s.t.Context(), func(tx sqldb.Tx) error {
+		batch := &sqldb.Batch{}
+		catalogsql.QueueOffers(batch, []string{sku}, "USD", offers)
+		return tx.Send(s.t.Context(), batch)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, ok := offers[sku]
+	return ok
+}
+
+// TestUnlisted finds what is not in lists by its handle, and sells it.
+func TestUnlisted(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	done, bad := s.load(strings.NewReader(header +
+		"gone,Sock,,,Socks,,,TRUE,,,gone,10,4,5.00,,draft\n" +
+		"secret,Sock,,,Socks,,,TRUE,,,secret,10,4,5.00,,Unlisted\n" +
+		"unpublished,Sock,,,Socks,,,FALSE,,,unpublished,10,4,5.00,,active\n"))
+	if done.Products != 3 || done.Listed != 0 || len(bad) > 0 {
+		t.Errorf("%+v, %v", done, bad)
+	}
+	service := catalog.New(s.Store)
+	for handle, want := range map[string]bool{"gone": false, "secret": true, "unpublished": true} {
+		if _, err := service.Product(t.Context(), handle); (err == nil) != want {
+			t.Errorf("%s is found: %v", handle, err)
+		}
+		if s.offered(handle) != want {
+			t.Errorf("%s is offered: %t", handle, !want)
+		}
+	}
+	all, _ := s.Page(t.Context(), "", "", 10)
+	some, _ := s.Page(t.Context(), "Socks", "", 10)
+	found, _ := s.Search(t.Context(), "sock", 0, 10)
+	if len(all)+len(some)+len(found) > 0 {
+		t.Errorf("listed are %v, %v and %v", all, some, found)
 	}
 }
 

@@ -18,7 +18,7 @@ func (s *Store) Popular(ctx context.Context, region regions.Name, category strin
 	}
 	rows, err := s.db.Query(ctx, `SELECT handle, views FROM product_views v
 		WHERE home_region = $1 AND (views, handle) < ($2, $3) AND EXISTS (SELECT 1 FROM products p
-			WHERE p.handle = v.handle AND active AND ($4 = '' OR category = $4 OR left(category, length($4) + 3) = $4 || ' > '))
+			WHERE p.handle = v.handle AND active AND NOT unlisted AND ($4 = '' OR category = $4 OR left(category, length($4) + 3) = $4 || ' > '))
 		ORDER BY views DESC, handle DESC LIMIT $5`, region, after.Views, after.Handle, category, limit)
 	if err != nil {
 		return nil, nil, fail(err)

@@ -16,18 +16,21 @@ import (
 )
 
 // putProduct affects one row when it changed anything. The version grows with each change.
-const putProduct = `INSERT INTO products (handle, title, description, vendor, category, type, tags, images, active, version, updated_at, search)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, to_tsvector('english', $11))
+const putProduct = `INSERT INTO products (handle, title, description, vendor, category, type, tags, images, active, unlisted, version, updated_at, search)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, to_tsvector('english', $12))
 	ON CONFLICT (handle) DO UPDATE SET title = excluded.title, description = excluded.description, vendor = excluded.vendor,
 		category = excluded.category, type = excluded.type, tags = excluded.tags, images = excluded.images,
-		active = excluded.active, version = products.version + 1, updated_at = excluded.updated_at, search = excluded.search
-	WHERE (products.title, products.description, products.vendor, products.category, products.type, products.tags, products.images, products.active)
-		IS DISTINCT FROM (excluded.title, excluded.description, excluded.vendor, excluded.category, excluded.type, excluded.tags, excluded.images, excluded.active)`
+		active = excluded.active, unlisted = excluded.unlisted, version = products.version + 1, updated_at = excluded.updated_at, search = excluded.search
+	WHERE (products.title, products.description, products.vendor, products.category, products.type, products.tags, products.images, products.active, products.unlisted)
+		IS DISTINCT FROM (excluded.title, excluded.description, excluded.vendor, excluded.category, excluded.type, excluded.tags, excluded.images, excluded.active, excluded.unlisted)`
 
 const putVariant = `INSERT INTO variants (sku, handle, position, title, barcode, grams) VALUES ($1, $2, $3, $4, $5, $6)
-	ON CONFLICT (sku) DO UPDATE SET position = excluded.position, title = excluded.title, barcode = excluded.barcode, grams = excluded.grams
-	WHERE (variants.position, variants.title, variants.barcode, variants.grams)
-		IS DISTINCT FROM (excluded.position, excluded.title, excluded.barcode, excluded.grams)`
+	ON CONFLICT (sku) DO UPDATE SET position = excluded.position, title = excluded.title, barcode = excluded.barcode, grams = excluded.grams, withdrawn = false
+	WHERE (variants.position, variants.title, variants.barcode, variants.grams, variants.withdrawn)
+		IS DISTINCT FROM (excluded.position, excluded.title, excluded.barcode, excluded.grams, false)`
+
+// withdraw ends what the products no longer name.
+const withdraw = `UPDATE variants SET withdrawn = true WHERE handle = ANY ($1) AND NOT withdrawn AND sku <> ALL ($2) RETURNING handle`
 
 const putPrice = `INSERT INTO prices (sku, currency, minor) VALUES ($1, $2, $3)
 	ON CONFLICT (sku, currency) DO UPDATE SET minor = excluded.minor WHERE prices.minor <> excluded.minor`
@@ -51,6 +54,7 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed in
 			changes[p.Handle] = &change{}
 			s.queue(batch, p, changes[p.Handle])
 		}
+		queueWithdraw(batch, products, changes)
 		if err := tx.Send(ctx, batch); err != nil {
 			return err
 		}
@@ -140,13 +144,34 @@ func (s *Store) queue(batch *sqldb.Batch, p catalog.Product, c *change) {
 	}
 	words := strings.Join([]string{p.Title, p.Vendor, p.Category, p.Type, strings.Join(p.Tags, " "), p.Description}, " ")
 	batch.Queue(putProduct, p.Handle, p.Title, p.Description, p.Vendor, p.Category, p.Type, orEmpty(p.Tags), orEmpty(p.Images),
-		p.Active, s.clock(), words).Exec(note(&c.product))
+		p.Active, p.Unlisted, s.clock(), words).Exec(note(&c.product))
 	for i, v := range p.Variants {
 		batch.Queue(putVariant, v.SKU, p.Handle, i+1, v.Title, v.Barcode, v.Grams).Exec(note(&c.parts))
 		for _, price := range v.Prices {
 			batch.Queue(putPrice, v.SKU, price.Currency, price.Minor).Exec(note(&c.parts))
 		}
 	}
+}
+
+func queueWithdraw(batch *sqldb.Batch, products []catalog.Product, changes map[string]*change) {
+	whole, kept := []string{}, []string{}
+	for _, p := range products {
+		if p.Partial {
+			continue
+		}
+		whole = append(whole, p.Handle)
+		for _, v := range p.Variants {
+			kept = append(kept, v.SKU)
+		}
+	}
+	batch.Queue(withdraw, whole, kept).Query(func(rows pgx.Rows) error {
+		var handle string
+		_, err := pgx.ForEachRow(rows, []any{&handle}, func() error {
+			changes[handle].parts = true
+			return nil
+		})
+		return err
+	})
 }
 
 func orEmpty(s []string) []string {

@@ -25,15 +25,15 @@ type Store struct {
 // New returns a Store of the products that the regions of a catalog share.
 func New(db *sqldb.DB, r *regions.Set, c clock.Clock) *Store { return &Store{db, r.Names(), c} }
 
-const columns = `handle, title, description, vendor, category, type, tags, images, active, version, updated_at`
+const columns = `handle, title, description, vendor, category, type, tags, images, active, unlisted, version, updated_at`
 
 // Page implements catalog.Store.
 func (s *Store) Page(ctx context.Context, category, after string, limit int) ([]catalog.Product, error) {
 	if category == "" {
-		return s.products(ctx, `SELECT `+columns+` FROM products WHERE active AND handle > $1 ORDER BY handle LIMIT $2`, after, limit)
+		return s.products(ctx, `SELECT `+columns+` FROM products WHERE active AND NOT unlisted AND handle > $1 ORDER BY handle LIMIT $2`, after, limit)
 	}
 	return s.products(ctx, `SELECT `+columns+` FROM products
-		WHERE active AND handle > $1 AND (category = $3 OR left(category, length($3) + 3) = $3 || ' > ') ORDER BY handle LIMIT $2`, after, limit, category)
+		WHERE active AND NOT unlisted AND handle > $1 AND (category = $3 OR left(category, length($3) + 3) = $3 || ' > ') ORDER BY handle LIMIT $2`, after, limit, category)
 }
 
 // Find implements catalog.Store.
@@ -61,7 +61,7 @@ func (s *Store) Find(ctx context.Context, handle string) (catalog.Product, error
 // Search implements catalog.Store.
 func (s *Store) Search(ctx context.Context, query string, offset, limit int) ([]catalog.Product, error) {
 	return s.products(ctx, `SELECT `+columns+` FROM products
-		WHERE active AND search @@ plainto_tsquery('english', $1)
+		WHERE active AND NOT unlisted AND search @@ plainto_tsquery('english', $1)
 		ORDER BY ts_rank(search, plainto_tsquery('english', $1)) DESC, handle LIMIT $3 OFFSET $2`, query, offset, limit)
 }
 
@@ -82,13 +82,13 @@ func collect(rows pgx.Rows, err error) ([]catalog.Product, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p catalog.Product, err error) {
-		err = row.Scan(&p.Handle, &p.Title, &p.Description, &p.Vendor, &p.Category, &p.Type, &p.Tags, &p.Images, &p.Active, &p.Version, &p.UpdatedAt)
+		err = row.Scan(&p.Handle, &p.Title, &p.Description, &p.Vendor, &p.Category, &p.Type, &p.Tags, &p.Images, &p.Active, &p.Unlisted, &p.Version, &p.UpdatedAt)
 		return p, err
 	})
 }
 
 const variantsOf = `SELECT v.handle, v.sku, v.title, v.barcode, v.grams, p.currency, p.minor
-	FROM variants v LEFT JOIN prices p ON p.sku = v.sku WHERE v.handle = ANY ($1) ORDER BY v.handle, v.position, v.sku, p.currency`
+	FROM variants v LEFT JOIN prices p ON p.sku = v.sku WHERE v.handle = ANY ($1) AND NOT v.withdrawn ORDER BY v.handle, v.position, v.sku, p.currency`
 
 // attach gives products the variants that a variantsOf query returned.
 func attach(products []catalog.Product) func(pgx.Rows, error) error {
@@ -146,7 +146,7 @@ func (s *Store) Handles(ctx context.Context, skus []string) (map[string]string, 
 func QueueOffers(batch *sqldb.Batch, skus []string, currency money.Currency, offers map[string]checkout.Offer) {
 	batch.Queue(`SELECT v.sku, p.title, v.title, c.minor
 		FROM variants v JOIN products p ON p.handle = v.handle LEFT JOIN prices c ON c.sku = v.sku AND c.currency = $2
-		WHERE v.sku = ANY ($1) AND p.active`, skus, currency).Query(func(rows pgx.Rows) error {
+		WHERE v.sku = ANY ($1) AND p.active AND NOT v.withdrawn`, skus, currency).Query(func(rows pgx.Rows) error {
 		var product, variant, sku string
 		var minor *int64
 		_, err := pgx.ForEachRow(rows, []any{&sku, &product, &variant, &minor}, func() error {

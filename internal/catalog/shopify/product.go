@@ -95,7 +95,7 @@ func (g *group) describe(first row) error {
 	if p.Tags, err = first.tags(); err != nil {
 		return err
 	}
-	if p.Active, err = first.active(); err != nil {
+	if p.Active, p.Unlisted, err = first.visible(); err != nil {
 		return err
 	}
 	for i, name := range []column{option1Name, option2Name, option3Name} {
@@ -158,21 +158,23 @@ func (r row) tags() ([]string, error) {
 	return tags, nil
 }
 
-// active reports whether the product is on sale: published, and neither a draft nor archived. Empty cells mean yes.
-func (r row) active() (bool, error) {
+// visible reports whether the product is on sale, being neither a draft nor archived, and whether it is in no list, being
+// unlisted or not published. Empty cells mean that it is sold and listed.
+func (r row) visible() (active, unlisted bool, err error) {
 	published := r.cell(publishedColumn)
 	switch strings.ToLower(published) {
 	case "", "true", "false":
 	default:
-		return false, r.fault(publishedColumn, ReasonFlag, "%s is neither TRUE nor FALSE", quote(published))
+		return false, false, r.fault(publishedColumn, ReasonFlag, "%s is neither TRUE nor FALSE", quote(published))
 	}
 	status := r.cell(statusColumn)
 	switch strings.ToLower(status) {
-	case "", "active", "draft", "archived":
+	case "", "active", "unlisted", "draft", "archived":
 	default:
-		return false, r.fault(statusColumn, ReasonFlag, "%s is none of active, draft and archived", quote(status))
+		return false, false, r.fault(statusColumn, ReasonFlag, "%s is none of active, unlisted, draft and archived", quote(status))
 	}
-	return !strings.EqualFold(published, "false") && (status == "" || strings.EqualFold(status, "active")), nil
+	unlisted = strings.EqualFold(status, "unlisted")
+	return unlisted || status == "" || strings.EqualFold(status, "active"), unlisted || strings.EqualFold(published, "false"), nil
 }
 
 // imageOnly reports whether the row has an image and nothing of a variant.

@@ -32,6 +32,7 @@ type Reader struct {
 	skus    map[string]int // line of each variant
 	open    *group         // the product whose rows are being read
 	ahead   *row           // a row that was read but not taken yet
+	torn    bool           // a row was refused since the last one that was taken: nobody knows whose it was
 	notes   notes
 	note    func(string)
 	err     error // final
@@ -78,6 +79,7 @@ func (r *Reader) Next() (catalog.Product, error) {
 		var bad *RowError
 		switch {
 		case errors.As(err, &bad):
+			r.tear()
 			return catalog.Product{}, bad
 		case err != nil:
 			if done, ok := r.close(); ok && errors.Is(err, io.EOF) {
@@ -87,6 +89,7 @@ func (r *Reader) Next() (catalog.Product, error) {
 		}
 		handle, err := current.handle()
 		if err != nil {
+			r.tear()
 			return catalog.Product{}, err
 		}
 		if r.open != nil && r.open.product.Handle != handle {
@@ -98,6 +101,14 @@ func (r *Reader) Next() (catalog.Product, error) {
 		if err := r.take(current, handle); err != nil {
 			return catalog.Product{}, err
 		}
+	}
+}
+
+// tear notes that a variant is missing, of the open product or the next one.
+func (r *Reader) tear() {
+	r.torn = true
+	if r.open != nil {
+		r.open.product.Partial = true
 	}
 }
 
@@ -147,13 +158,14 @@ func (r *Reader) close() (catalog.Product, bool) {
 func (r *Reader) take(current row, handle string) error {
 	first := r.open == nil
 	if first {
-		r.open = &group{product: catalog.Product{Handle: handle}, line: current.line, options: map[string]int{}}
+		r.open = &group{product: catalog.Product{Handle: handle, Partial: r.torn}, line: current.line, options: map[string]int{}}
 		if err := r.begin(current); err != nil {
 			r.open.rejected = true
 			return err
 		}
 	}
 	g := r.open
+	r.torn = false
 	if g.rejected {
 		return current.fault(handleColumn, ReasonProduct,
 			"the row belongs to the product %s, whose first row (line %d) was rejected", quote(handle), g.line)
@@ -163,6 +175,7 @@ func (r *Reader) take(current row, handle string) error {
 		return imageErr
 	}
 	if err := r.addVariant(current); err != nil {
+		g.product.Partial = true
 		return err
 	}
 	return imageErr

@@ -110,7 +110,7 @@ Ladder,ladder,?,,,,,,,,,,,,,L1,,1,9.00,,,draft
 				{SKU: "MC-M", Title: "M / Moss", Prices: []money.Money{usd(13000)}},
 			},
 		},
-		{Handle: "wrap", Title: "Gift wrap", Variants: []catalog.Variant{
+		{Handle: "wrap", Title: "Gift wrap", Active: true, Unlisted: true, Variants: []catalog.Variant{
 			{SKU: products[1].Variants[0].SKU, Prices: []money.Money{usd(0)}},
 		}},
 		{Handle: "ladder", Title: "Ladder", Variants: []catalog.Variant{

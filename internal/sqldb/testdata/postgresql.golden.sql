@@ -381,3 +381,13 @@ ALTER TABLE credentials DROP CONSTRAINT credentials_home_region_user_id_fkey;
 -- As for credentials: a capture changes the payment and posts it, in one transaction.
 -- contract: since v0.0.1: any release
 ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_home_region_payment_id_fkey;
+-- 00065_products_unlisted.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Products that are sold to who knows their handle, and in no list.
+ALTER TABLE products ADD COLUMN unlisted BOOLEAN NOT NULL DEFAULT false;
+-- 00066_variants_withdrawn.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Variants that their product no longer names: not sold, but their SKU stays with it.
+ALTER TABLE variants ADD COLUMN withdrawn BOOLEAN NOT NULL DEFAULT false;
