@@ -31,6 +31,11 @@ func TestUsage(t *testing.T) {
 	}{
 		{[]string{"version"}, 0, ""},
 		{[]string{"--help"}, 0, ""},
+		{[]string{"no-such-command"}, 2, `unknown command "no-such-command"`},
+		{[]string{"keys", "no-such-command"}, 2, `unknown command "no-such-command"`},
+		{[]string{"keys"}, 0, ""},
+		{[]string{"version", "now"}, 2, `unknown command "now"`},
+		{[]string{"region", "drain"}, 2, "usage"},
 		{[]string{"serve", "--no-such-flag"}, 2, "no-such-flag"},
 		{[]string{"serve"}, 2, "region is not set"},
 		{[]string{"serve", "--config", "no-such-file.yaml"}, 2, "no-such-file.yaml"},

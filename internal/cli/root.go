@@ -68,7 +68,30 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), routeCommand(),
 		regionCommand(), rolloutCommand(), planCommand(), auditCommand(), paymentsCommand(), healthCommand(), keysCommand(), sandboxCommand(), versionCommand())
+	strict(root)
 	return root
+}
+
+// strict makes arguments that a command does not take a misuse, for it and all below it. One that only leads to others has
+// none, where cobra would print its help and be content.
+func strict(c *cobra.Command) {
+	takes := c.Args
+	if !c.Runnable() {
+		takes = cobra.NoArgs
+		c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if takes == nil {
+			return nil
+		}
+		if err := takes(cmd, args); err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		return nil
+	}
+	for _, below := range c.Commands() {
+		strict(below)
+	}
 }
 
 func versionCommand() *cobra.Command {
