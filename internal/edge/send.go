@@ -31,7 +31,7 @@ const (
 	outcomeStatus   outcome = "status"   // 502, 504, or a 503 of no known origin: it may have been done
 	outcomeReset    outcome = "reset"    // the connection broke before an answer: it may have been done
 	outcomeTimeout  outcome = "timeout"  // no answer in time: it may have been done
-	outcomeCanceled outcome = "canceled" // the caller left
+	outcomeCanceled outcome = "canceled" // the caller left, or its time is over
 	outcomeReplay   outcome = "replay"   // the stack did nothing, and names the region that should
 )
 
@@ -55,10 +55,19 @@ func judge(ctx context.Context, res *http.Response, err error) outcome {
 		return outcomeReset
 	case res.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(res.Header.Get("Content-Type"), "application/json"):
 		return outcomeRefused
+	case res.StatusCode == http.StatusGatewayTimeout && expiring(ctx):
+		return outcomeCanceled
 	case res.StatusCode == http.StatusBadGateway, res.StatusCode == http.StatusServiceUnavailable, res.StatusCode == http.StatusGatewayTimeout:
 		return outcomeStatus
 	}
 	return outcomeDone
+}
+
+// expiring reports whether the time that the caller gave is as good as over: stacks that keep to it see its end first, and
+// callers that give a millisecond must not make stacks look as if they failed.
+func expiring(ctx context.Context) bool {
+	at, ok := ctx.Deadline()
+	return ok && time.Until(at) < 100*time.Millisecond
 }
 
 func isDial(err error) bool {

@@ -140,9 +140,15 @@ func TestOutcomesAreReported(t *testing.T) {
 	} {
 		s := newSite(t)
 		s.add(t, eu, "eu/0", tc.h)
-		s.send(t, http.MethodPost, place, "{}")
+		s.send(t, http.MethodPost, place, "{}", "Connect-Timeout-Ms", "60000")
 		if !slices.Equal(s.outcomes, tc.want) {
 			t.Errorf("%s: reported %v, want %v", name, s.outcomes, tc.want)
+		}
+		// No number of callers ejects a stack by giving it no time.
+		s.outcomes = nil
+		s.send(t, http.MethodPost, place, "{}", "Connect-Timeout-Ms", "50")
+		if strings.HasSuffix(name, "time-out") && len(s.outcomes) > 0 {
+			t.Errorf("%s, without the time for more: reported %v", name, s.outcomes)
 		}
 	}
 	s := newSite(t)
