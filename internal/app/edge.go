@@ -109,7 +109,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 		}
 		w.WriteHeader(http.StatusOK)
 	}))
-	own, err := newGRPC(e.Ready)
+	own, err := newFront(c.Region, e.Ready)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 		switch {
 		case r.URL.Path == discovery.ReadyPath && r.Method == http.MethodGet:
 			ready.ServeHTTP(w, r)
-		case strings.HasPrefix(r.URL.Path, grpcPrefix):
+		case ofEdge(r.URL.Path):
 			own.ServeHTTP(w, r)
 		default:
 			known.ServeHTTP(w, r)

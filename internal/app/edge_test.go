@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -133,4 +134,26 @@ func TestGRPCTools(t *testing.T) {
 	none := connect.NewClient[healthv1.HealthCheckRequest, healthv1.HealthCheckResponse](h2, edge+"/grpc.channelz.v1.Channelz/GetServers", connect.WithGRPC())
 	_, err = none.CallUnary(t.Context(), connect.NewRequest(&healthv1.HealthCheckRequest{}))
 	rpctest.Refused(t, "another of gRPC's services", err, connect.CodeUnimplemented, "METHOD_UNKNOWN")
+}
+
+// TestRoot: who opens an edge's address learns what is there.
+func TestRoot(t *testing.T) {
+	t.Parallel()
+	edge := startEdge(t)
+	for method, want := range map[string]int{http.MethodGet: http.StatusOK, http.MethodHead: http.StatusOK, http.MethodPost: http.StatusMethodNotAllowed} {
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+edge, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		says := strings.Contains(string(body), `"name":"Meridian"`) && strings.Contains(string(body), "meridian.catalog.v1.CatalogService")
+		if err != nil || res.StatusCode != want || says != (method == http.MethodGet) {
+			t.Errorf("%s: %d, %s (%v)", method, res.StatusCode, body, err)
+		}
+	}
 }

@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
@@ -12,13 +15,15 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/method"
 	"github.com/meridian-commerce/meridian/internal/rpc"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
-// grpcPrefix begins the paths of gRPC's own services, which an edge answers itself.
-const grpcPrefix = "/grpc."
+// ofEdge reports whether an edge answers a path itself: the root, and gRPC's own services.
+func ofEdge(path string) bool { return path == "/" || strings.HasPrefix(path, "/grpc.") }
 
-// newGRPC returns what gRPC's tools look for at any server: whether it serves, and what (reflection).
-func newGRPC(ready func() error) (http.Handler, error) {
+// newFront returns what people and gRPC's tools look for at any server: what it is, whether it serves, and what
+// (reflection).
+func newFront(region regions.Name, ready func() error) (http.Handler, error) {
 	methods, err := method.Linked()
 	if err != nil {
 		return nil, err
@@ -26,7 +31,17 @@ func newGRPC(ready func() error) (http.Handler, error) {
 	services := methods.Services()
 	reflector := grpcreflect.NewStaticReflector(services...)
 	most := connect.WithReadMaxBytes(1 << 10) // a name
+	card, err := json.Marshal(map[string]any{"name": "Meridian", "region": region, "services": services, "keys": "/.well-known/jwks.json"})
+	if err != nil {
+		return nil, fmt.Errorf("app: %w", err)
+	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		_, _ = w.Write(card) // the caller hung up
+	})
 	mux.Handle(grpcreflect.NewHandlerV1(reflector, most))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector, most))
 	mux.Handle(grpchealth.NewHandler(healthOf{services, ready}, most))
