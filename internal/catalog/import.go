@@ -14,7 +14,8 @@ type Source interface {
 	Next() (Product, error)
 }
 
-// Allotter splits the units of new SKUs over the regions. SKUs that have an allotment are left alone.
+// Allotter makes the units of SKUs, over all regions and with those that are sold, as many as are given. Of fewer than 0,
+// what is allotted is left alone.
 type Allotter interface {
 	Allot(ctx context.Context, units map[string]int64) error
 }
@@ -39,7 +40,7 @@ type BadRow interface {
 
 const importBatch = 100
 
-// Import stores every product of a source, in batches, and allots the stock of new SKUs. Running it again
+// Import stores every product of a source, in batches, and allots their stock. Running it again
 // with the same source changes nothing. Bad rows, and products whose SKUs belong to others, are reported to
 // progress and skipped. A source of nothing is an error.
 func Import(ctx context.Context, store Store, stock Allotter, from Source, progress Progress) (Imported, error) {

@@ -37,7 +37,7 @@ type Variant struct {
 	Barcode string
 	Grams   int
 	Prices  []money.Money // one per currency
-	Stock   int           // units on import, to be split into regional allotments; not kept here
+	Stock   int           // units on import, sold ones included, to be allotted to regions; below 0: not known. Not kept here
 }
 
 // Price returns the variant's price in a currency.

@@ -30,7 +30,7 @@ func (n *notes) tell(say func(string)) {
 	for a, of := range n {
 		if of.count > 0 && say != nil {
 			say(fmt.Sprintf("%d variants (the first on line %d) %s", of.count, of.line, [assumptionCount]string{
-				noQuantity: "are in a file without the column " + quantityColumn.String() + ": those that are new have 0 units in stock",
+				noQuantity: "are in a file without the column " + quantityColumn.String() + ": those that are new have 0 units in stock, the others what they had",
 				negative:   "have a negative quantity, more sold than there was: they have 0 units in stock",
 				unlimited:  "are not tracked, or sold on when there are none: each can be sold a billion times, whatever its quantity",
 				sharedSKU:  "have the SKU of another one of their product, which keeps it: theirs ends in a number made of their options",
@@ -47,8 +47,11 @@ func (r *Reader) stock(of row, quantity int) int {
 	case !tracked, strings.EqualFold(of.cell(policyColumn), "continue"):
 		r.notes.add(unlimited, of.line)
 		return maxQuantity
-	case r.at[quantityColumn] < 0:
-		r.notes.add(noQuantity, of.line)
+	case of.cell(quantityColumn) == "":
+		if r.at[quantityColumn] < 0 {
+			r.notes.add(noQuantity, of.line)
+		}
+		return -1
 	case quantity < 0:
 		r.notes.add(negative, of.line)
 	}

@@ -51,7 +51,7 @@ func TestNoQuantityColumn(t *testing.T) {
 	var said []string
 	file := "Handle,Title,Variant Inventory Tracker,Variant Price\na,A,shopify,1\nb,B,shopify,1\nc,C,,1\n"
 	products, _ := readAll(t, strings.NewReader(file), shopify.Options{Note: func(s string) { said = append(said, s) }})
-	if len(products) != 3 || products[0].Variants[0].Stock != 0 || products[2].Variants[0].Stock == 0 {
+	if len(products) != 3 || products[0].Variants[0].Stock != -1 || products[2].Variants[0].Stock <= 0 {
 		t.Errorf("products are %+v", products)
 	}
 	if len(said) != 2 || !strings.Contains(said[0], "2 variants (the first on line 2) are in a file without the column Variant Inventory Qty") {

@@ -107,11 +107,11 @@ Ladder,ladder,?,,,,,,,,,,,,,L1,,1,9.00,,,draft
 			Images: []string{"moor/1.jpg", "https://cdn.example.com/moor/2.jpg"},
 			Variants: []catalog.Variant{
 				{SKU: "MC-S", Title: "S / Moss", Barcode: "0123", Grams: 454, Stock: 3, Prices: []money.Money{usd(12990)}},
-				{SKU: "MC-M", Title: "M / Moss", Prices: []money.Money{usd(13000)}},
+				{SKU: "MC-M", Title: "M / Moss", Stock: -1, Prices: []money.Money{usd(13000)}},
 			},
 		},
 		{Handle: "wrap", Title: "Gift wrap", Active: true, Unlisted: true, Variants: []catalog.Variant{
-			{SKU: products[1].Variants[0].SKU, Prices: []money.Money{usd(0)}},
+			{SKU: products[1].Variants[0].SKU, Stock: -1, Prices: []money.Money{usd(0)}},
 		}},
 		{Handle: "ladder", Title: "Ladder", Variants: []catalog.Variant{
 			{SKU: "L1", Stock: 1, Prices: []money.Money{usd(900)}},

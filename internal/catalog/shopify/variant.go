@@ -91,7 +91,7 @@ func (r row) code(c column) (string, error) {
 	return strings.TrimPrefix(s, "'"), err
 }
 
-// quantity reads the units in stock; an empty cell is none. Below 0 they are owed already.
+// quantity reads the units in stock; an empty cell is 0 here. Below 0 they are owed already.
 func (r row) quantity() (int, error) {
 	text := r.cell(quantityColumn)
 	if text == "" {

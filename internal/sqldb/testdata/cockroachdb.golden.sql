@@ -391,3 +391,15 @@ ALTER TABLE products ADD COLUMN unlisted BOOLEAN NOT NULL DEFAULT false;
 -- +goose Up
 -- Variants that their product no longer names: not sold, but their SKU stays with it.
 ALTER TABLE variants ADD COLUMN withdrawn BOOLEAN NOT NULL DEFAULT false;
+-- 00067_stock_changes.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- The journal of what was added to a region's allotments and taken off them since they were made.
+CREATE TABLE stock_changes (
+  home_region crdb_internal_region NOT NULL,
+  sku         TEXT NOT NULL,
+  at          TIMESTAMPTZ NOT NULL DEFAULT now(),
+  units       BIGINT NOT NULL,
+  allotted    BIGINT NOT NULL,
+  PRIMARY KEY (home_region, sku, at)
+) LOCALITY REGIONAL BY ROW AS home_region;

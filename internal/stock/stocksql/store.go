@@ -3,8 +3,6 @@
 package stocksql
 
 import (
-	"context"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -20,31 +18,6 @@ type Store struct {
 
 // New returns a Store.
 func New(db *sqldb.DB, c *regions.Set) *Store { return &Store{db, c} }
-
-// Allot gives each SKU that has no allotment yet its share of units in every region, a transaction a region.
-// It may be repeated.
-func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
-	names := s.regions.Names()
-	for _, home := range names {
-		skus := make([]string, 0, len(units))
-		shares := make([]int64, 0, len(units))
-		for sku, n := range units {
-			skus = append(skus, sku)
-			shares = append(shares, stock.Split(sku, n, names)[home])
-		}
-		// A transaction of every region would wait for the farthest of them and fail with any.
-		err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
-			_, err := tx.Exec(ctx, `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
-				SELECT $1, sku, units, units, 0, 0 FROM unnest($2::text[], $3::bigint[]) AS new (sku, units)
-				ON CONFLICT (home_region, sku) DO NOTHING`, home, skus, shares)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 const lock = `SELECT sku, on_hand FROM stock WHERE home_region = $1 AND sku = ANY ($2) ORDER BY sku FOR UPDATE`
 

@@ -102,12 +102,72 @@ func TestAllot(t *testing.T) {
 	check("once", units)
 	r.allot(units)
 	check("twice", units)
-	r.allot(map[string]int64{"A": 99, "D": 3}) // what has an allotment keeps it
+	r.allot(map[string]int64{"A": -1, "D": 3}) // what is not known stays
 	want := maps.Clone(units)
 	want["D"] = 3
 	check("with a new SKU", want)
 	r.allot(nil)
 	check("of nothing", want)
+}
+
+// sums returns what all regions have of a SKU, and what the journal says was changed.
+func (r room) sums(sku string) (all row, journal int64) {
+	r.t.Helper()
+	for _, in := range regions.Default().Names() {
+		one := r.rows(in)[sku]
+		all.Allotted, all.OnHand, all.Reserved, all.Sold = all.Allotted+one.Allotted, all.OnHand+one.OnHand, all.Reserved+one.Reserved, all.Sold+one.Sold
+		var n int64
+		if err := r.db.QueryRow(r.t.Context(), `SELECT coalesce(sum(units), 0)::bigint FROM stock_changes WHERE home_region = $1 AND sku = $2`, in, sku).Scan(&n); err != nil {
+			r.t.Fatal(err)
+		}
+		journal += n
+	}
+	return all, journal
+}
+
+// TestAllotAgain imports other quantities while some units are sold: the sum is what the last import says, as far as units are
+// on hand, and the journal has each change.
+func TestAllotAgain(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	r.allot(map[string]int64{"A": 9})
+	if err := r.reserve(stock.Quantity{SKU: "A", Units: 3}); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		units   int64
+		want    row
+		journal int64
+	}{
+		{9, row{9, 6, 3, 0}, 0},
+		{20, row{20, 17, 3, 0}, 11},
+		{-1, row{20, 17, 3, 0}, 11},
+		{5, row{5, 2, 3, 0}, -4},
+		{0, row{3, 0, 3, 0}, -6}, // three are reserved
+		{9, row{9, 6, 3, 0}, 0},
+	} {
+		r.allot(map[string]int64{"A": step.units, "B": 1})
+		if got, journal := r.sums("A"); got != step.want || journal != step.journal {
+			t.Errorf("%d: %+v and %d in the journal, want %+v", step.units, got, journal, step)
+		}
+	}
+	r.allot(map[string]int64{"A": 0}) // shared again from here
+	if err := r.do(func(batch *sqldb.Batch) { stocksql.QueueRelease(batch, home, []stock.Quantity{{SKU: "A", Units: 3}}) }); err != nil {
+		t.Fatal(err)
+	}
+	r.allot(map[string]int64{"A": 6})
+	// A region that has no allotments yet takes its share from the others.
+	for _, sku := range []string{"A", "N"} {
+		r.allot(map[string]int64{sku: 6})
+		if _, err := r.db.Exec(t.Context(), `DELETE FROM stock WHERE home_region = $1 AND sku = $2`, home, sku); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := r.sums(sku)
+		r.allot(map[string]int64{sku: before.Allotted})
+		if got, _ := r.sums(sku); got != before || r.rows(home)[sku].OnHand != stock.Split(sku, before.Allotted, regions.Default().Names())[home] {
+			t.Errorf("%+v became %+v, of which the new region has %+v", before, got, r.rows(home)[sku])
+		}
+	}
 }
 
 func TestReserveSellRelease(t *testing.T) {
