@@ -41,6 +41,11 @@ func (d Dialer) Speaking(protocol string) Dialer {
 func (d Dialer) Connect(ctx context.Context, network, addr string) (net.Conn, error) {
 	below, err := d.Dial(ctx, network, addr)
 	if err != nil {
+		// Dialers see a deadline before the context does. Callers that give a millisecond must not make it look as if
+		// nobody listened.
+		if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+			<-ctx.Done()
+		}
 		return nil, &DialError{err}
 	}
 	if d.TLS == nil {
