@@ -113,3 +113,19 @@ func TestChallenge(t *testing.T) {
 		}
 	}
 }
+
+// TestHead: what a GET answers, a HEAD says without the body.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &orders{get: func(context.Context) error { return nil }})
+	for query, want := range map[string]int{"?encoding=json&message={}": 200, "?encoding=json&message=x": 400, "": 405} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, s.URL+"/meridian.order.v1.OrderService/GetOrder"+query, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, h, body := rpctest.Do(t, s.Server, r)
+		if status != want || body != "" || h.Get("Content-Type") != "application/json" {
+			t.Errorf("%q: %d, %v, %q", query, status, h, body)
+		}
+	}
+}
