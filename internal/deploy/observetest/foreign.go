@@ -21,6 +21,9 @@ func Foreign() []Metric {
 			{Name: "capacity", Kind: Gauge, Labels: []string{"store"}},
 			{Name: "capacity_available", Kind: Gauge, Labels: []string{"store"}},
 			{Name: "liveness_livenodes", Kind: Gauge},
+			{Name: "schedules_BACKUP_last_completed_time", Kind: Gauge},
+			{Name: "security_certificate_expiration_node", Kind: Gauge},
+			{Name: "security_certificate_expiration_ca", Kind: Gauge},
 			{Name: "sql_conns", Kind: Gauge},
 			{Name: "sql_txn_commit_count", Kind: Counter},
 			{Name: "sql_txn_abort_count", Kind: Counter},
@@ -28,6 +31,12 @@ func Foreign() []Metric {
 		}},
 		{"Consul, https://developer.hashicorp.com/consul/docs/reference/agent/telemetry: dots become underscores in Prometheus's format", []Metric{
 			{Name: "consul_autopilot_healthy", Kind: Gauge},
+			{Name: "consul_agent_tls_cert_expiry", Kind: Gauge},
+		}},
+		{"kube-state-metrics, https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload", []Metric{
+			{Name: "kube_job_status_failed", Kind: Gauge, Labels: []string{"job_name"}},
+			{Name: "kube_cronjob_created", Kind: Gauge, Labels: []string{"cronjob"}},
+			{Name: "kube_cronjob_status_last_successful_time", Kind: Gauge, Labels: []string{"cronjob"}},
 		}},
 		{"OpenTelemetry collector, https://opentelemetry.io/docs/collector/internal-telemetry/: Prometheus's format adds _total to counters", []Metric{
 			{Name: "otelcol_exporter_send_failed_spans_total", Kind: Counter, Labels: []string{"exporter"}},
