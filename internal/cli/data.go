@@ -2,10 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +21,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
 )
@@ -124,7 +128,29 @@ func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
 		return err
 	}
 	defer db.Close()
-	return importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), catalogsql.New(db, set, clock.System()), stocksql.New(db, set), from)
+	store, priced := catalogsql.New(db, set, clock.System()), &priced{Source: from, in: map[money.Currency]bool{}}
+	err = importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), store, stocksql.New(db, set), priced)
+	others, failed := store.OtherPrices(cmd.Context(), slices.Collect(maps.Keys(priced.in)))
+	for _, currency := range slices.Sorted(maps.Keys(others)) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d variants keep an earlier price in %s, which this import does not give; --rate %[2]s=… renews it\n", others[currency], currency)
+	}
+	return errors.Join(err, failed)
+}
+
+// priced notes the currencies that a source prices in.
+type priced struct {
+	catalog.Source
+	in map[money.Currency]bool
+}
+
+func (p *priced) Next() (catalog.Product, error) {
+	product, err := p.Source.Next()
+	for _, v := range product.Variants {
+		for _, price := range v.Prices {
+			p.in[price.Currency] = true
+		}
+	}
+	return product, err
 }
 
 func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store, stock catalog.Allotter, from catalog.Source) error {

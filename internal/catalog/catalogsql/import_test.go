@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +130,30 @@ func TestVariantsThatAreGone(t *testing.T) {
 	}
 	if _, ok := s.find("sock").Offer("sock-l", "USD"); ok || s.offered("sock-l") || !s.offered("sock-m") {
 		t.Error("what is gone is offered, or what is back is not")
+	}
+}
+
+// TestPricesNotGivenAgain imports first in two currencies, then in one: the price in the other is found out.
+func TestPricesNotGivenAgain(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	in := func(sku string, currencies ...money.Currency) catalog.Product {
+		p := catalog.Product{Handle: sku, Title: sku, Active: true, Variants: []catalog.Variant{{SKU: sku}}}
+		for _, c := range currencies {
+			p.Variants[0].Prices = append(p.Variants[0].Prices, money.Money{Minor: 500, Currency: c})
+		}
+		return p
+	}
+	for _, products := range [][]catalog.Product{{in("a", "USD", "EUR"), in("b", "USD"), in("c", "GBP")}, {in("a", "USD"), in("b", "USD")}} {
+		if _, err := s.Put(t.Context(), products); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for given, want := range map[money.Currency]map[money.Currency]int64{"USD": {"EUR": 1}, "GBP": {}, "EUR": {"USD": 1}} {
+		got, err := s.OtherPrices(t.Context(), []money.Currency{given})
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("others than %s are %v, %v, want %v", given, got, err, want)
+		}
 	}
 }
 
