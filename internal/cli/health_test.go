@@ -72,7 +72,7 @@ func TestHealthOfNobody(t *testing.T) {
 		{[]string{"--admin_listen", "127.200.0.9:1"}, 1, "nothing answers at 127.200.0.9:1"},
 		{[]string{"--admin_listen", silent.Addr().String(), "--timeout", "50ms"}, 1, "NO_ANSWER"},
 		{[]string{"--admin_listen", "9090"}, 2, "is not host:port"},
-		{[]string{"now"}, 1, "unknown command"},
+		{[]string{"now"}, 2, "unknown command"},
 	} {
 		if code, _, errOut := run(t, append([]string{"health"}, tc.args...)...); code != tc.code || !strings.Contains(errOut, tc.says) {
 			t.Errorf("%q: exit %d: %s; want %d and %q", tc.args, code, errOut, tc.code, tc.says)
