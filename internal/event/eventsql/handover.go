@@ -22,8 +22,8 @@ const (
 	comeBack = time.Minute
 )
 
-// HandOver is one step: while the bus takes nothing, and for a minute after, it has the effects itself of a batch of events that consumers have
-// not taken, and returns of how many. The events stay due, so the bus has them once it is back, and by their inboxes
+// HandOver is one step: while the bus takes nothing or has lost what it took, and for a minute after, it has the effects itself
+// of a batch of events that consumers have not taken, and returns of how many. The events stay due, so the bus has them once it is back, and by their inboxes
 // consumers know that they took them.
 func (r *Relay) HandOver(ctx context.Context, home regions.Name) (int, error) {
 	if at := r.away.Load(); at == nil || time.Since(*at) > comeBack {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/event"
+	"github.com/meridian-commerce/meridian/internal/event/eventsql"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
@@ -67,6 +68,16 @@ func TestHandOver(t *testing.T) {
 	f.append(late)
 	f.step(1)
 	handOver("its readers are back too", 0)
+	// It was away for so short that no publishing failed, and came back empty.
+	bus := &at{}
+	k := eventsql.NewKeeper(f.db, bus, home, f.relay, discard)
+	for _, id := range []string{"1", "2"} {
+		bus.move(id, 9)
+		if _, err := k.Keep(t.Context(), home); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handOver("it is another bus", 2)
 	f.lint()
 }
 

@@ -39,7 +39,7 @@ type Relay struct {
 	handlers  map[string]event.Handler // by consumer
 	wants     [2][]string              // consumers and types: who wants what, pair by pair
 	floor     sqldb.Floor
-	away      atomic.Pointer[time.Time] // when the bus last took nothing; nil: never
+	away      atomic.Pointer[time.Time] // when the bus last took nothing, or had lost what it took; nil: never
 	log       *slog.Logger
 	handed    *prometheus.CounterVec
 	published *prometheus.CounterVec
@@ -158,8 +158,7 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule strin
 			after = refusedAfter
 		} else {
 			err = failed
-			now := time.Now()
-			r.away.Store(&now)
+			r.busAway()
 		}
 		r.log.WarnContext(ctx, "events are not on the bus; they are tried again", "home", home, "aggregate", kind, "events", len(left), "first", left[0].ID, "after", after, "error", failed)
 		r.reschedule(ctx, home, reschedule, after, left)
@@ -172,6 +171,12 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule strin
 		err = nil // a failed step would be followed by a pause
 	}
 	return there, err
+}
+
+// busAway notes that the bus, as it is, does not bring consumers their events.
+func (r *Relay) busAway() {
+	now := time.Now()
+	r.away.Store(&now)
 }
 
 // publishKind puts events of one kind of aggregate on the bus, in the order of their sequence. Where the bus refuses some of
