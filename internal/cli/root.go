@@ -30,6 +30,10 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	// Only now are help and completion among the commands.
+	if _, _, unknown := root.Find(args); unknown != nil {
+		err = fmt.Errorf("%w: %w", errUsage, unknown)
+	}
 	fmt.Fprintln(errOut, "meridian: "+explain(err))
 	if errors.Is(err, errUsage) || fault.Is(err, fault.Invalid) {
 		return 2
@@ -68,7 +72,9 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), routeCommand(),
 		regionCommand(), rolloutCommand(), planCommand(), auditCommand(), paymentsCommand(), healthCommand(), keysCommand(), sandboxCommand(), versionCommand())
-	strict(root)
+	for _, below := range root.Commands() { // an unknown one is none that Find finds
+		strict(below)
+	}
 	return root
 }
 
