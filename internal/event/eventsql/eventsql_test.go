@@ -429,6 +429,30 @@ func TestOnceAfterTheInboxForgot(t *testing.T) {
 	}
 }
 
+// inboxTooSlow is a database whose inbox cannot be swept in time.
+type inboxTooSlow struct{ sqldb.Querier }
+
+func (q inboxTooSlow) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	if strings.HasPrefix(sql, "DELETE FROM inbox") {
+		return 0, context.DeadlineExceeded
+	}
+	return q.Querier.Exec(ctx, sql, args...) //nolint:wrapcheck // a test's
+}
+
+// TestSweeperGoesOn: a kind of rows that cannot be swept does not keep the others from it, and is said.
+func TestSweeperGoesOn(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.append(newEvent("old", 1))
+	f.step(1)
+	f.exec(`DELETE FROM pending_deliveries WHERE home_region = $1`, home)
+	f.exec(`UPDATE outbox SET created_at = now() - interval '8 days' WHERE home_region = $1`, home)
+	n, err := eventsql.NewSweeper(inboxTooSlow{f.db}, []event.Consumer{f.mail}).Sweep(t.Context(), home)
+	if n != 1 || err == nil {
+		t.Errorf("%d rows were swept (%v); want the event, and what went wrong", n, err)
+	}
+}
+
 func TestSweeper(t *testing.T) {
 	t.Parallel()
 	f := open(t)
