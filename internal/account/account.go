@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/plaintext"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -74,14 +74,8 @@ func checkDisplayName(s string) error {
 	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > MaxDisplayName {
 		return fault.New(fault.Invalid, "DISPLAY_NAME_LENGTH", "display_name has at most %d characters", MaxDisplayName)
 	}
-	if strings.ContainsFunc(s, deceives) {
+	if strings.ContainsFunc(s, plaintext.Deceives) {
 		return fault.New(fault.Invalid, "DISPLAY_NAME_INVALID", "display_name has no control characters, line breaks or changes of the direction of writing")
 	}
 	return nil
-}
-
-// deceives reports whether a character makes a text look like another, or more than one line: controls, separators, and
-// those that override or embed a direction (UTR 36). Marks of a direction, as names in right-to-left scripts have, do not.
-func deceives(c rune) bool {
-	return unicode.IsControl(c) || '\u2028' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069'
 }

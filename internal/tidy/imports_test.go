@@ -19,7 +19,7 @@ import (
 // neither SQL nor the protocol nor another domain; one domain's SQL uses another's only where one transaction spans
 // both; the edge knows no domain; test support is for tests; the product knows nothing of the simulator.
 const roomTable = `
-words      = regions internal/clock internal/fault internal/id internal/money internal/consistency
+words      = regions internal/clock internal/fault internal/id internal/money internal/plaintext internal/consistency
 {domain}   = account cart catalog order payment stock
 product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache internal/{domain}/{domain}metrics
@@ -42,6 +42,7 @@ internal/nettest                   :
 
 internal/clock                     :
 internal/money                     :
+internal/plaintext                 :
 internal/fault                     :
 internal/consistency               : internal/fault
 internal/id                        : regions

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/plaintext"
 )
 
 // Limits of a product, in characters where they are about text. Those that Shopify has are Shopify's.
@@ -104,12 +105,6 @@ func (g *group) describe(first row) error {
 	return nil
 }
 
-// deceives reports whether a character makes a line look like another, or more than one: controls, separators, and those that
-// override or embed a direction of writing.
-func deceives(c rune) bool {
-	return unicode.IsControl(c) || '\u2028' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069'
-}
-
 // text returns a cell that is one line of text; line breaks and tabs in it become spaces.
 func (r row) text(c column, limit int) (string, error) {
 	s := r.cell(c)
@@ -122,7 +117,7 @@ func (r row) text(c column, limit int) (string, error) {
 	switch {
 	case !utf8.ValidString(s):
 		return "", r.fault(c, ReasonText, "%s is not in UTF-8; if the whole file is not, say what it is in, such as windows-1252 or shift_jis", quote(s))
-	case strings.ContainsFunc(s, deceives):
+	case strings.ContainsFunc(s, plaintext.Deceives):
 		return "", r.fault(c, ReasonText, "%s has control characters, or turns the direction of writing", quote(s))
 	}
 	return s, nil
