@@ -173,7 +173,7 @@ func (p *process) certificate() (*tls.Config, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.tls_cert_file and edge.tls_key_file cannot be used")
 	}
-	if err := p.registerExpiry(pair, "callers"); err != nil {
+	if err := p.registerExpiry(pair.Expires, "callers"); err != nil {
 		return nil, err
 	}
 	p.background = append(p.background, func(ctx context.Context) { _ = pair.Watch(ctx) }) // it returns no error

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,7 +23,7 @@ func (p *process) identity(files credentials.Files, keys string) (*credentials.I
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "%s cannot be used", keys)
 	}
-	if err := p.registerExpiry(i.Pair(), "peers"); err != nil {
+	if err := p.registerExpiry(i.Pair().Expires, "peers"); err != nil {
 		return nil, err
 	}
 	p.background = append(p.background, i.Watch)
@@ -30,8 +31,8 @@ func (p *process) identity(files credentials.Files, keys string) (*credentials.I
 }
 
 // registerExpiry registers the metric of when a certificate expires that the process uses toward somebody.
-func (p *process) registerExpiry(pair *credentials.Pair, toward string) error {
-	return pair.Register(prometheus.WrapRegistererWith(prometheus.Labels{"toward": toward}, p.telemetry.Metrics))
+func (p *process) registerExpiry(expires func() time.Time, toward string) error {
+	return credentials.RegisterExpiry(prometheus.WrapRegistererWith(prometheus.Labels{"toward": toward}, p.telemetry.Metrics), expires)
 }
 
 // stackTLS returns how a stack's port is secured; nil: clear text.

@@ -107,6 +107,11 @@ func (s *stack) open(ctx context.Context) error {
 	if err := sqldb.RegisterMetrics(s.db, s.telemetry.Metrics); err != nil {
 		return err
 	}
+	if !s.db.CertificateExpires().IsZero() {
+		if err := s.registerExpiry(s.db.CertificateExpires, "database"); err != nil {
+			return err
+		}
+	}
 	s.cache, err = cache.New(cache.Config{Redis: c.Redis, Logger: s.telemetry.Logger}, s.telemetry.Metrics)
 	if err != nil {
 		return unusable(err)

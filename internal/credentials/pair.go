@@ -51,11 +51,11 @@ func (p *Pair) Certificate() *tls.Certificate { return p.current.Load() }
 // Expires returns when the certificate in use does.
 func (p *Pair) Expires() time.Time { return p.current.Load().Leaf.NotAfter }
 
-// Register registers the metric of when the certificate expires. It fails where that is registered already.
-func (p *Pair) Register(registry prometheus.Registerer) error {
+// RegisterExpiry registers the metric of when a certificate in use expires. It fails where that is registered already.
+func RegisterExpiry(registry prometheus.Registerer, expires func() time.Time) error {
 	err := registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "meridian_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use expires, in seconds since 1970.",
-	}, func() float64 { return float64(p.Expires().Unix()) }))
+	}, func() float64 { return float64(expires().Unix()) }))
 	if err != nil {
 		return fmt.Errorf("credentials: register metrics: %w", err)
 	}

@@ -245,14 +245,14 @@ func TestRegister(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewPedanticRegistry()
-	if err := p.Register(registry); err != nil {
+	if err := RegisterExpiry(registry, p.Expires); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()
 	if err != nil || len(families) != 1 || families[0].GetMetric()[0].GetGauge().GetValue() != float64(expires.Unix()) {
 		t.Errorf("%v, %v", families, err)
 	}
-	if err := p.Register(registry); err == nil {
+	if err := RegisterExpiry(registry, p.Expires); err == nil {
 		t.Error("registered twice")
 	}
 }

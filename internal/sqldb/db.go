@@ -85,6 +85,14 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return d, nil
 }
 
+// CertificateExpires returns when the client's certificate does; zero where there is none.
+func (d *DB) CertificateExpires() time.Time {
+	if at := d.expires.Load(); at != 0 {
+		return time.Unix(at, 0)
+	}
+	return time.Time{}
+}
+
 func (d *DB) noteExpiry(c *pgx.ConnConfig) {
 	if c.TLSConfig != nil && len(c.TLSConfig.Certificates) > 0 && c.TLSConfig.Certificates[0].Leaf != nil {
 		d.expires.Store(c.TLSConfig.Certificates[0].Leaf.NotAfter.Unix())

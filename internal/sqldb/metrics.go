@@ -35,16 +35,6 @@ func RegisterMetrics(d *DB, registry prometheus.Registerer) error {
 			return fmt.Errorf("sqldb: register metrics: %w", err)
 		}
 	}
-	if d.expires.Load() == 0 {
-		return nil
-	}
-	err := registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "meridian_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use expires, in seconds since 1970.",
-		ConstLabels: prometheus.Labels{"toward": "database"},
-	}, of(&d.expires)))
-	if err != nil {
-		return fmt.Errorf("sqldb: register metrics: %w", err)
-	}
 	return nil
 }
 
