@@ -15,18 +15,9 @@ import (
 // TestCosts holds the cost tables of terraform/README.md to their own arithmetic and to the instance types of the sizes.
 func TestCosts(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(deploytest.Root(t), "terraform")
-	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sizes, err := os.ReadFile(filepath.Join(dir, "sizes.tf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, dev, _ := strings.Cut(string(readme), "\n### dev: ")
+	readme, devSizes, prodSizes := documented(t)
+	_, dev, _ := strings.Cut(readme, "\n### dev: ")
 	dev, prod, _ := strings.Cut(dev, "\n### prod: ")
-	devSizes, prodSizes, _ := strings.Cut(string(sizes), "    prod = {")
 	costs(t, dev, devSizes)
 	costs(t, prod, prodSizes)
 	if errs := wrongSums("| EKS | 2 | 0.1 | hour | 146.00 |\n| **total** | | | | **147.00** |"); len(errs) != 1 {
@@ -35,6 +26,20 @@ func TestCosts(t *testing.T) {
 	if errs := wrongSums("| EKS | 2 | 0.1 | month | 146.00 |\n| **total** | | | | **146.00** |"); len(errs) != 1 {
 		t.Errorf("a wrong product: %v", errs)
 	}
+}
+
+// documented returns terraform's readme, and what sizes.tf says of each size.
+func documented(t *testing.T) (readme, dev, prod string) {
+	t.Helper()
+	read := func(file string) string {
+		text, err := os.ReadFile(filepath.Join(deploytest.Root(t), "terraform", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	dev, prod, _ = strings.Cut(read("sizes.tf"), "    prod = {")
+	return read("README.md"), dev, prod
 }
 
 func costs(t *testing.T, table, sizes string) {
@@ -56,18 +61,9 @@ func costs(t *testing.T, table, sizes string) {
 // TestQuotas holds the vCPUs that the readme says to ask for to the sizes.
 func TestQuotas(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(deploytest.Root(t), "terraform")
-	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sizes, err := os.ReadFile(filepath.Join(dir, "sizes.tf"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	readme, devSizes, prodSizes := documented(t)
 	processors := map[string]int{"small": 2, "medium": 2, "large": 2, "xlarge": 4, "2xlarge": 8} // of m7g and t4g
-	dev, prod, _ := strings.Cut(string(sizes), "    prod = {")
-	for size, text := range map[string]string{"dev": dev, "prod": prod} {
+	for size, text := range map[string]string{"dev": devSizes, "prod": prodSizes} {
 		find := func(pattern string) []string {
 			m := regexp.MustCompile(pattern).FindStringSubmatch(text)
 			if m == nil {
@@ -83,7 +79,7 @@ func TestQuotas(t *testing.T) {
 		nodes := zones * processors[node[0]]
 		gateways := map[string]int{"true": zones, "false": 1}[find(`nat_per_zone += (\w+)`)[0]]
 		row := fmt.Sprintf("| %s | %d | %d | %d |", size, least*nodes+others, most*nodes+others, gateways)
-		if !strings.Contains(string(readme), "\n"+row+"\n") {
+		if !strings.Contains(readme, "\n"+row+"\n") {
 			t.Errorf("the readme should say %s", row)
 		}
 	}
