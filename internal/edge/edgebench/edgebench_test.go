@@ -94,7 +94,7 @@ func TestConfigs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, word := range []string{"{dir}", "{body}", "{upstream}", "{direct}", "{nginx}", "{haproxy}", "{caddy}", "{edge}", "{admin}", "{consul}"} {
+		for _, word := range []string{"{dir}", "{body}", "{upstream}", "{direct}", "{nginx}", "{haproxy}", "{caddy}", "{edge}", "{admin}", "{consul}", "{bare}"} {
 			if strings.Contains(string(text), word) {
 				t.Errorf("%s keeps %s", name, word)
 			}

@@ -56,7 +56,7 @@ func newBench(ctx context.Context, dir, meridian string) (*bench, error) {
 		}
 	}
 	var held []net.Listener // all at once, so that they differ
-	for _, role := range []string{"upstream", "direct", "nginx", "haproxy", "caddy", "edge", "admin", "consul"} {
+	for _, role := range []string{"upstream", "direct", "nginx", "haproxy", "caddy", "edge", "admin", "consul", "bare"} {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("find a port: %w", err)
@@ -90,10 +90,15 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	b.subjects = []subject{{name: "direct (no proxy)", addr: b.ports["direct"], process: upstream}}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
 	for _, s := range []struct {
 		name, role, program string
 		args                []string
 	}{
+		{"net/http, no proxy", "bare", self, []string{serveBare, b.ports["bare"]}},
 		{"nginx", "nginx", "nginx", []string{"-p", b.dir, "-c", at("nginx.conf"), "-g", "daemon off;"}},
 		{"HAProxy", "haproxy", "haproxy", []string{"-db", "-f", at("haproxy.cfg")}},
 		{"Caddy", "caddy", "caddy", []string{"run", "--adapter", "caddyfile", "--config", at("Caddyfile")}},
