@@ -81,13 +81,19 @@ type Request struct {
 	ExpectedTotal money.Money
 }
 
+// Placed is the answer of Place.
+type Placed struct {
+	Order
+	Replayed bool // an earlier request with the key placed it
+}
+
 // Place turns the user's cart into an order, once for each idempotency key: a repeated request gets the same
-// answer. Errors: fault.Invalid (IDEMPOTENCY_KEY_…), fault.Mismatch (IDEMPOTENCY_KEY_REUSED), fault.Aborted
+// order, as it was, and leaves the cart alone. Errors: fault.Invalid (IDEMPOTENCY_KEY_…), fault.Mismatch (IDEMPOTENCY_KEY_REUSED), fault.Aborted
 // (CART_CHANGED, TOTAL_CHANGED, IDEMPOTENCY_KEY_IN_FLIGHT), fault.FailedPrecondition (CART_EMPTY, OUT_OF_STOCK,
 // SKU_NOT_SOLD, PRICE_MISSING), fault.Unavailable, and fault.Ambiguous where the outcome could not be learned.
-func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
+func (s *Service) Place(ctx context.Context, r Request) (Placed, error) {
 	if err := checkKey(r.Key); err != nil {
-		return Order{}, err
+		return Placed{}, err
 	}
 	code := s.regions.Code(r.Home)
 	p := Placement{
@@ -105,11 +111,12 @@ func (s *Service) Place(ctx context.Context, r Request) (Order, error) {
 	o, err := s.store.Place(ctx, p)
 	if fault.Is(err, fault.Ambiguous) {
 		if plant.Bites(plant.AmbiguousRefused, 1) {
-			return Order{}, fault.New(fault.Aborted, "CART_CHANGED", "the cart has changed; read it again")
+			return Placed{}, fault.New(fault.Aborted, "CART_CHANGED", "the cart has changed; read it again")
 		}
-		return s.resolve(ctx, p, err)
+		o, err = s.resolve(ctx, p, err)
 	}
-	return o, err
+	// The id is of this request alone, so another one is an earlier request's.
+	return Placed{o, err == nil && o.ID != p.ID}, err
 }
 
 // resolve learns the outcome of an ambiguous commit from the idempotency key. Not finding it proves nothing:

@@ -73,3 +73,10 @@ func Header(ctx context.Context, name string) string {
 	}
 	return ""
 }
+
+// SetHeader sets a header of the answer to the call that a handler is answering.
+func SetHeader(ctx context.Context, name, value string) {
+	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
+		info.ResponseHeader().Set(name, value)
+	}
+}

@@ -20,7 +20,7 @@ func newCORS(origins []string) *cors.Cors {
 			"Meridian-Region", "Request-Timeout", "Traceparent", "X-Request-Id",
 		}),
 		ExposedHeaders: slices.Concat(connectcors.ExposedHeaders(), []string{
-			"Cache-Status", "ETag", "Meridian-Consistency", "Meridian-Edge-Region", "Meridian-Route", "Meridian-Served-Region",
+			"Cache-Status", "ETag", "Idempotent-Replayed", "Meridian-Consistency", "Meridian-Edge-Region", "Meridian-Route", "Meridian-Served-Region",
 			"RateLimit", "RateLimit-Policy", "Retry-After", "Server-Timing", "Traceparent", "X-Request-Id",
 		}),
 		MaxAge: preflightAge,

@@ -43,7 +43,10 @@ func (h *Handler) PlaceOrder(ctx context.Context, r *orderv1.PlaceOrderRequest) 
 	if err != nil {
 		return nil, err
 	}
-	return &orderv1.PlaceOrderResponse{Order: message(o)}, nil
+	if o.Replayed {
+		rpc.SetHeader(ctx, "Idempotent-Replayed", "true")
+	}
+	return &orderv1.PlaceOrderResponse{Order: message(o.Order)}, nil
 }
 
 // GetOrder implements the method.

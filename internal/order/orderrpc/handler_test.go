@@ -52,6 +52,26 @@ func TestPlaceOrder(t *testing.T) {
 	}
 }
 
+// A call with a key that has placed an order says so, and leaves alone what is in the cart by now.
+func TestRepeatedCallSaysSo(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.fill("A", 1)
+	for _, want := range []string{"", "true", "true"} {
+		ctx, call := connect.NewClientContext(t.Context())
+		call.RequestHeader().Set("Authorization", "Bearer ada")
+		call.RequestHeader().Set("Idempotency-Key", "k")
+		_, err := s.PlaceOrder(ctx, &orderv1.PlaceOrderRequest{})
+		if got := call.ResponseHeader().Get("Idempotent-Replayed"); err != nil || got != want {
+			t.Errorf("Idempotent-Replayed is %q, want %q; %v", got, want, err)
+		}
+		s.fill("A", 2)
+	}
+	if c, err := s.carts.Find(t.Context(), home, "usr_eu1_ada"); err != nil || c.Items["A"] != 2 {
+		t.Errorf("the cart has %v, %v", c.Items, err)
+	}
+}
+
 func TestPlaceOrderRefusals(t *testing.T) {
 	t.Parallel()
 	s := open(t)
