@@ -128,7 +128,8 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	if err != nil {
 		return err
 	}
-	api, err := bind(c.Listen, httpapi.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger))
+	answer := httpapi.NewServer(closing(p.leaving(e.Ready), handler), secure, p.telemetry.Logger)
+	api, err := bind(c.Listen, answer.Server, answer.Serve)
 	if err == nil {
 		api.listener, err = httpapi.Bounded(api.listener, httpapi.Bounds{
 			Total: c.Edge.Connections, PerAddress: c.Edge.ConnectionsPerAddress, Exempt: e.Trusts, Metrics: p.telemetry.Metrics,

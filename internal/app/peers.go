@@ -62,15 +62,11 @@ func listenTo(address string, h http.Handler, secure *tls.Config, log *slog.Logg
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
-	return bind(address, overTLS{&http.Server{
+	server := &http.Server{
 		Handler: h, TLSConfig: secure, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 1000},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}})
+	}
+	// The settings hold the certificate.
+	return bind(address, server, func(l net.Listener) error { return server.ServeTLS(l, "", "") })
 }
-
-// overTLS is a server whose settings hold its certificate.
-type overTLS struct{ *http.Server }
-
-// Serve implements answerer.
-func (s overTLS) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
