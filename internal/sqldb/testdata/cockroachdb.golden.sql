@@ -403,3 +403,31 @@ CREATE TABLE stock_changes (
   allotted    BIGINT NOT NULL,
   PRIMARY KEY (home_region, sku, at)
 ) LOCALITY REGIONAL BY ROW AS home_region;
+-- 00068_variants_sku.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- The column sku is a variant's id from here on: the SKU that it came with, which stock, prices, carts and orders refer to.
+-- What it is called since is current_sku. Both are NULL in what the former release wrote: the SKU is the id, and the
+-- options are not known.
+ALTER TABLE variants ADD COLUMN current_sku TEXT, ADD COLUMN options TEXT[];
+-- 00069_products_options.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- What the options of a product's variants are called, in their order.
+ALTER TABLE products ADD COLUMN options TEXT[];
+-- 00070_variant_skus.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- The SKUs that are not the id of the variant that has them, or had them last.
+CREATE TABLE variant_skus (
+  handle  TEXT NOT NULL,
+  sku     TEXT NOT NULL,
+  variant TEXT NOT NULL,
+  PRIMARY KEY (handle, sku),
+  UNIQUE (sku)
+) LOCALITY GLOBAL;
+-- 00071_order_lines_sku.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- The column sku is the variant's id, and this is what it was called when the order was placed, where that is something else.
+ALTER TABLE order_lines ADD COLUMN ordered_sku TEXT;
