@@ -20,19 +20,19 @@ const (
 
 // Cart is a user's cart. The zero Cart is empty and was never written.
 type Cart struct {
-	Items   map[string]int64       // units by SKU
-	Prices  map[string]money.Money // what a unit cost when it was put in, by SKU; missing where that is not known
+	Items   map[string]int64       // units by variant
+	Prices  map[string]money.Money // what a unit cost when it was put in, by variant; missing where that is not known
 	Version int64
 }
 
-// SKUs returns what is in the cart, sorted.
-func (c Cart) SKUs() []string { return slices.Sorted(maps.Keys(c.Items)) }
+// Variants returns the ids of what is in the cart, sorted.
+func (c Cart) Variants() []string { return slices.Sorted(maps.Keys(c.Items)) }
 
 // Checkout returns the cart as the checkout room prices it.
 func (c Cart) Checkout(currency money.Currency) checkout.Cart {
 	items := make(map[string]checkout.Item, len(c.Items))
-	for sku, quantity := range c.Items {
-		items[sku] = checkout.Item{Quantity: quantity, Seen: c.Prices[sku]}
+	for variant, quantity := range c.Items {
+		items[variant] = checkout.Item{Quantity: quantity, Seen: c.Prices[variant]}
 	}
 	return checkout.Cart{Currency: currency, Items: items}
 }
@@ -48,33 +48,33 @@ func (c Cart) Matches(etag string) error {
 	return nil
 }
 
-// With returns the cart with that many units of a SKU, which costs price now (zero: not known); 0 units remove it.
+// With returns the cart with that many units of a variant, which costs price now (zero: not known); 0 units remove it.
 // Setting what is already so returns the same version, at the price of then. Errors are fault.Invalid.
-func (c Cart) With(sku string, quantity int64, price money.Money) (Cart, error) {
+func (c Cart) With(variant string, quantity int64, price money.Money) (Cart, error) {
 	switch {
 	case quantity < 0 || quantity > MaxQuantity:
 		return c, fault.New(fault.Invalid, "QUANTITY_INVALID", "quantity is 0 to %d", MaxQuantity)
-	case c.Items[sku] == quantity:
+	case c.Items[variant] == quantity:
 		return c, nil
-	case c.Items[sku] == 0 && len(c.Items) >= MaxItems:
+	case c.Items[variant] == 0 && len(c.Items) >= MaxItems:
 		return c, fault.New(fault.Invalid, "CART_FULL", "a cart holds at most %d different items", MaxItems)
 	}
 	next := Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Version: c.Version + 1}
 	for other, units := range c.Items {
-		if other != sku {
+		if other != variant {
 			next.put(other, units, c.Prices[other])
 		}
 	}
 	if quantity > 0 {
-		next.put(sku, quantity, price)
+		next.put(variant, quantity, price)
 	}
 	return next, nil
 }
 
 // put is for a cart that nobody else has yet.
-func (c Cart) put(sku string, quantity int64, price money.Money) {
-	c.Items[sku] = quantity
+func (c Cart) put(variant string, quantity int64, price money.Money) {
+	c.Items[variant] = quantity
 	if price != (money.Money{}) {
-		c.Prices[sku] = price
+		c.Prices[variant] = price
 	}
 }

@@ -106,10 +106,10 @@ func TestCheckout(t *testing.T) {
 	if diff := cmp.Diff(want, c.Checkout("USD")); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"B", "a", "b"}, c.SKUs()); diff != "" {
+	if diff := cmp.Diff([]string{"B", "a", "b"}, c.Variants()); diff != "" {
 		t.Error(diff)
 	}
-	if got := (cart.Cart{}).Checkout("USD"); len(got.Items) != 0 || len((cart.Cart{}).SKUs()) != 0 {
+	if got := (cart.Cart{}).Checkout("USD"); len(got.Items) != 0 || len((cart.Cart{}).Variants()) != 0 {
 		t.Errorf("an empty cart has %v", got)
 	}
 }

@@ -20,8 +20,11 @@ type Store interface {
 
 // Offers knows what is sold. It reads GLOBAL data only, and is safe for concurrent use.
 type Offers interface {
-	// Offers returns what SKUs cost in a currency; those that nobody sells are not among them.
-	Offers(ctx context.Context, skus []string, currency money.Currency) (map[string]checkout.Offer, error)
+	// Offers returns what variants cost in a currency; those that nobody sells are not among them.
+	Offers(ctx context.Context, variants []string, currency money.Currency) (map[string]checkout.Offer, error)
+	// Offer returns the id of the variant that has a SKU, or had it last, and what it costs; nil: nobody sells it. Of a SKU
+	// that it does not know it returns the SKU.
+	Offer(ctx context.Context, sku string, currency money.Currency) (variant string, offer *checkout.Offer, err error)
 }
 
 // Owner is whose cart it is, and the currency she is quoted in.
@@ -61,27 +64,43 @@ func (s *Service) Cart(ctx context.Context, of Owner) (Priced, error) {
 	return Priced{c, &q}, nil
 }
 
-// SetItem sets how many units of a SKU are in a user's cart, if the cart still has that etag (empty: whatever
-// it has). Errors: fault.Invalid, fault.NotFound (SKU_NOT_FOUND), fault.Aborted (CART_CHANGED).
+// SetItem sets how many units of the variant that has a SKU, or had it last, are in a user's cart, if the cart still has
+// that etag (empty: whatever it has). Errors: fault.Invalid, fault.NotFound (SKU_NOT_FOUND), fault.Aborted (CART_CHANGED).
 func (s *Service) SetItem(ctx context.Context, of Owner, sku string, quantity int64, etag string) (Priced, error) {
-	var offer checkout.Offer
-	// What is withdrawn can still be taken out.
-	if quantity > 0 {
-		offers, err := s.offers.Offers(ctx, []string{sku}, of.Currency)
-		if err != nil {
-			return Priced{}, err
-		}
-		var sold bool
-		offer, sold = offers[sku]
-		if !sold {
-			return Priced{}, fault.New(fault.NotFound, "SKU_NOT_FOUND", "there is no product with SKU %.80q", sku)
-		}
+	variant, offer, err := s.offers.Offer(ctx, sku, of.Currency)
+	if err != nil {
+		return Priced{}, err
+	}
+	if offer == nil && quantity > 0 {
+		return Priced{}, fault.New(fault.NotFound, "SKU_NOT_FOUND", "there is no product with SKU %.80q", sku)
+	}
+	return s.set(ctx, of, variant, quantity, etag, offer)
+}
+
+// SetVariant is SetItem of a variant by its id.
+func (s *Service) SetVariant(ctx context.Context, of Owner, variant string, quantity int64, etag string) (Priced, error) {
+	offers, err := s.offers.Offers(ctx, []string{variant}, of.Currency)
+	if err != nil {
+		return Priced{}, err
+	}
+	offer, sold := offers[variant]
+	if !sold && quantity > 0 {
+		return Priced{}, fault.New(fault.NotFound, "SKU_NOT_FOUND", "there is no variant %.80q", variant)
+	}
+	return s.set(ctx, of, variant, quantity, etag, &offer)
+}
+
+// set changes a cart. Without an offer, what is withdrawn can still be taken out.
+func (s *Service) set(ctx context.Context, of Owner, variant string, quantity int64, etag string, offer *checkout.Offer) (Priced, error) {
+	var price money.Money
+	if offer != nil {
+		price = offer.Price
 	}
 	c, err := s.store.Change(ctx, of.Home, of.UserID, func(c Cart) (Cart, error) {
 		if err := c.Matches(etag); err != nil {
 			return c, err
 		}
-		return c.With(sku, quantity, offer.Price)
+		return c.With(variant, quantity, price)
 	})
 	if err != nil {
 		return Priced{}, err
@@ -98,7 +117,7 @@ func (s *Service) quote(ctx context.Context, c Cart, currency money.Currency) (c
 	if len(c.Items) == 0 {
 		return s.rules.Quote(c.Checkout(currency), nil)
 	}
-	offers, err := s.offers.Offers(ctx, c.SKUs(), currency)
+	offers, err := s.offers.Offers(ctx, c.Variants(), currency)
 	if err != nil {
 		return checkout.Quote{}, err
 	}

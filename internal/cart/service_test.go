@@ -3,9 +3,11 @@ package cart_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/checkout"
@@ -62,6 +64,16 @@ func (o *offers) Offers(_ context.Context, skus []string, _ money.Currency) (map
 	return out, nil
 }
 
+// Offer has A under the SKU A-2 too.
+func (o *offers) Offer(ctx context.Context, sku string, currency money.Currency) (string, *checkout.Offer, error) {
+	variant := strings.TrimSuffix(sku, "-2")
+	found, err := o.Offers(ctx, []string{variant}, currency)
+	if offer, sold := found[variant]; sold {
+		return variant, &offer, err
+	}
+	return variant, nil, err
+}
+
 func eur(minor int64) money.Money { return money.Money{Minor: minor, Currency: "EUR"} }
 
 var ada = cart.Owner{UserID: "u", Home: "eu-west-1", Currency: "EUR"}
@@ -107,15 +119,46 @@ func TestSetItem(t *testing.T) {
 			t.Errorf("%s: answered %s, stored %s", step.name, c.Etag(), now.Etag())
 		}
 	}
-	asked := len(sold.asked)
 	delete(sold.sold, "B") // withdrawn, and yet it can be taken out of the cart
-	if c, err := s.SetItem(t.Context(), ada, "B", 0, ""); err != nil || len(c.Items) != 0 || len(sold.asked) != asked {
+	if c, err := s.SetItem(t.Context(), ada, "B", 0, ""); err != nil || len(c.Items) != 0 {
 		t.Errorf("got %v, %v", c.Items, err)
 	}
 	for _, other := range []cart.Owner{{UserID: "u", Home: "us-east-1", Currency: "EUR"}, {UserID: "v", Home: "eu-west-1", Currency: "EUR"}} {
 		if c, err := s.Cart(t.Context(), other); err != nil || c.Version != 0 {
 			t.Errorf("another user's cart is %v, %v", c, err)
 		}
+	}
+}
+
+// A variant is set by its id, or by any SKU that it has or had: it is one item.
+func TestSetVariant(t *testing.T) {
+	t.Parallel()
+	s, _, sold := open()
+	for _, step := range []struct {
+		set   func(context.Context, cart.Owner, string, int64, string) (cart.Priced, error)
+		name  string
+		units int64
+		want  map[string]int64
+	}{
+		{s.SetVariant, "A", 1, map[string]int64{"A": 1}},
+		{s.SetItem, "A-2", 3, map[string]int64{"A": 3}},
+		{s.SetItem, "A", 2, map[string]int64{"A": 2}},
+		{s.SetVariant, "A", 0, nil},
+	} {
+		c, err := step.set(t.Context(), ada, step.name, step.units, "")
+		if diff := cmp.Diff(step.want, c.Items, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", step.name, err, diff)
+		}
+		if step.units > 0 && c.Prices["A"] != eur(1000) {
+			t.Errorf("%s: put in at %v", step.name, c.Prices)
+		}
+	}
+	if _, err := s.SetVariant(t.Context(), ada, "A-2", 1, ""); fault.Reason(err) != "SKU_NOT_FOUND" {
+		t.Errorf("a SKU that is no id: %v", err)
+	}
+	delete(sold.sold, "A")
+	if _, err := s.SetVariant(t.Context(), ada, "A", 0, ""); err != nil {
+		t.Errorf("taking out what is withdrawn: %v", err)
 	}
 }
 
@@ -154,8 +197,8 @@ func TestCartIsQuoted(t *testing.T) {
 	c, err := s.Cart(t.Context(), ada)
 	want := &checkout.Quote{
 		Currency: "EUR", Subtotal: eur(900), Total: eur(900),
-		Lines:       []checkout.Line{{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(900), Previous: eur(1000), Amount: eur(900), Total: eur(900)}},
-		Unavailable: []checkout.Unavailable{{SKU: "B", Quantity: 2, Reason: checkout.NotSold}},
+		Lines:       []checkout.Line{{Variant: "A", SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(900), Previous: eur(1000), Amount: eur(900), Total: eur(900)}},
+		Unavailable: []checkout.Unavailable{{Variant: "B", SKU: "B", Quantity: 2, Reason: checkout.NotSold}},
 	}
 	if diff := cmp.Diff(want, c.Quote); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)

@@ -57,25 +57,27 @@ func (s *store) Search(_ context.Context, _ string, offset, limit int) ([]catalo
 	return all[:min(limit, len(all))], s.down
 }
 
-func (s *store) Put(_ context.Context, products []catalog.Product) (changed int, err error) {
+func (s *store) Put(_ context.Context, products []catalog.Product) (catalog.Stored, error) {
+	stored := catalog.Stored{IDs: map[string]string{}}
 	if s.down != nil {
-		return 0, s.down
+		return stored, s.down
 	}
 	s.puts = append(s.puts, len(products))
 	for _, p := range products {
 		for _, v := range p.Variants {
 			if owner, taken := s.owners[v.SKU]; taken && owner != p.Handle {
-				return 0, fault.New(fault.Exists, "SKU_TAKEN", "SKU %s belongs to %s", v.SKU, owner)
+				return stored, fault.New(fault.Exists, "SKU_TAKEN", "SKU %s belongs to %s", v.SKU, owner)
 			}
+			stored.IDs[v.SKU] = v.SKU
 		}
 	}
 	for _, p := range products {
 		if !reflect.DeepEqual(s.products[p.Handle], p) {
-			changed++
+			stored.Changed++
 		}
 		s.products[p.Handle] = p
 	}
-	return changed, nil
+	return stored, nil
 }
 
 // allotter keeps the first units of each SKU.

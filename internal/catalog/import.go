@@ -14,7 +14,7 @@ type Source interface {
 	Next() (Product, error)
 }
 
-// Allotter makes the units of SKUs, over all regions and with those that are sold, as many as are given. Of fewer than 0,
+// Allotter makes the units of variants, over all regions and with those that are sold, as many as are given. Of fewer than 0,
 // what is allotted is left alone.
 type Allotter interface {
 	Allot(ctx context.Context, units map[string]int64) error
@@ -89,7 +89,7 @@ func (i *importing) put(ctx context.Context, batch []Product) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	changed, err := i.store.Put(ctx, batch)
+	stored, err := i.store.Put(ctx, batch)
 	switch {
 	case fault.Is(err, fault.Exists) && len(batch) == 1:
 		i.refuse(err)
@@ -107,7 +107,7 @@ func (i *importing) put(ctx context.Context, batch []Product) error {
 	units := map[string]int64{}
 	for _, p := range batch {
 		for _, v := range p.Variants {
-			units[v.SKU] = int64(v.Stock)
+			units[stored.IDs[v.SKU]] = int64(v.Stock)
 		}
 		if p.Active && !p.Unlisted {
 			i.done.Listed++
@@ -117,7 +117,7 @@ func (i *importing) put(ctx context.Context, batch []Product) error {
 		return err
 	}
 	i.done.Products += len(batch)
-	i.done.Changed += changed
+	i.done.Changed += stored.Changed
 	i.done.Variants += len(units)
 	i.progress(i.done, nil)
 	return nil

@@ -22,18 +22,22 @@ type Product struct {
 	Type        string
 	Tags        []string
 	Images      []string
-	Active      bool // only active products are listed, found and sold
-	Unlisted    bool // found by its handle and sold, but in no list
+	Options     []string // what the variants differ in: "Size", "Color"; on import, nil: not known
+	Active      bool     // only active products are listed, found and sold
+	Unlisted    bool     // found by its handle and sold, but in no list
 	Variants    []Variant
-	Version     int64 // grows with every change
+	SKUs        map[string]string // variants by the SKUs that they have or had, where those are not their ids; of Find alone
+	Version     int64             // grows with every change
 	UpdatedAt   time.Time
 	Partial     bool // on import: variants are missing because their rows were refused; not kept here
 }
 
-// Variant is what can be bought: one SKU of a product.
+// Variant is what can be bought of a product.
 type Variant struct {
-	SKU     string // unique over all products
+	ID      string // stays, whatever the SKU becomes: stock, prices, carts and orders refer to it; a Store gives it
+	SKU     string // what the merchant calls it; unique over all products
 	Title   string
+	Options []string // its value of each of the product's options; on import, nil: not known
 	Barcode string
 	Grams   int
 	Prices  []money.Money // one per currency
@@ -50,16 +54,30 @@ func (v Variant) Price(c money.Currency) (money.Money, bool) {
 	return money.Money{}, false
 }
 
-// Offer returns what a SKU of the product is called and costs in a currency. It is false where the product is not
-// sold, or has no such SKU.
-func (p Product) Offer(sku string, c money.Currency) (checkout.Offer, bool) {
+// Offer returns what a variant of the product is called and costs in a currency. It is false where the product is not
+// sold, or has no such variant.
+func (p Product) Offer(variant string, c money.Currency) (checkout.Offer, bool) {
 	for _, v := range p.Variants {
-		if v.SKU == sku && p.Active {
+		if v.ID == variant && p.Active {
 			price, _ := v.Price(c) // none is the zero Money, as an offer wants it
-			return checkout.Offer{Title: OfferTitle(p.Title, v.Title), Price: price}, true
+			return checkout.Offer{SKU: v.SKU, Title: OfferTitle(p.Title, v.Title), Price: price}, true
 		}
 	}
 	return checkout.Offer{}, false
+}
+
+// Variant returns the id of the variant that has a SKU, or of the one that had it last. Of a SKU that never was another
+// one's it is the SKU itself.
+func (p Product) Variant(sku string) string {
+	for _, v := range p.Variants {
+		if v.SKU == sku {
+			return v.ID
+		}
+	}
+	if variant, ok := p.SKUs[sku]; ok {
+		return variant
+	}
+	return sku
 }
 
 // OfferTitle is what a variant of a product is called where it stands alone, as in a cart.

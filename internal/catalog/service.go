@@ -23,10 +23,16 @@ type Store interface {
 	Popular(ctx context.Context, region regions.Name, category string, after *Rank, limit int) ([]Product, []Rank, error)
 	// Search returns listed products that hold every word of a query, best first.
 	Search(ctx context.Context, query string, offset, limit int) ([]Product, error)
-	// Put inserts or updates products by handle in one transaction, and returns how many changed. Variants
+	// Put inserts or updates products by handle in one transaction, and their variants as Identify says. Variants
 	// that a product no longer names are withdrawn, unless it is Partial; prices stay. The products' versions are noted in ctx's consistency session.
-	// A variant whose SKU belongs to another product is fault.Exists.
-	Put(ctx context.Context, products []Product) (changed int, err error)
+	// A variant whose SKU belongs to another product is fault.Exists: it stays with the product that had it first.
+	Put(ctx context.Context, products []Product) (Stored, error)
+}
+
+// Stored is what a Put did.
+type Stored struct {
+	Changed int               // products
+	IDs     map[string]string // of the variants, by SKU
 }
 
 const (

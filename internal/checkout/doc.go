@@ -1,9 +1,9 @@
 // Package checkout says what a cart costs. It is arithmetic and nothing else: no SQL, no clock, no network. What a
 // shopper is shown and what an order is placed at come from this one function, so they cannot differ.
 //
-//	cart: units by SKU ──┐
+//	cart: by variant ────┐
 //	                     ├─▶ price ──▶ lines ──▶ rule 1 ──▶ rule 2 ──▶ … ──▶ Quote
-//	offers: by SKU ──────┘     │          │          │          │              │
+//	offers: by variant ──┘     │          │          │          │              │
 //	                           ▼          ▼          ▼          ▼              ▼
 //	                      unavailable  subtotal   adjustments, each to      total
 //	                                              a line or to the order

@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -11,23 +12,25 @@ import (
 // Cart is what somebody means to buy, and the currency to price it in.
 type Cart struct {
 	Currency money.Currency
-	Items    map[string]Item // by SKU
+	Items    map[string]Item // by variant
 }
 
-// Item is how much of a SKU is in a cart.
+// Item is how much of a variant is in a cart.
 type Item struct {
 	Quantity int64
 	Seen     money.Money // what a unit cost when it was put in; zero: not known
 }
 
-// Offer is what a SKU is called and costs now.
+// Offer is what a variant is called and costs now.
 type Offer struct {
+	SKU   string // "": its id
 	Title string
 	Price money.Money // of a unit; zero: it has none in the currency that was asked for
 }
 
-// Line is one SKU of a quote.
+// Line is one variant of a quote.
 type Line struct {
+	Variant   string
 	SKU       string
 	Title     string
 	Quantity  int64
@@ -42,13 +45,14 @@ type Reason int
 
 // The reasons.
 const (
-	NotSold Reason = iota + 1 // nobody sells the SKU any more
+	NotSold Reason = iota + 1 // nobody sells the variant any more
 	NoPrice                   // it has no price in the currency
 )
 
 // Unavailable is an item of the cart that became no line.
 type Unavailable struct {
-	SKU      string
+	Variant  string
+	SKU      string // the id, where it is not sold
 	Quantity int64
 	Reason   Reason
 }
@@ -67,19 +71,19 @@ type Quote struct {
 func price(c Cart, offers map[string]Offer) (Quote, error) {
 	none := money.Money{Currency: c.Currency}
 	q := Quote{Currency: c.Currency, Subtotal: none, Total: none}
-	// By SKU, so that neither the answer nor which of two errors is reported depends on the order of a map.
-	for _, sku := range slices.Sorted(maps.Keys(c.Items)) {
-		item := c.Items[sku]
-		offer, sold := offers[sku]
+	for _, variant := range order(c, offers) {
+		item := c.Items[variant]
+		offer, sold := offers[variant]
+		offer.SKU = cmp.Or(offer.SKU, variant)
 		switch {
 		case !sold:
-			q.Unavailable = append(q.Unavailable, Unavailable{sku, item.Quantity, NotSold})
+			q.Unavailable = append(q.Unavailable, Unavailable{variant, offer.SKU, item.Quantity, NotSold})
 			continue
 		case offer.Price == (money.Money{}):
-			q.Unavailable = append(q.Unavailable, Unavailable{sku, item.Quantity, NoPrice})
+			q.Unavailable = append(q.Unavailable, Unavailable{variant, offer.SKU, item.Quantity, NoPrice})
 			continue
 		}
-		line, err := lineOf(sku, item, offer)
+		line, err := lineOf(variant, item, offer)
 		if err != nil {
 			return Quote{}, err
 		}
@@ -94,12 +98,20 @@ func price(c Cart, offers map[string]Offer) (Quote, error) {
 	return q, q.check()
 }
 
-func lineOf(sku string, item Item, offer Offer) (Line, error) {
+// order returns the variants of a cart by SKU, so that neither the answer nor which of two errors is reported depends on the
+// order of a map.
+func order(c Cart, offers map[string]Offer) []string {
+	return slices.SortedFunc(maps.Keys(c.Items), func(a, b string) int {
+		return cmp.Or(cmp.Compare(cmp.Or(offers[a].SKU, a), cmp.Or(offers[b].SKU, b)), cmp.Compare(a, b))
+	})
+}
+
+func lineOf(variant string, item Item, offer Offer) (Line, error) {
 	amount, err := offer.Price.Times(item.Quantity)
 	if err != nil {
 		return Line{}, refused(err)
 	}
-	line := Line{SKU: sku, Title: offer.Title, Quantity: item.Quantity, UnitPrice: offer.Price, Amount: amount, Total: amount}
+	line := Line{Variant: variant, SKU: offer.SKU, Title: offer.Title, Quantity: item.Quantity, UnitPrice: offer.Price, Amount: amount, Total: amount}
 	// Two currencies are not compared: who changed the account's currency saw no price change.
 	if item.Seen.Currency == offer.Price.Currency && item.Seen != offer.Price {
 		line.Previous = item.Seen
@@ -114,9 +126,9 @@ func (q Quote) Orderable() error {
 	if len(q.Unavailable) > 0 {
 		u := q.Unavailable[0]
 		if u.Reason == NoPrice {
-			return fault.New(fault.FailedPrecondition, "PRICE_MISSING", "SKU %s has no price in %s", u.SKU, q.Currency).With("sku", u.SKU)
+			return fault.New(fault.FailedPrecondition, "PRICE_MISSING", "SKU %s has no price in %s", u.SKU, q.Currency).With("sku", u.SKU).With("variant_id", u.Variant)
 		}
-		return fault.New(fault.FailedPrecondition, "SKU_NOT_SOLD", "SKU %s is not sold any more; remove it from the cart", u.SKU).With("sku", u.SKU)
+		return fault.New(fault.FailedPrecondition, "SKU_NOT_SOLD", "SKU %s is not sold any more; remove it from the cart", u.SKU).With("sku", u.SKU).With("variant_id", u.Variant)
 	}
 	if len(q.Lines) == 0 {
 		return fault.New(fault.FailedPrecondition, "CART_EMPTY", "the cart is empty; add an item first")

@@ -27,7 +27,7 @@ func items(quantities map[string]int64) map[string]checkout.Item {
 func TestQuote(t *testing.T) {
 	t.Parallel()
 	offers := map[string]checkout.Offer{
-		"A": {Title: "Pot", Price: eur(1000)}, "B": {Title: "Tea", Price: eur(250)},
+		"A": {Title: "Pot", Price: eur(1000)}, "B": {SKU: "TEA", Title: "Tea", Price: eur(250)},
 		"free": {Title: "Sample", Price: eur(0)}, "USD only": {Title: "Cup"}, "not asked for": {Title: "Tin", Price: eur(1)},
 	}
 	cart := checkout.Cart{Currency: "EUR", Items: map[string]checkout.Item{
@@ -41,11 +41,11 @@ func TestQuote(t *testing.T) {
 	want := checkout.Quote{
 		Currency: "EUR",
 		Lines: []checkout.Line{
-			{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000), Amount: eur(1000), Total: eur(1000)},
-			{SKU: "B", Title: "Tea", Quantity: 3, UnitPrice: eur(250), Amount: eur(750), Total: eur(750)},
-			{SKU: "free", Title: "Sample", Quantity: 2, UnitPrice: eur(0), Previous: eur(100), Amount: eur(0), Total: eur(0)},
+			{Variant: "A", SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000), Amount: eur(1000), Total: eur(1000)},
+			{Variant: "B", SKU: "TEA", Title: "Tea", Quantity: 3, UnitPrice: eur(250), Amount: eur(750), Total: eur(750)},
+			{Variant: "free", SKU: "free", Title: "Sample", Quantity: 2, UnitPrice: eur(0), Previous: eur(100), Amount: eur(0), Total: eur(0)},
 		},
-		Unavailable: []checkout.Unavailable{{SKU: "USD only", Quantity: 4, Reason: checkout.NoPrice}, {SKU: "gone", Quantity: 5, Reason: checkout.NotSold}},
+		Unavailable: []checkout.Unavailable{{Variant: "USD only", SKU: "USD only", Quantity: 4, Reason: checkout.NoPrice}, {Variant: "gone", SKU: "gone", Quantity: 5, Reason: checkout.NotSold}},
 		Subtotal:    eur(1750),
 		Total:       eur(1750),
 	}

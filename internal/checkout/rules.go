@@ -42,7 +42,7 @@ type Rule func(Quote) ([]Adjustment, error)
 // Rules are a shop's rules in the order in which they apply. No rules is a shop in which everything costs its price.
 type Rules []Rule
 
-// Quote prices a cart by what its SKUs are offered at, and applies the rules. Items without an offer, or without a
+// Quote prices a cart by what its variants are offered at, and applies the rules. Items without an offer, or without a
 // price, are in Quote.Unavailable and are no error. Errors: fault.Invalid (TOTAL_TOO_LARGE), fault.Internal
 // (PRICING_DEFECT: a price or a rule broke what the package comment promises), and the rules' own.
 func (r Rules) Quote(c Cart, offers map[string]Offer) (Quote, error) {

@@ -89,7 +89,7 @@ func importCommand() *cobra.Command {
 	var rates map[string]string
 	cmd := configured(&cobra.Command{
 		Use: "import FILE", Short: "Load a product export of Shopify (CSV)", Args: cobra.ExactArgs(1),
-		Long: "Load a product export of Shopify (CSV). Products are matched by handle and variants by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1.",
+		Long: "Load a product export of Shopify (CSV). Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1.",
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
 		f, err := os.Open(args[0])
 		if err != nil {

@@ -26,6 +26,12 @@ const (
 	Entry   Kind = "led"
 )
 
+// Variant is the kind of ids that New makes with the code Global.
+const Variant Kind = "var"
+
+// Global stands in ids for the code of a home, where the row is in every region. No region has it.
+const Global regions.Code = "global"
+
 // ErrMalformed is wrapped by every error about an id's text.
 var ErrMalformed = errors.New("id: malformed")
 

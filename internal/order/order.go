@@ -58,8 +58,9 @@ type Order struct {
 	UpdatedAt    time.Time
 }
 
-// Line is one SKU of an order at the price of the moment it was placed.
+// Line is one variant of an order as it was called, and at the price, when the order was placed.
 type Line struct {
+	Variant   string // "" in answers that were kept before there were ids: the SKU
 	SKU       string
 	Title     string
 	Quantity  int64
@@ -87,7 +88,7 @@ func Compose(p Placement, q checkout.Quote, at time.Time) (Order, error) {
 		UpdatedAt:   at,
 	}
 	for _, l := range q.Lines {
-		o.Lines = append(o.Lines, Line{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
+		o.Lines = append(o.Lines, Line{Variant: l.Variant, SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice})
 	}
 	return o, nil
 }

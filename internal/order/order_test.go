@@ -48,14 +48,14 @@ func TestCompose(t *testing.T) {
 	quote := checkout.Quote{
 		Currency: "EUR", Subtotal: eur(1500), Total: eur(1500),
 		Lines: []checkout.Line{
-			{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000), Previous: eur(1200), Amount: eur(1000), Total: eur(1000)},
+			{Variant: "a", SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000), Previous: eur(1200), Amount: eur(1000), Total: eur(1000)},
 			{SKU: "B", Title: "Tea", Quantity: 2, UnitPrice: eur(250), Amount: eur(500), Total: eur(500)},
 		},
 	}
 	p := order.Placement{ID: "o", Home: "eu-west-1", UserID: "u", Currency: "EUR", ExpectedTotal: eur(1500)}
 	want := order.Order{
 		ID: "o", Home: "eu-west-1", UserID: "u", State: order.PendingPayment, Total: eur(1500), Version: 1, CreatedAt: now, UpdatedAt: now,
-		Lines: []order.Line{{SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000)}, {SKU: "B", Title: "Tea", Quantity: 2, UnitPrice: eur(250)}},
+		Lines: []order.Line{{Variant: "a", SKU: "A", Title: "Pot", Quantity: 1, UnitPrice: eur(1000)}, {SKU: "B", Title: "Tea", Quantity: 2, UnitPrice: eur(250)}},
 	}
 	got, err := order.Compose(p, quote, now)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {

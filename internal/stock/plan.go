@@ -7,16 +7,16 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Allotment is what a region has of a SKU: units on hand are among those allotted.
+// Allotment is what a region has of a variant: units on hand are among those allotted.
 type Allotment struct{ Allotted, OnHand int64 }
 
-// Plan returns what to take from the allotments of a SKU and what to give, so that they are units in all. A region that has
+// Plan returns what to take from the allotments of a variant and what to give, so that they are units in all. A region that has
 // none yet gets its share of what the others have on hand. Units that are reserved or sold are never taken, so that the
 // sum stays above units where those are more.
-func Plan(sku string, units int64, have map[regions.Name]Allotment, names []regions.Name) (take, give map[regions.Name]int64) {
+func Plan(variant string, units int64, have map[regions.Name]Allotment, names []regions.Name) (take, give map[regions.Name]int64) {
 	rest := units
 	var old []regions.Name
-	shares, take := Split(sku, units, names), map[regions.Name]int64{}
+	shares, take := Split(variant, units, names), map[regions.Name]int64{}
 	give = map[regions.Name]int64{}
 	for _, name := range names {
 		if a, ok := have[name]; ok {
@@ -28,7 +28,7 @@ func Plan(sku string, units int64, have map[regions.Name]Allotment, names []regi
 		}
 	}
 	if rest >= 0 {
-		for name, more := range Split(sku, rest, old) {
+		for name, more := range Split(variant, rest, old) {
 			give[name] += more
 		}
 		return take, give

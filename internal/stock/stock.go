@@ -1,4 +1,4 @@
-// Package stock splits the units of each SKU into regional allotments. An order reserves from its home
+// Package stock splits the units of each variant into regional allotments. An order reserves from its home
 // region's allotment in its own transaction, so that checkout touches one region's rows. Units are conserved:
 // on hand + reserved + sold = allotted, always.
 package stock
@@ -11,24 +11,24 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// Quantity is how many units of a SKU.
+// Quantity is how many units of a variant.
 type Quantity struct {
-	SKU   string
-	Units int64
+	Variant string // its id
+	Units   int64
 }
 
-// Merge adds up quantities of the same SKU and sorts them by it: the order in which rows are locked.
+// Merge adds up quantities of the same variant and sorts them by it: the order in which rows are locked.
 func Merge(in []Quantity) []Quantity {
 	sums := make(map[string]int64, len(in))
 	for _, q := range in {
-		sums[q.SKU] += q.Units
+		sums[q.Variant] += q.Units
 	}
 	out := make([]Quantity, 0, len(sums))
-	for sku, units := range sums {
-		out = append(out, Quantity{sku, units})
+	for variant, units := range sums {
+		out = append(out, Quantity{variant, units})
 	}
 	slices.SortFunc(out, func(a, b Quantity) int {
-		if a.SKU < b.SKU {
+		if a.Variant < b.Variant {
 			return -1
 		}
 		return 1
@@ -36,12 +36,12 @@ func Merge(in []Quantity) []Quantity {
 	return out
 }
 
-// Split divides units evenly over regions. What does not divide goes to the regions after one that the SKU
+// Split divides units evenly over regions. What does not divide goes to the regions after one that the variant
 // picks, so that single units spread over the world rather than pile up in the first region.
-func Split(sku string, units int64, names []regions.Name) map[regions.Name]int64 {
+func Split(variant string, units int64, names []regions.Name) map[regions.Name]int64 {
 	n := int64(len(names))
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(sku)) // never fails
+	_, _ = h.Write([]byte(variant)) // never fails
 	first := int64(h.Sum32()) % n
 	out := make(map[regions.Name]int64, n)
 	for i, name := range names {

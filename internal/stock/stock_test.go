@@ -67,19 +67,19 @@ func TestMerge(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.SliceOf(rapid.Custom(func(t *rapid.T) stock.Quantity {
-			return stock.Quantity{SKU: rapid.SampledFrom([]string{"b", "a", "B", "", "aa"}).Draw(t, "sku"), Units: rapid.Int64Range(0, 99).Draw(t, "units")}
+			return stock.Quantity{Variant: rapid.SampledFrom([]string{"b", "a", "B", "", "aa"}).Draw(t, "sku"), Units: rapid.Int64Range(0, 99).Draw(t, "units")}
 		})).Draw(t, "in")
 		before := slices.Clone(in)
 		out := stock.Merge(in)
 		sums := map[string]int64{}
 		for _, q := range in {
-			sums[q.SKU] += q.Units
+			sums[q.Variant] += q.Units
 		}
 		if len(out) != len(sums) || !slices.Equal(in, before) {
 			t.Fatalf("%v became %v", before, out)
 		}
 		for i, q := range out {
-			if q.Units != sums[q.SKU] || (i > 0 && strings.Compare(out[i-1].SKU, q.SKU) >= 0) {
+			if q.Units != sums[q.Variant] || (i > 0 && strings.Compare(out[i-1].Variant, q.Variant) >= 0) {
 				t.Fatalf("%v became %v", in, out)
 			}
 		}

@@ -40,7 +40,11 @@ func (h *Handler) SetItem(ctx context.Context, r *cartv1.SetItemRequest) (*cartv
 	if r.Quantity == nil {
 		return nil, fault.New(fault.Invalid, "QUANTITY_INVALID", "say a quantity; 0 removes the item")
 	}
-	c, err := h.service.SetItem(ctx, owner(caller), r.GetSku(), int64(r.GetQuantity()), r.GetEtag())
+	set, name := h.service.SetItem, r.GetSku()
+	if r.GetVariantId() != "" {
+		set, name = h.service.SetVariant, r.GetVariantId()
+	}
+	c, err := set(ctx, owner(caller), name, int64(r.GetQuantity()), r.GetEtag())
 	if err != nil {
 		return nil, err
 	}
@@ -54,20 +58,20 @@ func owner(c rpc.Caller) cart.Owner {
 func message(c cart.Priced) *cartv1.Cart {
 	out := &cartv1.Cart{Etag: c.Etag()}
 	// From the cart rather than from the quote, since a cart without a quote has its items all the same.
-	bySKU := make(map[string]*cartv1.Item, len(c.Items))
-	for _, sku := range c.SKUs() {
-		item := &cartv1.Item{Sku: sku, Quantity: int32(c.Items[sku])}
-		bySKU[sku] = item
+	items := make(map[string]*cartv1.Item, len(c.Items))
+	for _, variant := range c.Variants() {
+		item := &cartv1.Item{VariantId: variant, Sku: variant, Quantity: int32(c.Items[variant])}
+		items[variant] = item
 		out.Items = append(out.Items, item)
 	}
 	if c.Quote == nil {
 		return out
 	}
 	for _, l := range c.Quote.Lines {
-		describe(bySKU[l.SKU], l)
+		describe(items[l.Variant], l)
 	}
 	for _, u := range c.Quote.Unavailable {
-		bySKU[u.SKU].Unavailable = reasons[u.Reason]
+		items[u.Variant].Sku, items[u.Variant].Unavailable = u.SKU, reasons[u.Reason]
 	}
 	out.Adjustments = rpc.Adjustments(c.Quote.Adjustments)
 	out.Subtotal = rpc.Money(c.Quote.Subtotal)
@@ -76,6 +80,7 @@ func message(c cart.Priced) *cartv1.Cart {
 }
 
 func describe(item *cartv1.Item, l checkout.Line) {
+	item.Sku = l.SKU
 	item.Title = l.Title
 	item.UnitPrice = rpc.Money(l.UnitPrice)
 	item.Amount = rpc.Money(l.Amount)

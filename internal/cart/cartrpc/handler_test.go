@@ -106,8 +106,8 @@ func TestCart(t *testing.T) {
 	got, err := set("A", 2, "v1")
 	want := &cartv1.Cart{
 		Items: []*cartv1.Item{
-			{Sku: "A", Quantity: 2, Title: "Tea · Large", UnitPrice: eur(1000), Amount: eur(2000), Total: eur(2000)},
-			{Sku: "B", Quantity: 1, Title: "Tea", UnitPrice: eur(250), Amount: eur(250), Total: eur(250)},
+			{VariantId: "A", Sku: "A", Quantity: 2, Title: "Tea · Large", UnitPrice: eur(1000), Amount: eur(2000), Total: eur(2000)},
+			{VariantId: "B", Sku: "B", Quantity: 1, Title: "Tea", UnitPrice: eur(250), Amount: eur(250), Total: eur(250)},
 		},
 		Etag: "v2", Subtotal: eur(2250), Total: eur(2250),
 	}
@@ -155,16 +155,16 @@ func TestCartSaysWhatBecameOfItsItems(t *testing.T) {
 	}{
 		{tea(900), &cartv1.Cart{
 			Items: []*cartv1.Item{
-				{Sku: "A", Quantity: 5, Title: "Tea · Large", UnitPrice: eur(900), PreviousUnitPrice: eur(1000), Amount: eur(4500), Total: eur(3600)},
-				{Sku: "C", Quantity: 1, Unavailable: cartv1.Unavailable_UNAVAILABLE_NO_PRICE},
+				{VariantId: "A", Sku: "A", Quantity: 5, Title: "Tea · Large", UnitPrice: eur(900), PreviousUnitPrice: eur(1000), Amount: eur(4500), Total: eur(3600)},
+				{VariantId: "C", Sku: "C", Quantity: 1, Unavailable: cartv1.Unavailable_UNAVAILABLE_NO_PRICE},
 			},
 			Adjustments: []*checkoutv1.Adjustment{{Source: "promotion/fourth", Kind: "discount", Sku: "A", Amount: eur(-900)}},
 			Etag:        "v2", Subtotal: eur(4500), Total: eur(3600),
 		}},
 		{withdrawn, &cartv1.Cart{
 			Items: []*cartv1.Item{
-				{Sku: "A", Quantity: 5, Unavailable: cartv1.Unavailable_UNAVAILABLE_NOT_SOLD},
-				{Sku: "C", Quantity: 1, Unavailable: cartv1.Unavailable_UNAVAILABLE_NOT_SOLD},
+				{VariantId: "A", Sku: "A", Quantity: 5, Unavailable: cartv1.Unavailable_UNAVAILABLE_NOT_SOLD},
+				{VariantId: "C", Sku: "C", Quantity: 1, Unavailable: cartv1.Unavailable_UNAVAILABLE_NOT_SOLD},
 			},
 			Etag: "v2", Subtotal: eur(0), Total: eur(0),
 		}},
@@ -176,6 +176,41 @@ func TestCartSaysWhatBecameOfItsItems(t *testing.T) {
 		if diff := cmp.Diff(step.want, got.GetCart(), protocmp.Transform()); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
 		}
+	}
+}
+
+// TestSKUThatChanges gives what is in a cart another SKU: it is the same item, under every SKU that it had and by its id.
+func TestSKUThatChanges(t *testing.T) {
+	t.Parallel()
+	client := serve(t)
+	set := func(r *cartv1.SetItemRequest, units int32) *cartv1.Cart {
+		t.Helper()
+		r.Quantity = &units
+		res, err := client.SetItem(rpctest.As(t.Context(), "ada"), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.GetCart()
+	}
+	set(&cartv1.SetItemRequest{Sku: "A"}, 1)
+	for _, sku := range []string{"A-2", "A-3"} {
+		changed := tea(1000)
+		changed.Variants[0].SKU = sku
+		if _, err := client.products.Put(t.Context(), []catalog.Product{changed}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := &cartv1.Item{VariantId: "A", Sku: "A-3", Title: "Tea · Large", UnitPrice: eur(1000)}
+	for i, r := range []*cartv1.SetItemRequest{{Sku: "A-3"}, {Sku: "A-2"}, {Sku: "A"}, {VariantId: "A"}} {
+		units := int32(i + 1)
+		want.Quantity, want.Amount, want.Total = units, eur(1000*int64(units)), eur(1000*int64(units-units/4))
+		got := set(r, units)
+		if diff := cmp.Diff([]*cartv1.Item{want}, got.GetItems(), protocmp.Transform()); diff != "" {
+			t.Errorf("%v:\n%s", r, diff)
+		}
+	}
+	if c := set(&cartv1.SetItemRequest{Sku: "A-2"}, 0); len(c.GetItems()) != 0 {
+		t.Errorf("left is %v", c)
 	}
 }
 

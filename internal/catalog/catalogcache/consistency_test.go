@@ -131,8 +131,8 @@ func TestOwnWritesAreReadInEveryRegion(t *testing.T) {
 		}
 		// The same write once more changes nothing, and its token asks for the same.
 		again, session := consistency.Begin(t.Context(), consistency.Marks{})
-		if changed, err := eu.Put(again, []catalog.Product{tea(0, minor)}); err != nil || changed != 0 {
-			t.Fatalf("%d products changed, %v", changed, err)
+		if stored, err := eu.Put(again, []catalog.Product{tea(0, minor)}); err != nil || stored.Changed != 0 {
+			t.Fatalf("%d products changed, %v", stored.Changed, err)
 		}
 		repeated, _ := session.Next()
 		if diff := cmp.Diff(marks.Least(catalog.Kind, "tea"), repeated.Least(catalog.Kind, "tea")); diff != "" {

@@ -76,8 +76,8 @@ func (r *region) listen() (stop func()) {
 // put changes the price of tea.
 func (r *region) put(minor int64) {
 	r.t.Helper()
-	if changed, err := r.Put(r.t.Context(), []catalog.Product{tea(0, minor)}); err != nil || changed != 1 {
-		r.t.Fatalf("%d products changed, %v", changed, err)
+	if stored, err := r.Put(r.t.Context(), []catalog.Product{tea(0, minor)}); err != nil || stored.Changed != 1 {
+		r.t.Fatalf("%d products changed, %v", stored.Changed, err)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/redis/redistest"
 )
 
-// handles knows the product of each SKU, and what it was asked.
+// handles knows the product of each id and SKU, and what it was asked.
 type handles struct {
 	of    map[string]string
 	asked [][]string
@@ -37,7 +37,7 @@ func (h *handles) Handles(_ context.Context, skus []string) (map[string]string, 
 func TestOffers(t *testing.T) {
 	t.Parallel()
 	s, b, _ := open(t, redistest.Start(t).Address)
-	b.product.Variants = append(b.product.Variants, catalog.Variant{SKU: "u", Title: "Tin", Prices: []money.Money{{Minor: 9, Currency: "USD"}}})
+	b.product.Variants = append(b.product.Variants, catalog.Variant{ID: "u", SKU: "u-2", Title: "Tin", Prices: []money.Money{{Minor: 9, Currency: "USD"}}})
 	h := &handles{of: map[string]string{"t": "tea", "u": "tea", "lost": "a product that is gone"}}
 	o, err := catalogcache.NewOffers(s, h)
 	if err != nil {
@@ -50,7 +50,7 @@ func TestOffers(t *testing.T) {
 			t.Errorf("%v\n%s", err, diff)
 		}
 	}
-	want := map[string]checkout.Offer{"t": {Title: "Tea", Price: money.Money{Minor: 750, Currency: "EUR"}}, "u": {Title: "Tea · Tin"}}
+	want := map[string]checkout.Offer{"t": {SKU: "t", Title: "Tea", Price: money.Money{Minor: 750, Currency: "EUR"}}, "u": {SKU: "u-2", Title: "Tea · Tin"}}
 	ask(want)
 	ask(want)
 	// The product came from the cache the second time, and only of what nobody has the catalog was asked again.
@@ -64,13 +64,41 @@ func TestOffers(t *testing.T) {
 	if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 700)}); err != nil {
 		t.Fatal(err)
 	}
-	ask(map[string]checkout.Offer{"t": {Title: "Tea", Price: money.Money{Minor: 700, Currency: "EUR"}}})
+	ask(map[string]checkout.Offer{"t": {SKU: "t", Title: "Tea", Price: money.Money{Minor: 700, Currency: "EUR"}}})
 	withdrawn := tea(3, 700)
 	withdrawn.Active = false
 	if _, err := s.Put(t.Context(), []catalog.Product{withdrawn}); err != nil {
 		t.Fatal(err)
 	}
 	ask(map[string]checkout.Offer{})
+}
+
+// TestOfferBySKU finds a variant by the SKU that it has, by one that it had, and by its id.
+func TestOfferBySKU(t *testing.T) {
+	t.Parallel()
+	s, b, _ := open(t, redistest.Start(t).Address)
+	b.product.Variants = append(b.product.Variants, catalog.Variant{ID: "u", SKU: "u-3", Title: "Tin"}, catalog.Variant{ID: "var_global_x", SKU: "old"})
+	b.product.SKUs = map[string]string{"u-2": "u", "u-3": "u", "old": "var_global_x", "gone-2": "gone"}
+	h := &handles{of: map[string]string{}}
+	for _, name := range []string{"t", "u", "u-2", "u-3", "old", "gone", "gone-2"} {
+		h.of[name] = "tea"
+	}
+	h.of["lost"] = "a product that is gone"
+	o, err := catalogcache.NewOffers(s, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time out of the cache
+		for sku, want := range map[string]struct{ variant, sku string }{
+			"t": {"t", "t"}, "u": {"u", "u-3"}, "u-2": {"u", "u-3"}, "u-3": {"u", "u-3"}, "old": {"var_global_x", "old"},
+			"gone": {"gone", ""}, "gone-2": {"gone", ""}, "nobody's": {"nobody's", ""}, "lost": {"lost", ""},
+		} {
+			variant, offer, err := o.Offer(t.Context(), sku, "EUR")
+			if err != nil || variant != want.variant || (offer != nil) != (want.sku != "") || (offer != nil && offer.SKU != want.sku) {
+				t.Errorf("%s is of %s, %+v, %v; want %+v", sku, variant, offer, err, want)
+			}
+		}
+	}
 }
 
 func TestOffersOfAStoreThatIsDown(t *testing.T) {
@@ -85,8 +113,14 @@ func TestOffersOfAStoreThatIsDown(t *testing.T) {
 	if _, err := o.Offers(t.Context(), []string{"t"}, "EUR"); !errors.Is(err, errDown) {
 		t.Errorf("without the products of SKUs: %v", err)
 	}
+	if _, _, err := o.Offer(t.Context(), "t", "EUR"); !errors.Is(err, errDown) {
+		t.Errorf("without the product of a SKU: %v", err)
+	}
 	h.down, b.down = nil, errDown
 	if _, err := o.Offers(t.Context(), []string{"t"}, "EUR"); !errors.Is(err, errDown) {
 		t.Errorf("without products: %v", err)
+	}
+	if _, _, err := o.Offer(t.Context(), "t", "EUR"); !errors.Is(err, errDown) {
+		t.Errorf("without a product: %v", err)
 	}
 }

@@ -34,8 +34,6 @@ func New(behind catalog.Store, c *cache.Cache, observe func(ctx context.Context,
 	return &Store{Store: behind, cache: c, observe: observe}
 }
 
-var codec = cache.JSON(func(p catalog.Product) uint64 { return uint64(p.Version) })
-
 // Find implements catalog.Store. The product is shared: it must not be changed.
 func (s *Store) Find(ctx context.Context, handle string) (catalog.Product, error) {
 	p, status, err := cache.Through(ctx, s.cache, key(handle), life, codec, func(ctx context.Context) (catalog.Product, error) {
@@ -86,17 +84,17 @@ func (s *Store) replace(ctx context.Context, handle string) (catalog.Product, er
 
 // Put implements catalog.Store. Where it can, it ends this region's entries of the products at once; a Listener
 // ends them in every region, and here as well where Put could not.
-func (s *Store) Put(ctx context.Context, products []catalog.Product) (int, error) {
-	changed, err := s.Store.Put(ctx, products)
+func (s *Store) Put(ctx context.Context, products []catalog.Product) (catalog.Stored, error) {
+	stored, err := s.Store.Put(ctx, products)
 	if err != nil {
-		return changed, err
+		return stored, err
 	}
 	keys := make([]string, len(products))
 	for i, p := range products {
 		keys[i] = key(p.Handle)
 	}
 	_ = s.cache.Invalidate(ctx, keys...) // only a head start: the change itself left word for the Listener
-	return changed, nil
+	return stored, nil
 }
 
 func key(handle string) string { return "product:" + handle }

@@ -41,12 +41,12 @@ func (b *behind) Find(_ context.Context, handle string) (catalog.Product, error)
 	return b.product, nil
 }
 
-func (b *behind) Put(_ context.Context, products []catalog.Product) (int, error) {
+func (b *behind) Put(_ context.Context, products []catalog.Product) (catalog.Stored, error) {
 	if b.down != nil {
-		return 0, b.down
+		return catalog.Stored{}, b.down
 	}
 	b.product = products[0]
-	return 1, nil
+	return catalog.Stored{Changed: 1}, nil
 }
 
 func (b *behind) Page(context.Context, string, string, int) ([]catalog.Product, error) {
@@ -56,7 +56,7 @@ func (b *behind) Page(context.Context, string, string, int) ([]catalog.Product, 
 func tea(version, minor int64) catalog.Product {
 	return catalog.Product{
 		Handle: "tea", Title: "Tea", Tags: []string{"green"}, Active: true, Version: version, UpdatedAt: time.Date(2026, 3, 1, 12, 0, 0, 1000, time.UTC),
-		Variants: []catalog.Variant{{SKU: "t", Grams: 100, Prices: []money.Money{{Minor: minor, Currency: "EUR"}}}},
+		Variants: []catalog.Variant{{ID: "t", SKU: "t", Grams: 100, Prices: []money.Money{{Minor: minor, Currency: "EUR"}}}},
 	}
 }
 
@@ -102,8 +102,8 @@ func TestPutEndsWhatWasCached(t *testing.T) {
 	t.Parallel()
 	s, _, outcomes := open(t, redistest.Start(t).Address)
 	find(t, s, tea(1, 750))
-	if changed, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); err != nil || changed != 1 {
-		t.Fatalf("Put = %d, %v", changed, err)
+	if stored, err := s.Put(t.Context(), []catalog.Product{tea(2, 800)}); err != nil || stored.Changed != 1 {
+		t.Fatalf("Put = %+v, %v", stored, err)
 	}
 	find(t, s, tea(2, 800))
 	find(t, s, tea(2, 800))

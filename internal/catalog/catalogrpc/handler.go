@@ -141,7 +141,7 @@ func message(p catalog.Product) *catalogv1.Product {
 		Tags: p.Tags, Images: p.Images, Version: p.Version, UpdateTime: timestamppb.New(p.UpdatedAt),
 	}
 	for _, v := range p.Variants {
-		variant := &catalogv1.Variant{Sku: v.SKU, Title: v.Title, Barcode: v.Barcode, Grams: int32(v.Grams)}
+		variant := &catalogv1.Variant{Id: v.ID, Sku: v.SKU, Title: v.Title, Barcode: v.Barcode, Grams: int32(v.Grams)}
 		for _, price := range v.Prices {
 			variant.Prices = append(variant.Prices, rpc.Money(price))
 		}

@@ -77,7 +77,7 @@ func TestGetProduct(t *testing.T) {
 		Handle: "tea", Title: "Green tea", Description: "<b>x</b>", Vendor: "Kiln", Category: "Food", Type: "Thing", Tags: []string{"gift"},
 		Images: []string{"https://example.com/tea"}, Version: 1, UpdateTime: res.GetProduct().GetUpdateTime(),
 		Variants: []*catalogv1.Variant{{
-			Sku: "sku-tea", Title: "Large", Barcode: "0123", Grams: 700,
+			Id: "sku-tea", Sku: "sku-tea", Title: "Large", Barcode: "0123", Grams: 700,
 			Prices: []*moneyv1.Money{{MinorUnits: 750, Currency: "EUR"}, {MinorUnits: 1200, Currency: "JPY"}},
 		}},
 	}

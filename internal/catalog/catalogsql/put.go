@@ -11,23 +11,32 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/consistency"
-	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/id"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 // putProduct affects one row when it changed anything. The version grows with each change.
-const putProduct = `INSERT INTO products (handle, title, description, vendor, category, type, tags, images, active, unlisted, version, updated_at, search)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, to_tsvector('english', $12))
+const putProduct = `INSERT INTO products (handle, title, description, vendor, category, type, tags, images, options, active, unlisted, version, updated_at, search)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, to_tsvector('english', $13))
 	ON CONFLICT (handle) DO UPDATE SET title = excluded.title, description = excluded.description, vendor = excluded.vendor,
-		category = excluded.category, type = excluded.type, tags = excluded.tags, images = excluded.images,
+		category = excluded.category, type = excluded.type, tags = excluded.tags, images = excluded.images, options = excluded.options,
 		active = excluded.active, unlisted = excluded.unlisted, version = products.version + 1, updated_at = excluded.updated_at, search = excluded.search
-	WHERE (products.title, products.description, products.vendor, products.category, products.type, products.tags, products.images, products.active, products.unlisted)
-		IS DISTINCT FROM (excluded.title, excluded.description, excluded.vendor, excluded.category, excluded.type, excluded.tags, excluded.images, excluded.active, excluded.unlisted)`
+	WHERE (products.title, products.description, products.vendor, products.category, products.type, products.tags, products.images, products.options,
+			products.active, products.unlisted)
+		IS DISTINCT FROM (excluded.title, excluded.description, excluded.vendor, excluded.category, excluded.type, excluded.tags, excluded.images, excluded.options,
+			excluded.active, excluded.unlisted)`
 
-const putVariant = `INSERT INTO variants (sku, handle, position, title, barcode, grams) VALUES ($1, $2, $3, $4, $5, $6)
-	ON CONFLICT (sku) DO UPDATE SET position = excluded.position, title = excluded.title, barcode = excluded.barcode, grams = excluded.grams, withdrawn = false
-	WHERE (variants.position, variants.title, variants.barcode, variants.grams, variants.withdrawn)
-		IS DISTINCT FROM (excluded.position, excluded.title, excluded.barcode, excluded.grams, false)`
+// The column sku holds the id, which was the SKU once. current_sku is NULL where it still is.
+const putVariant = `INSERT INTO variants (sku, handle, position, title, options, barcode, grams, current_sku) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	ON CONFLICT (sku) DO UPDATE SET position = excluded.position, title = excluded.title, options = excluded.options, barcode = excluded.barcode,
+		grams = excluded.grams, current_sku = excluded.current_sku, withdrawn = false
+	WHERE (variants.position, variants.title, variants.options, variants.barcode, variants.grams, variants.current_sku, variants.withdrawn)
+		IS DISTINCT FROM (excluded.position, excluded.title, excluded.options, excluded.barcode, excluded.grams, excluded.current_sku, false)`
+
+// putPosition moves what a product that is not whole does not name behind what it names.
+const putPosition = `UPDATE variants SET position = $2 WHERE sku = $1 AND position <> $2`
+
+const putSKU = `INSERT INTO variant_skus (handle, sku, variant) VALUES ($1, $2, $3) ON CONFLICT (sku) DO UPDATE SET variant = excluded.variant`
 
 // withdraw ends what the products no longer name.
 const withdraw = `UPDATE variants SET withdrawn = true WHERE handle = ANY ($1) AND NOT withdrawn AND sku <> ALL ($2) RETURNING handle`
@@ -41,39 +50,55 @@ const touchProducts = `UPDATE products SET version = version + 1, updated_at = $
 type change struct{ product, parts bool }
 
 // Put implements catalog.Store.
-func (s *Store) Put(ctx context.Context, products []catalog.Product) (changed int, err error) {
+func (s *Store) Put(ctx context.Context, products []catalog.Product) (catalog.Stored, error) {
+	var stored catalog.Stored
 	var versions map[string]int64
-	err = s.db.InTx(ctx, func(tx sqldb.Tx) error {
+	err := s.db.InTx(ctx, func(tx sqldb.Tx) error {
 		// Before anything is written, since the upsert below would quietly move another product's variant here.
-		if err := skusTaken(ctx, tx, products); err != nil {
+		was, err := read(ctx, tx, products)
+		if err != nil {
 			return err
 		}
+		stored = catalog.Stored{IDs: map[string]string{}}
 		changes := make(map[string]*change, len(products))
 		batch := &sqldb.Batch{}
+		whole, kept := []string{}, []string{}
 		for _, p := range products {
+			if p, err = catalog.Identify(p, was.had[p.Handle], newVariant); err != nil {
+				return err
+			}
 			changes[p.Handle] = &change{}
 			s.queue(batch, p, changes[p.Handle])
+			was.queue(batch, p, changes[p.Handle])
+			for _, v := range p.Variants {
+				stored.IDs[v.SKU] = v.ID
+				kept = append(kept, v.ID)
+			}
+			if !p.Partial {
+				whole = append(whole, p.Handle)
+			}
 		}
-		queueWithdraw(batch, products, changes)
+		queueWithdraw(batch, whole, kept, changes)
 		if err := tx.Send(ctx, batch); err != nil {
 			return err
 		}
-		var err error
-		if changed, err = s.conclude(ctx, tx, changes); err != nil {
+		if stored.Changed, err = s.conclude(ctx, tx, changes); err != nil {
 			return err
 		}
 		versions, err = versionsOf(ctx, tx, changes)
 		return err
 	})
 	if err != nil {
-		return 0, fail(err)
+		return catalog.Stored{}, fail(err)
 	}
 	// Only now, since a transaction that was rolled back and repeated has versions that never existed.
 	for handle, version := range versions {
 		consistency.Wrote(ctx, catalog.Kind, handle, version)
 	}
-	return changed, nil
+	return stored, nil
 }
+
+func newVariant() string { return id.New(id.Variant, id.Global) }
 
 // versionsOf reads the versions of what was put, changed or not: a repetition of a write has the same to show.
 func versionsOf(ctx context.Context, tx sqldb.Tx, put map[string]*change) (map[string]int64, error) {
@@ -112,58 +137,31 @@ func (s *Store) conclude(ctx context.Context, tx sqldb.Tx, changes map[string]*c
 	return len(changed), tx.Send(ctx, batch)
 }
 
-func skusTaken(ctx context.Context, tx sqldb.Tx, products []catalog.Product) error {
-	owner := map[string]string{}
-	var skus []string
-	for _, p := range products {
-		for _, v := range p.Variants {
-			owner[v.SKU] = p.Handle
-			skus = append(skus, v.SKU)
-		}
-	}
-	rows, err := tx.Query(ctx, `SELECT sku, handle FROM variants WHERE sku = ANY ($1)`, skus)
-	if err != nil {
-		return err
-	}
-	var sku, handle string
-	_, err = pgx.ForEachRow(rows, []any{&sku, &handle}, func() error {
-		if owner[sku] != handle {
-			return fault.New(fault.Exists, "SKU_TAKEN", "SKU %q of product %q belongs to product %q", sku, owner[sku], handle)
-		}
+// note is for a statement that changed something if it affected a row.
+func note(happened *bool) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		*happened = *happened || tag.RowsAffected() > 0
 		return nil
-	})
-	return err
+	}
 }
 
 func (s *Store) queue(batch *sqldb.Batch, p catalog.Product, c *change) {
-	note := func(happened *bool) func(pgconn.CommandTag) error {
-		return func(tag pgconn.CommandTag) error {
-			*happened = *happened || tag.RowsAffected() > 0
-			return nil
-		}
-	}
 	words := strings.Join([]string{p.Title, p.Vendor, p.Category, p.Type, strings.Join(p.Tags, " "), p.Description}, " ")
-	batch.Queue(putProduct, p.Handle, p.Title, p.Description, p.Vendor, p.Category, p.Type, orEmpty(p.Tags), orEmpty(p.Images),
+	batch.Queue(putProduct, p.Handle, p.Title, p.Description, p.Vendor, p.Category, p.Type, orEmpty(p.Tags), orEmpty(p.Images), p.Options,
 		p.Active, p.Unlisted, s.clock(), words).Exec(note(&c.product))
 	for i, v := range p.Variants {
-		batch.Queue(putVariant, v.SKU, p.Handle, i+1, v.Title, v.Barcode, v.Grams).Exec(note(&c.parts))
+		var current *string
+		if v.SKU != v.ID {
+			current = &v.SKU
+		}
+		batch.Queue(putVariant, v.ID, p.Handle, i+1, v.Title, v.Options, v.Barcode, v.Grams, current).Exec(note(&c.parts))
 		for _, price := range v.Prices {
-			batch.Queue(putPrice, v.SKU, price.Currency, price.Minor).Exec(note(&c.parts))
+			batch.Queue(putPrice, v.ID, price.Currency, price.Minor).Exec(note(&c.parts))
 		}
 	}
 }
 
-func queueWithdraw(batch *sqldb.Batch, products []catalog.Product, changes map[string]*change) {
-	whole, kept := []string{}, []string{}
-	for _, p := range products {
-		if p.Partial {
-			continue
-		}
-		whole = append(whole, p.Handle)
-		for _, v := range p.Variants {
-			kept = append(kept, v.SKU)
-		}
-	}
+func queueWithdraw(batch *sqldb.Batch, whole, kept []string, changes map[string]*change) {
 	batch.Queue(withdraw, whole, kept).Query(func(rows pgx.Rows) error {
 		var handle string
 		_, err := pgx.ForEachRow(rows, []any{&handle}, func() error {

@@ -25,7 +25,7 @@ type Store struct {
 // New returns a Store of the products that the regions of a catalog share.
 func New(db *sqldb.DB, r *regions.Set, c clock.Clock) *Store { return &Store{db, r.Names(), c} }
 
-const columns = `handle, title, description, vendor, category, type, tags, images, active, unlisted, version, updated_at`
+const columns = `handle, title, description, vendor, category, type, tags, images, options, active, unlisted, version, updated_at`
 
 // Page implements catalog.Store.
 func (s *Store) Page(ctx context.Context, category, after string, limit int) ([]catalog.Product, error) {
@@ -41,10 +41,14 @@ func (s *Store) Find(ctx context.Context, handle string) (catalog.Product, error
 	batch := &sqldb.Batch{}
 	batch.Queue(`SELECT `+columns+` FROM products WHERE handle = $1`, handle)
 	batch.Queue(variantsOf, []string{handle})
+	batch.Queue(skusOf, []string{handle})
 	results := s.db.Pool().SendBatch(ctx, batch)
 	products, err := collect(results.Query())
 	if err == nil && len(products) > 0 {
 		err = attach(products)(results.Query())
+	}
+	if err == nil && len(products) > 0 {
+		products[0].SKUs, err = skus(results.Query())
 	}
 	if closing := results.Close(); err == nil {
 		err = closing
@@ -82,12 +86,12 @@ func collect(rows pgx.Rows, err error) ([]catalog.Product, error) {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p catalog.Product, err error) {
-		err = row.Scan(&p.Handle, &p.Title, &p.Description, &p.Vendor, &p.Category, &p.Type, &p.Tags, &p.Images, &p.Active, &p.Unlisted, &p.Version, &p.UpdatedAt)
+		err = row.Scan(&p.Handle, &p.Title, &p.Description, &p.Vendor, &p.Category, &p.Type, &p.Tags, &p.Images, &p.Options, &p.Active, &p.Unlisted, &p.Version, &p.UpdatedAt)
 		return p, err
 	})
 }
 
-const variantsOf = `SELECT v.handle, v.sku, v.title, v.barcode, v.grams, p.currency, p.minor
+const variantsOf = `SELECT v.handle, v.sku, coalesce(v.current_sku, v.sku), v.title, v.options, v.barcode, v.grams, p.currency, p.minor
 	FROM variants v LEFT JOIN prices p ON p.sku = v.sku WHERE v.handle = ANY ($1) AND NOT v.withdrawn ORDER BY v.handle, v.position, v.sku, p.currency`
 
 // attach gives products the variants that a variantsOf query returned.
@@ -104,9 +108,9 @@ func attach(products []catalog.Product) func(pgx.Rows, error) error {
 		var v catalog.Variant
 		var currency *money.Currency
 		var minor *int64
-		_, err = pgx.ForEachRow(rows, []any{&handle, &v.SKU, &v.Title, &v.Barcode, &v.Grams, &currency, &minor}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&handle, &v.ID, &v.SKU, &v.Title, &v.Options, &v.Barcode, &v.Grams, &currency, &minor}, func() error {
 			p := byHandle[handle]
-			if n := len(p.Variants); n == 0 || p.Variants[n-1].SKU != v.SKU {
+			if n := len(p.Variants); n == 0 || p.Variants[n-1].ID != v.ID {
 				p.Variants = append(p.Variants, v)
 			}
 			if currency != nil {
@@ -117,6 +121,23 @@ func attach(products []catalog.Product) func(pgx.Rows, error) error {
 		})
 		return err
 	}
+}
+
+// skus collects what a skusOf query returned.
+func skus(rows pgx.Rows, err error) (map[string]string, error) {
+	if err != nil {
+		return nil, err
+	}
+	var handle, sku, variant string
+	var of map[string]string
+	_, err = pgx.ForEachRow(rows, []any{&handle, &sku, &variant}, func() error {
+		if of == nil {
+			of = map[string]string{}
+		}
+		of[sku] = variant
+		return nil
+	})
+	return of, err
 }
 
 // OtherPrices counts, by currency, the prices that are not in the given currencies, of variants that have one of those too.
@@ -144,35 +165,38 @@ func fail(err error) error {
 	return fmt.Errorf("catalog: %w", sqldb.Fault(err))
 }
 
-// Handles returns the handles of the products that SKUs belong to, active or not; a SKU that nobody has is not among
-// them. A SKU stays with its product for good: Put refuses to give it to another.
-func (s *Store) Handles(ctx context.Context, skus []string) (map[string]string, error) {
-	rows, err := s.db.Query(ctx, `SELECT sku, handle FROM variants WHERE sku = ANY ($1)`, skus)
+// Handles returns the handles of the products that ids and SKUs of variants belong to, active or not; one that nobody has is
+// not among them. Both stay with their product for good: Put refuses to give them to another.
+func (s *Store) Handles(ctx context.Context, names []string) (map[string]string, error) {
+	rows, err := s.db.Query(ctx, handlesOf, names)
 	if err != nil {
 		return nil, fail(err)
 	}
-	handles := make(map[string]string, len(skus))
-	var sku, handle string
-	_, err = pgx.ForEachRow(rows, []any{&sku, &handle}, func() error {
-		handles[sku] = handle
+	handles := make(map[string]string, len(names))
+	var name, handle string
+	_, err = pgx.ForEachRow(rows, []any{&name, &handle}, func() error {
+		handles[name] = handle
 		return nil
 	})
 	return handles, fail(err)
 }
 
-// QueueOffers reads the offers of SKUs of active products in a currency into offers, inside the caller's transaction.
-func QueueOffers(batch *sqldb.Batch, skus []string, currency money.Currency, offers map[string]checkout.Offer) {
-	batch.Queue(`SELECT v.sku, p.title, v.title, c.minor
+// handlesOf reads which products ids and SKUs belong to, or did. One that is both is of one product.
+const handlesOf = `SELECT sku, handle FROM variants WHERE sku = ANY ($1) UNION ALL SELECT sku, handle FROM variant_skus WHERE sku = ANY ($1)`
+
+// QueueOffers reads the offers of variants of active products in a currency into offers, inside the caller's transaction.
+func QueueOffers(batch *sqldb.Batch, variants []string, currency money.Currency, offers map[string]checkout.Offer) {
+	batch.Queue(`SELECT v.sku, coalesce(v.current_sku, v.sku), p.title, v.title, c.minor
 		FROM variants v JOIN products p ON p.handle = v.handle LEFT JOIN prices c ON c.sku = v.sku AND c.currency = $2
-		WHERE v.sku = ANY ($1) AND p.active AND NOT v.withdrawn`, skus, currency).Query(func(rows pgx.Rows) error {
-		var product, variant, sku string
+		WHERE v.sku = ANY ($1) AND p.active AND NOT v.withdrawn`, variants, currency).Query(func(rows pgx.Rows) error {
+		var id, sku, product, variant string
 		var minor *int64
-		_, err := pgx.ForEachRow(rows, []any{&sku, &product, &variant, &minor}, func() error {
-			offer := checkout.Offer{Title: catalog.OfferTitle(product, variant)}
+		_, err := pgx.ForEachRow(rows, []any{&id, &sku, &product, &variant, &minor}, func() error {
+			offer := checkout.Offer{SKU: sku, Title: catalog.OfferTitle(product, variant)}
 			if minor != nil {
 				offer.Price = money.Money{Minor: *minor, Currency: currency}
 			}
-			offers[sku] = offer
+			offers[id] = offer
 			return nil
 		})
 		return err

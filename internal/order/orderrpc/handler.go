@@ -2,6 +2,7 @@
 package orderrpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -146,7 +147,9 @@ func message(o order.Order) *orderv1.Order {
 		UpdateTime:   timestamppb.New(o.UpdatedAt),
 	}
 	for _, l := range o.Lines {
-		out.Lines = append(out.Lines, &orderv1.OrderLine{Sku: l.SKU, Title: l.Title, Quantity: int32(l.Quantity), UnitPrice: rpc.Money(l.UnitPrice)})
+		out.Lines = append(out.Lines, &orderv1.OrderLine{
+			VariantId: cmp.Or(l.Variant, l.SKU), Sku: l.SKU, Title: l.Title, Quantity: int32(l.Quantity), UnitPrice: rpc.Money(l.UnitPrice),
+		})
 	}
 	return out
 }

@@ -30,7 +30,7 @@ func TestPlaceOrder(t *testing.T) {
 	}
 	want := &orderv1.Order{
 		Id: got.GetId(), State: orderv1.OrderState_ORDER_STATE_PENDING_PAYMENT, Total: eur(2000), Version: 1,
-		Lines:      []*orderv1.OrderLine{{Sku: "A", Title: "Tea", Quantity: 2, UnitPrice: eur(1000)}},
+		Lines:      []*orderv1.OrderLine{{VariantId: "A", Sku: "A", Title: "Tea", Quantity: 2, UnitPrice: eur(1000)}},
 		CreateTime: got.GetCreateTime(), UpdateTime: got.GetCreateTime(),
 	}
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {

@@ -3,6 +3,7 @@
 package ordersql
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,21 +138,21 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 	if len(c.Items) > 0 {
 		batch := &sqldb.Batch{}
 		wanted := quantities(c.Items)
-		skus := make([]string, len(wanted))
+		variants := make([]string, len(wanted))
 		for i, q := range wanted {
-			skus[i] = q.SKU
+			variants[i] = q.Variant
 		}
 		// Read here and not out of a cache: an order is never placed at a price of yesterday.
-		catalogsql.QueueOffers(batch, skus, p.Currency, offers)
-		stocksql.QueueLock(batch, p.Home, wanted)
+		catalogsql.QueueOffers(batch, variants, p.Currency, offers)
+		stocksql.QueueLock(batch, p.Home, wanted, func(variant string) string { return cmp.Or(offers[variant].SKU, variant) })
 		if err := tx.Send(ctx, batch); err != nil {
 			return order.Order{}, err
 		}
 	}
 	if plant.Bites(plant.WrongPrice, 3) {
-		for sku, offer := range offers {
+		for variant, offer := range offers {
 			offer.Price.Minor++
-			offers[sku] = offer
+			offers[variant] = offer
 		}
 	}
 	q, err := s.rules.Quote(c.Checkout(p.Currency), offers)
@@ -207,19 +208,20 @@ func keeper(userID string) string {
 }
 
 func queueLines(batch *sqldb.Batch, o order.Order) {
-	var skus, titles []string
+	var variants, skus, titles []string
 	var units, prices []int64
 	for _, l := range o.Lines {
+		variants = append(variants, l.Variant)
 		skus = append(skus, l.SKU)
 		titles = append(titles, l.Title)
 		units = append(units, l.Quantity)
 		prices = append(prices, l.UnitPrice.Minor)
 	}
 	// Arrays rather than a statement for each line: an order of a hundred lines is parsed and sent as one of a single line.
-	batch.Queue(`INSERT INTO order_lines (home_region, order_id, line, sku, title, quantity, unit_minor)
-		SELECT $1, $2, line, sku, title, quantity, minor
-		FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]) WITH ORDINALITY AS l (sku, title, quantity, minor, line)`,
-		o.Home, o.ID, skus, titles, units, prices)
+	batch.Queue(`INSERT INTO order_lines (home_region, order_id, line, sku, ordered_sku, title, quantity, unit_minor)
+		SELECT $1, $2, line, variant, nullif(sku, variant), title, quantity, minor
+		FROM unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) WITH ORDINALITY AS l (variant, sku, title, quantity, minor, line)`,
+		o.Home, o.ID, variants, skus, titles, units, prices)
 }
 
 func replay(row pgx.Row, p order.Placement) (o order.Order, err error) {
@@ -239,8 +241,8 @@ func replay(row pgx.Row, p order.Placement) (o order.Order, err error) {
 
 func quantities(items map[string]int64) []stock.Quantity {
 	out := make([]stock.Quantity, 0, len(items))
-	for sku, n := range items {
-		out = append(out, stock.Quantity{SKU: sku, Units: n})
+	for variant, n := range items {
+		out = append(out, stock.Quantity{Variant: variant, Units: n})
 	}
 	return stock.Merge(out)
 }
@@ -248,7 +250,7 @@ func quantities(items map[string]int64) []stock.Quantity {
 func quantitiesOf(lines []order.Line) []stock.Quantity {
 	out := make([]stock.Quantity, 0, len(lines))
 	for _, l := range lines {
-		out = append(out, stock.Quantity{SKU: l.SKU, Units: l.Quantity})
+		out = append(out, stock.Quantity{Variant: l.Variant, Units: l.Quantity})
 	}
 	return stock.Merge(out)
 }

@@ -14,7 +14,7 @@ import (
 
 const (
 	columns = `id, user_id, state, cancel_reason, currency, total_minor, adjustments, version, created_at, updated_at`
-	linesOf = `SELECT order_id, sku, title, quantity, unit_minor FROM order_lines WHERE home_region = $1 AND order_id = ANY ($2) ORDER BY order_id, line`
+	linesOf = `SELECT order_id, sku, coalesce(ordered_sku, sku), title, quantity, unit_minor FROM order_lines WHERE home_region = $1 AND order_id = ANY ($2) ORDER BY order_id, line`
 )
 
 // Find implements order.Store.
@@ -114,7 +114,7 @@ func attach(rows pgx.Rows, orders []order.Order) error {
 	}
 	var orderID string
 	var l order.Line
-	_, err := pgx.ForEachRow(rows, []any{&orderID, &l.SKU, &l.Title, &l.Quantity, &l.UnitPrice.Minor}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&orderID, &l.Variant, &l.SKU, &l.Title, &l.Quantity, &l.UnitPrice.Minor}, func() error {
 		if o, ok := byID[orderID]; ok {
 			l.UnitPrice.Currency = o.Total.Currency
 			o.Lines = append(o.Lines, l)

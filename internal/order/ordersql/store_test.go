@@ -155,8 +155,8 @@ func TestPlace(t *testing.T) {
 		ID: p.ID, Home: home, UserID: "u", State: order.PendingPayment, Version: 1, CreatedAt: got.CreatedAt, UpdatedAt: got.CreatedAt,
 		Total: money.Money{Minor: 2250, Currency: "EUR"},
 		Lines: []order.Line{
-			{SKU: "A", Title: "Tea · Large", Quantity: 2, UnitPrice: money.Money{Minor: 1000, Currency: "EUR"}},
-			{SKU: "B", Title: "Tea", Quantity: 1, UnitPrice: money.Money{Minor: 250, Currency: "EUR"}},
+			{Variant: "A", SKU: "A", Title: "Tea · Large", Quantity: 2, UnitPrice: money.Money{Minor: 1000, Currency: "EUR"}},
+			{Variant: "B", SKU: "B", Title: "Tea", Quantity: 1, UnitPrice: money.Money{Minor: 250, Currency: "EUR"}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -12,10 +12,10 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// allotments are what each region has of a SKU.
+// allotments are what each region has of a variant.
 type allotments map[regions.Name]stock.Allotment
 
-// Allot makes the units of each SKU, over all regions and with those that are sold, as many as are given; fewer than 0 are
+// Allot makes the units of each variant, over all regions and with those that are sold, as many as are given; fewer than 0 are
 // not known, and leave those that are allotted alone. Each region is a transaction: one of all would wait for the farthest of
 // them and fail with any. It takes before it gives, so where it breaks off there are too few units, never too many, and it
 // may be repeated.
@@ -30,31 +30,31 @@ func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
 		fresh[name], takes[name], gives[name] = map[string]int64{}, map[string]int64{}, map[string]int64{}
 	}
 	budget := map[string]int64{} // what may be given
-	for sku, n := range units {
-		if len(have[sku]) == 0 {
-			for name, share := range stock.Split(sku, max(0, n), names) {
-				fresh[name][sku] = share
+	for variant, n := range units {
+		if len(have[variant]) == 0 {
+			for name, share := range stock.Split(variant, max(0, n), names) {
+				fresh[name][variant] = share
 			}
 			continue
 		}
 		if n < 0 {
 			n = 0
-			for _, a := range have[sku] {
+			for _, a := range have[variant] {
 				n += a.Allotted
 			}
 		}
-		budget[sku] = n
-		for _, a := range have[sku] {
-			budget[sku] -= a.Allotted
+		budget[variant] = n
+		for _, a := range have[variant] {
+			budget[variant] -= a.Allotted
 		}
-		take, give := stock.Plan(sku, n, have[sku], names)
+		take, give := stock.Plan(variant, n, have[variant], names)
 		for name, n := range take {
-			takes[name][sku] = -n
+			takes[name][variant] = -n
 		}
 		for name, n := range give {
-			gives[name][sku] = n
-			if _, ok := have[sku][name]; !ok {
-				fresh[name][sku] = 0
+			gives[name][variant] = n
+			if _, ok := have[variant][name]; !ok {
+				fresh[name][variant] = 0
 			}
 		}
 	}
@@ -67,8 +67,8 @@ func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
 		}
 	}
 	for _, name := range names {
-		for sku := range gives[name] {
-			gives[name][sku] = max(0, min(gives[name][sku], budget[sku]))
+		for variant := range gives[name] {
+			gives[name][variant] = max(0, min(gives[name][variant], budget[variant]))
 		}
 		if err := s.change(ctx, name, gives[name], have, budget); err != nil {
 			return err
@@ -77,21 +77,21 @@ func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
 	return nil
 }
 
-// have reads what each region has of SKUs.
-func (s *Store) have(ctx context.Context, skus []string) (map[string]allotments, error) {
-	have := make(map[string]allotments, len(skus))
+// have reads what each region has of variants.
+func (s *Store) have(ctx context.Context, variants []string) (map[string]allotments, error) {
+	have := make(map[string]allotments, len(variants))
 	for _, home := range s.regions.Names() {
-		rows, err := s.db.Query(ctx, `SELECT sku, allotted, on_hand FROM stock WHERE home_region = $1 AND sku = ANY ($2)`, home, skus)
+		rows, err := s.db.Query(ctx, `SELECT sku, allotted, on_hand FROM stock WHERE home_region = $1 AND sku = ANY ($2)`, home, variants)
 		if err != nil {
 			return nil, sqldb.Fault(err)
 		}
-		var sku string
+		var variant string
 		var a stock.Allotment
-		if _, err := pgx.ForEachRow(rows, []any{&sku, &a.Allotted, &a.OnHand}, func() error {
-			if have[sku] == nil {
-				have[sku] = allotments{}
+		if _, err := pgx.ForEachRow(rows, []any{&variant, &a.Allotted, &a.OnHand}, func() error {
+			if have[variant] == nil {
+				have[variant] = allotments{}
 			}
-			have[sku][home] = a
+			have[variant][home] = a
 			return nil
 		}); err != nil {
 			return nil, sqldb.Fault(err)
@@ -102,17 +102,17 @@ func (s *Store) have(ctx context.Context, skus []string) (map[string]allotments,
 
 // begin makes allotments that a region does not have.
 func (s *Store) begin(ctx context.Context, home regions.Name, units map[string]int64) error {
-	skus, n := slices.Collect(maps.Keys(units)), slices.Collect(maps.Values(units))
-	if len(skus) == 0 {
+	variants, n := slices.Collect(maps.Keys(units)), slices.Collect(maps.Values(units))
+	if len(variants) == 0 {
 		return nil
 	}
-	for i, sku := range skus {
-		n[i] = units[sku] // maps are in another order each time
+	for i, variant := range variants {
+		n[i] = units[variant] // maps are in another order each time
 	}
 	return s.db.InTx(ctx, func(tx sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
 			SELECT $1, sku, units, units, 0, 0 FROM unnest($2::text[], $3::bigint[]) AS new (sku, units)
-			ON CONFLICT (home_region, sku) DO NOTHING`, home, skus, n)
+			ON CONFLICT (home_region, sku) DO NOTHING`, home, variants, n)
 		return err
 	})
 }
@@ -120,14 +120,14 @@ func (s *Store) begin(ctx context.Context, home regions.Name, units map[string]i
 // change adds units to a region's allotments, or takes them off, and takes what it did off budget. An allotment that
 // changed meanwhile, or has fewer on hand, stays as it is until the next import.
 func (s *Store) change(ctx context.Context, home regions.Name, units map[string]int64, have map[string]allotments, budget map[string]int64) error {
-	var skus []string
+	var variants []string
 	var n, were []int64
-	for sku, by := range units {
+	for variant, by := range units {
 		if by != 0 {
-			skus, n, were = append(skus, sku), append(n, by), append(were, have[sku][home].Allotted)
+			variants, n, were = append(variants, variant), append(n, by), append(were, have[variant][home].Allotted)
 		}
 	}
-	if len(skus) == 0 {
+	if len(variants) == 0 {
 		return nil
 	}
 	var done []stock.Quantity
@@ -137,7 +137,7 @@ func (s *Store) change(ctx context.Context, home regions.Name, units map[string]
 			WHERE s.home_region = $1 AND s.sku = q.sku AND s.allotted = q.was AND s.on_hand + q.units >= 0
 			RETURNING s.sku, q.units, s.allotted)
 			INSERT INTO stock_changes (home_region, sku, units, allotted) SELECT $1, sku, units, allotted FROM changed
-			RETURNING sku, units`, home, skus, n, were)
+			RETURNING sku, units`, home, variants, n, were)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (s *Store) change(ctx context.Context, home regions.Name, units map[string]
 		return err
 	})
 	for _, q := range done {
-		budget[q.SKU] -= q.Units
+		budget[q.Variant] -= q.Units
 	}
 	return err
 }

@@ -68,7 +68,7 @@ func (r room) do(queue func(batch *sqldb.Batch)) error {
 func (r room) reserve(wanted ...stock.Quantity) error {
 	wanted = stock.Merge(wanted)
 	return r.do(func(batch *sqldb.Batch) {
-		stocksql.QueueLock(batch, home, wanted)
+		stocksql.QueueLock(batch, home, wanted, func(variant string) string { return "SKU of " + variant })
 		stocksql.QueueReserve(batch, home, wanted)
 	})
 }
@@ -131,7 +131,7 @@ func TestAllotAgain(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	r.allot(map[string]int64{"A": 9})
-	if err := r.reserve(stock.Quantity{SKU: "A", Units: 3}); err != nil {
+	if err := r.reserve(stock.Quantity{Variant: "A", Units: 3}); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
@@ -152,7 +152,9 @@ func TestAllotAgain(t *testing.T) {
 		}
 	}
 	r.allot(map[string]int64{"A": 0}) // shared again from here
-	if err := r.do(func(batch *sqldb.Batch) { stocksql.QueueRelease(batch, home, []stock.Quantity{{SKU: "A", Units: 3}}) }); err != nil {
+	if err := r.do(func(batch *sqldb.Batch) {
+		stocksql.QueueRelease(batch, home, []stock.Quantity{{Variant: "A", Units: 3}})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	r.allot(map[string]int64{"A": 6})
@@ -174,7 +176,7 @@ func TestReserveSellRelease(t *testing.T) {
 	t.Parallel()
 	r := open(t)
 	r.allot(map[string]int64{"A": 30, "B": 30})
-	ab := []stock.Quantity{{SKU: "A", Units: 4}, {SKU: "B", Units: 1}}
+	ab := []stock.Quantity{{Variant: "A", Units: 4}, {Variant: "B", Units: 1}}
 	for _, step := range []struct {
 		name  string
 		queue func(*sqldb.Batch)
@@ -196,7 +198,7 @@ func TestReserveSellRelease(t *testing.T) {
 	for name, queue := range map[string]func(*sqldb.Batch){
 		"sell what is not reserved":    func(b *sqldb.Batch) { stocksql.QueueSell(b, home, ab[:1]) },
 		"release what is not reserved": func(b *sqldb.Batch) { stocksql.QueueRelease(b, home, ab[:1]) },
-		"reserve without a lock":       func(b *sqldb.Batch) { stocksql.QueueReserve(b, home, []stock.Quantity{{SKU: "A", Units: 11}}) },
+		"reserve without a lock":       func(b *sqldb.Batch) { stocksql.QueueReserve(b, home, []stock.Quantity{{Variant: "A", Units: 11}}) },
 	} {
 		if err := r.do(queue); !fault.Is(err, fault.Internal) {
 			t.Errorf("%s: %v", name, err)
@@ -212,10 +214,10 @@ func TestOutOfStock(t *testing.T) {
 	r := open(t)
 	r.allot(map[string]int64{"A": 30, "B": 0})
 	for name, wanted := range map[string][]stock.Quantity{
-		"more than there is": {{SKU: "A", Units: 11}},
-		"in two lines":       {{SKU: "A", Units: 6}, {SKU: "A", Units: 5}},
-		"one of several":     {{SKU: "A", Units: 1}, {SKU: "B", Units: 1}},
-		"no allotment":       {{SKU: "gone", Units: 1}},
+		"more than there is": {{Variant: "A", Units: 11}},
+		"in two lines":       {{Variant: "A", Units: 6}, {Variant: "A", Units: 5}},
+		"one of several":     {{Variant: "A", Units: 1}, {Variant: "B", Units: 1}},
+		"no allotment":       {{Variant: "gone", Units: 1}},
 	} {
 		if err := r.reserve(wanted...); fault.Reason(err) != "OUT_OF_STOCK" || !fault.Is(err, fault.FailedPrecondition) {
 			t.Errorf("%s: %v", name, err)
@@ -224,7 +226,7 @@ func TestOutOfStock(t *testing.T) {
 	if diff := cmp.Diff(map[string]row{"A": {10, 10, 0, 0}, "B": {}}, r.rows(home)); diff != "" {
 		t.Error(diff)
 	}
-	if err := r.reserve(stock.Quantity{SKU: "A", Units: 10}); err != nil {
+	if err := r.reserve(stock.Quantity{Variant: "A", Units: 10}); err != nil {
 		t.Errorf("all of it: %v", err)
 	}
 }
@@ -238,7 +240,7 @@ func TestReserveConcurrently(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
-			wanted := []stock.Quantity{{SKU: "A", Units: 1}, {SKU: "B", Units: 1}}
+			wanted := []stock.Quantity{{Variant: "A", Units: 1}, {Variant: "B", Units: 1}}
 			if rand.IntN(2) == 0 {
 				wanted[0], wanted[1] = wanted[1], wanted[0]
 			}

@@ -161,13 +161,14 @@ func (x *Cart) GetTotal() *v11.Money {
 	return nil
 }
 
-// Item is one SKU of a cart. One that is unavailable costs nothing and has no prices.
+// Item is one variant of a cart. One that is unavailable costs nothing and has no prices.
 type Item struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Sku       string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	Quantity  int32                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Title     string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
-	UnitPrice *v11.Money             `protobuf:"bytes,4,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the variant is called now; of one that is not sold any more, its id.
+	Sku       string     `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity  int32      `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Title     string     `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	UnitPrice *v11.Money `protobuf:"bytes,4,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
 	// What a unit cost when it was put into the cart, if that was another price.
 	PreviousUnitPrice *v11.Money `protobuf:"bytes,5,opt,name=previous_unit_price,json=previousUnitPrice,proto3" json:"previous_unit_price,omitempty"`
 	// The unit price times the quantity.
@@ -175,7 +176,9 @@ type Item struct {
 	// The amount and the adjustments of this item.
 	Total *v11.Money `protobuf:"bytes,7,opt,name=total,proto3" json:"total,omitempty"`
 	// Why the item cannot be ordered; unspecified: it can.
-	Unavailable   Unavailable `protobuf:"varint,8,opt,name=unavailable,proto3,enum=meridian.cart.v1.Unavailable" json:"unavailable,omitempty"`
+	Unavailable Unavailable `protobuf:"varint,8,opt,name=unavailable,proto3,enum=meridian.cart.v1.Unavailable" json:"unavailable,omitempty"`
+	// The id of the variant, which stays what it is when its SKU changes.
+	VariantId     string `protobuf:"bytes,9,opt,name=variant_id,json=variantId,proto3" json:"variant_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -266,6 +269,13 @@ func (x *Item) GetUnavailable() Unavailable {
 	return Unavailable_UNAVAILABLE_UNSPECIFIED
 }
 
+func (x *Item) GetVariantId() string {
+	if x != nil {
+		return x.VariantId
+	}
+	return ""
+}
+
 type GetCartRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -348,11 +358,14 @@ func (x *GetCartResponse) GetCart() *Cart {
 
 type SetItemRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Sku   string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	// One that a variant had before it was given another is still its, unless another variant has it now.
+	Sku string `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
 	// 0 removes the item; at most 99. It is said, so that a call which forgets it removes nothing.
 	Quantity *int32 `protobuf:"varint,2,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
 	// Optional: only if the cart still has this etag.
-	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The id of the variant, instead of a SKU.
+	VariantId     string `protobuf:"bytes,4,opt,name=variant_id,json=variantId,proto3" json:"variant_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -404,6 +417,13 @@ func (x *SetItemRequest) GetQuantity() int32 {
 func (x *SetItemRequest) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+func (x *SetItemRequest) GetVariantId() string {
+	if x != nil {
+		return x.VariantId
 	}
 	return ""
 }
@@ -462,7 +482,7 @@ const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\x12B\n" +
 	"\vadjustments\x18\x03 \x03(\v2 .meridian.checkout.v1.AdjustmentR\vadjustments\x124\n" +
 	"\bsubtotal\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\bsubtotal\x12.\n" +
-	"\x05total\x18\x05 \x01(\v2\x18.meridian.money.v1.MoneyR\x05total\"\xf0\x02\n" +
+	"\x05total\x18\x05 \x01(\v2\x18.meridian.money.v1.MoneyR\x05total\"\x8f\x03\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x05R\bquantity\x12\x14\n" +
@@ -472,14 +492,18 @@ const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\x13previous_unit_price\x18\x05 \x01(\v2\x18.meridian.money.v1.MoneyR\x11previousUnitPrice\x120\n" +
 	"\x06amount\x18\x06 \x01(\v2\x18.meridian.money.v1.MoneyR\x06amount\x12.\n" +
 	"\x05total\x18\a \x01(\v2\x18.meridian.money.v1.MoneyR\x05total\x12?\n" +
-	"\vunavailable\x18\b \x01(\x0e2\x1d.meridian.cart.v1.UnavailableR\vunavailable\"\x10\n" +
+	"\vunavailable\x18\b \x01(\x0e2\x1d.meridian.cart.v1.UnavailableR\vunavailable\x12\x1d\n" +
+	"\n" +
+	"variant_id\x18\t \x01(\tR\tvariantId\"\x10\n" +
 	"\x0eGetCartRequest\"=\n" +
 	"\x0fGetCartResponse\x12*\n" +
-	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart\"d\n" +
+	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart\"\x83\x01\n" +
 	"\x0eSetItemRequest\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1f\n" +
 	"\bquantity\x18\x02 \x01(\x05H\x00R\bquantity\x88\x01\x01\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etagB\v\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x12\x1d\n" +
+	"\n" +
+	"variant_id\x18\x04 \x01(\tR\tvariantIdB\v\n" +
 	"\t_quantity\"=\n" +
 	"\x0fSetItemResponse\x12*\n" +
 	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart*^\n" +

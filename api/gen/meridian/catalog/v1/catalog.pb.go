@@ -204,12 +204,15 @@ func (x *Product) GetUpdateTime() *timestamppb.Timestamp {
 
 type Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Sku   string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	Title string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// What its merchant calls it; unique over all products. It may change.
+	Sku   string `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// One price per currency.
-	Prices        []*v1.Money `protobuf:"bytes,3,rep,name=prices,proto3" json:"prices,omitempty"`
-	Barcode       string      `protobuf:"bytes,4,opt,name=barcode,proto3" json:"barcode,omitempty"`
-	Grams         int32       `protobuf:"varint,5,opt,name=grams,proto3" json:"grams,omitempty"`
+	Prices  []*v1.Money `protobuf:"bytes,3,rep,name=prices,proto3" json:"prices,omitempty"`
+	Barcode string      `protobuf:"bytes,4,opt,name=barcode,proto3" json:"barcode,omitempty"`
+	Grams   int32       `protobuf:"varint,5,opt,name=grams,proto3" json:"grams,omitempty"`
+	// Stays with the variant, whatever its SKU becomes: carts and orders refer to it. Opaque.
+	Id            string `protobuf:"bytes,7,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -277,6 +280,13 @@ func (x *Variant) GetGrams() int32 {
 		return x.Grams
 	}
 	return 0
+}
+
+func (x *Variant) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
 }
 
 type ListProductsRequest struct {
@@ -625,13 +635,14 @@ const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\x03R\aversion\x12;\n" +
 	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\x93\x01\n" +
+	"updateTime\"\xa3\x01\n" +
 	"\aVariant\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x120\n" +
 	"\x06prices\x18\x03 \x03(\v2\x18.meridian.money.v1.MoneyR\x06prices\x12\x18\n" +
 	"\abarcode\x18\x04 \x01(\tR\abarcode\x12\x14\n" +
-	"\x05grams\x18\x05 \x01(\x05R\x05grams\"\x9c\x01\n" +
+	"\x05grams\x18\x05 \x01(\x05R\x05grams\x12\x0e\n" +
+	"\x02id\x18\a \x01(\tR\x02id\"\x9c\x01\n" +
 	"\x13ListProductsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +

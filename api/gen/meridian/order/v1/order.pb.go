@@ -199,11 +199,14 @@ func (x *Order) GetAdjustments() []*v11.Adjustment {
 }
 
 type OrderLine struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
-	Title         string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Quantity      int32                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	UnitPrice     *v1.Money              `protobuf:"bytes,4,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the variant was called when the order was placed.
+	Sku       string    `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Title     string    `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Quantity  int32     `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	UnitPrice *v1.Money `protobuf:"bytes,4,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
+	// The id of the variant, which stays what it is when its SKU changes.
+	VariantId     string `protobuf:"bytes,5,opt,name=variant_id,json=variantId,proto3" json:"variant_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -264,6 +267,13 @@ func (x *OrderLine) GetUnitPrice() *v1.Money {
 		return x.UnitPrice
 	}
 	return nil
+}
+
+func (x *OrderLine) GetVariantId() string {
+	if x != nil {
+		return x.VariantId
+	}
+	return ""
 }
 
 type PlaceOrderRequest struct {
@@ -663,13 +673,15 @@ const file_meridian_order_v1_order_proto_rawDesc = "" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12#\n" +
 	"\rcancel_reason\x18\b \x01(\tR\fcancelReason\x12B\n" +
-	"\vadjustments\x18\t \x03(\v2 .meridian.checkout.v1.AdjustmentR\vadjustments\"\x88\x01\n" +
+	"\vadjustments\x18\t \x03(\v2 .meridian.checkout.v1.AdjustmentR\vadjustments\"\xa7\x01\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x05R\bquantity\x127\n" +
 	"\n" +
-	"unit_price\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\tunitPrice\"q\n" +
+	"unit_price\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\tunitPrice\x12\x1d\n" +
+	"\n" +
+	"variant_id\x18\x05 \x01(\tR\tvariantId\"q\n" +
 	"\x11PlaceOrderRequest\x12\x1b\n" +
 	"\tcart_etag\x18\x01 \x01(\tR\bcartEtag\x12?\n" +
 	"\x0eexpected_total\x18\x02 \x01(\v2\x18.meridian.money.v1.MoneyR\rexpectedTotal\"D\n" +

@@ -44,7 +44,7 @@ const (
 type CartServiceClient interface {
 	// GetCart returns the caller's cart and what it costs now; an empty one if there is none.
 	GetCart(context.Context, *v1.GetCartRequest) (*v1.GetCartResponse, error)
-	// SetItem sets how many of a SKU are in the cart. Repeating it changes nothing.
+	// SetItem sets how many of a variant are in the cart. Repeating it changes nothing.
 	SetItem(context.Context, *v1.SetItemRequest) (*v1.SetItemResponse, error)
 }
 
@@ -104,7 +104,7 @@ func (c *cartServiceClient) SetItem(ctx context.Context, req *v1.SetItemRequest)
 type CartServiceHandler interface {
 	// GetCart returns the caller's cart and what it costs now; an empty one if there is none.
 	GetCart(context.Context, *v1.GetCartRequest) (*v1.GetCartResponse, error)
-	// SetItem sets how many of a SKU are in the cart. Repeating it changes nothing.
+	// SetItem sets how many of a variant are in the cart. Repeating it changes nothing.
 	SetItem(context.Context, *v1.SetItemRequest) (*v1.SetItemResponse, error)
 }
 
