@@ -34,14 +34,16 @@ type Product struct {
 
 // Variant is what can be bought of a product.
 type Variant struct {
-	ID      string // stays, whatever the SKU becomes: stock, prices, carts and orders refer to it; a Store gives it
-	SKU     string // what the merchant calls it; unique over all products
-	Title   string
-	Options []string // its value of each of the product's options; on import, nil: not known
-	Barcode string
-	Grams   int
-	Prices  []money.Money // one per currency
-	Stock   int           // units on import, sold ones included, to be allotted to regions; below 0: not known. Not kept here
+	ID        string // stays, whatever the SKU becomes: stock, prices, carts and orders refer to it; a Store gives it
+	SKU       string // what the merchant calls it; unique over all products
+	Title     string
+	Options   []string // its value of each of the product's options; on import, nil: not known
+	Barcode   string
+	Grams     int
+	Prices    []money.Money    // one per currency
+	CompareAt []money.Money    // before a reduction, to be shown struck through; each above the price in its currency
+	Unpriced  []money.Currency // on import: in which it is not sold, whatever it cost before; not kept here
+	Stock     int              // units on import, sold ones included, to be allotted to regions; below 0: not known. Not kept here
 }
 
 // Price returns the variant's price in a currency.

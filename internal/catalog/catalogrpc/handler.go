@@ -145,6 +145,9 @@ func message(p catalog.Product) *catalogv1.Product {
 		for _, price := range v.Prices {
 			variant.Prices = append(variant.Prices, rpc.Money(price))
 		}
+		for _, before := range v.CompareAt {
+			variant.CompareAtPrices = append(variant.CompareAtPrices, rpc.Money(before))
+		}
 		out.Variants = append(out.Variants, variant)
 	}
 	return out

@@ -33,7 +33,8 @@ func product(handle, title, category string, active bool) catalog.Product {
 		Tags: []string{"gift"}, Images: []string{"https://example.com/" + handle},
 		Variants: []catalog.Variant{{
 			SKU: "sku-" + handle, Title: "Large", Barcode: "0123", Grams: 700,
-			Prices: []money.Money{{Minor: 750, Currency: "EUR"}, {Minor: 1200, Currency: "JPY"}},
+			Prices:    []money.Money{{Minor: 750, Currency: "EUR"}, {Minor: 1200, Currency: "JPY"}},
+			CompareAt: []money.Money{{Minor: 900, Currency: "EUR"}},
 		}},
 	}
 }
@@ -78,7 +79,8 @@ func TestGetProduct(t *testing.T) {
 		Images: []string{"https://example.com/tea"}, Version: 1, UpdateTime: res.GetProduct().GetUpdateTime(),
 		Variants: []*catalogv1.Variant{{
 			Id: "sku-tea", Sku: "sku-tea", Title: "Large", Barcode: "0123", Grams: 700,
-			Prices: []*moneyv1.Money{{MinorUnits: 750, Currency: "EUR"}, {MinorUnits: 1200, Currency: "JPY"}},
+			Prices:          []*moneyv1.Money{{MinorUnits: 750, Currency: "EUR"}, {MinorUnits: 1200, Currency: "JPY"}},
+			CompareAtPrices: []*moneyv1.Money{{MinorUnits: 900, Currency: "EUR"}},
 		}},
 	}
 	if diff := cmp.Diff(want, res.GetProduct(), protocmp.Transform()); err != nil || diff != "" || !want.GetUpdateTime().IsValid() {

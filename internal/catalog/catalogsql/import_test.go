@@ -2,6 +2,7 @@ package catalogsql_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -154,6 +155,42 @@ func TestPricesNotGivenAgain(t *testing.T) {
 		if err != nil || !maps.Equal(got, want) {
 			t.Errorf("others than %s are %v, %v, want %v", given, got, err, want)
 		}
+	}
+}
+
+// TestComparedAndEndedPrices shows what a variant cost before, and ends its price in a currency that it is not sold in.
+func TestComparedAndEndedPrices(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	eur, usd := func(minor int64) money.Money { return money.Money{Minor: minor, Currency: "EUR"} }, func(minor int64) money.Money { return money.Money{Minor: minor, Currency: "USD"} }
+	for i, step := range []struct {
+		prices, compareAt []money.Money
+		unpriced          []money.Currency
+		want              string
+		changes           int
+	}{
+		{[]money.Money{usd(900), eur(800)}, []money.Money{usd(1200)}, nil, "[8.00 EUR 9.00 USD] before [12.00 USD]", 1},
+		{[]money.Money{usd(900), eur(800)}, []money.Money{usd(1200)}, nil, "[8.00 EUR 9.00 USD] before [12.00 USD]", 0},
+		{[]money.Money{usd(900)}, []money.Money{usd(1000)}, nil, "[8.00 EUR 9.00 USD] before [10.00 USD]", 1},
+		{[]money.Money{usd(900)}, nil, []money.Currency{"EUR", "GBP"}, "[9.00 USD] before []", 1},
+		{[]money.Money{usd(900)}, nil, []money.Currency{"EUR"}, "[9.00 USD] before []", 0},
+		{nil, nil, []money.Currency{"USD", "EUR"}, "[] before []", 1},
+	} {
+		changed := s.put(catalog.Product{Handle: "a", Title: "A", Active: true, Variants: []catalog.Variant{
+			{SKU: "a", Prices: step.prices, CompareAt: step.compareAt, Unpriced: step.unpriced},
+		}})
+		v := s.find("a").Variants[0]
+		if got := fmt.Sprint(v.Prices, " before ", v.CompareAt); got != step.want || changed != step.changes {
+			t.Errorf("%d: %s, %d changed, want %s, %d", i, got, changed, step.want, step.changes)
+		}
+	}
+	// A former release changes the price alone, and what it was before is not above it any more.
+	s.put(catalog.Product{Handle: "a", Title: "A", Active: true, Variants: []catalog.Variant{{SKU: "a", Prices: []money.Money{usd(900)}, CompareAt: []money.Money{usd(1200)}}}})
+	if _, err := s.db.Pool().Exec(t.Context(), `UPDATE prices SET minor = 1300 WHERE sku = 'a'`); err != nil {
+		t.Fatal(err)
+	}
+	if v := s.find("a").Variants[0]; len(v.CompareAt) > 0 {
+		t.Errorf("13.00 is shown as reduced from %v", v.CompareAt)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/id"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
@@ -41,8 +42,12 @@ const putSKU = `INSERT INTO variant_skus (handle, sku, variant) VALUES ($1, $2, 
 // withdraw ends what the products no longer name.
 const withdraw = `UPDATE variants SET withdrawn = true WHERE handle = ANY ($1) AND NOT withdrawn AND sku <> ALL ($2) RETURNING handle`
 
-const putPrice = `INSERT INTO prices (sku, currency, minor) VALUES ($1, $2, $3)
-	ON CONFLICT (sku, currency) DO UPDATE SET minor = excluded.minor WHERE prices.minor <> excluded.minor`
+const putPrice = `INSERT INTO prices (sku, currency, minor, compare_at) VALUES ($1, $2, $3, $4)
+	ON CONFLICT (sku, currency) DO UPDATE SET minor = excluded.minor, compare_at = excluded.compare_at
+	WHERE (prices.minor, prices.compare_at) IS DISTINCT FROM (excluded.minor, excluded.compare_at)`
+
+// endPrices makes a variant one that is not sold in currencies.
+const endPrices = `DELETE FROM prices WHERE sku = $1 AND currency = ANY ($2)`
 
 const touchProducts = `UPDATE products SET version = version + 1, updated_at = $2 WHERE handle = ANY ($1)`
 
@@ -156,9 +161,22 @@ func (s *Store) queue(batch *sqldb.Batch, p catalog.Product, c *change) {
 		}
 		batch.Queue(putVariant, v.ID, p.Handle, i+1, v.Title, v.Options, v.Barcode, v.Grams, current).Exec(note(&c.parts))
 		for _, price := range v.Prices {
-			batch.Queue(putPrice, v.ID, price.Currency, price.Minor).Exec(note(&c.parts))
+			batch.Queue(putPrice, v.ID, price.Currency, price.Minor, before(v, price.Currency)).Exec(note(&c.parts))
+		}
+		if len(v.Unpriced) > 0 {
+			batch.Queue(endPrices, v.ID, v.Unpriced).Exec(note(&c.parts))
 		}
 	}
+}
+
+// before returns a variant's compare-at price in a currency, in minor units; nil: there is none.
+func before(v catalog.Variant, c money.Currency) *int64 {
+	for _, b := range v.CompareAt {
+		if b.Currency == c {
+			return &b.Minor
+		}
+	}
+	return nil
 }
 
 func queueWithdraw(batch *sqldb.Batch, whole, kept []string, changes map[string]*change) {

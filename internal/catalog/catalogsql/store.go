@@ -91,7 +91,7 @@ func collect(rows pgx.Rows, err error) ([]catalog.Product, error) {
 	})
 }
 
-const variantsOf = `SELECT v.handle, v.sku, coalesce(v.current_sku, v.sku), v.title, v.options, v.barcode, v.grams, p.currency, p.minor
+const variantsOf = `SELECT v.handle, v.sku, coalesce(v.current_sku, v.sku), v.title, v.options, v.barcode, v.grams, p.currency, p.minor, p.compare_at
 	FROM variants v LEFT JOIN prices p ON p.sku = v.sku WHERE v.handle = ANY ($1) AND NOT v.withdrawn ORDER BY v.handle, v.position, v.sku, p.currency`
 
 // attach gives products the variants that a variantsOf query returned.
@@ -107,8 +107,8 @@ func attach(products []catalog.Product) func(pgx.Rows, error) error {
 		var handle string
 		var v catalog.Variant
 		var currency *money.Currency
-		var minor *int64
-		_, err = pgx.ForEachRow(rows, []any{&handle, &v.ID, &v.SKU, &v.Title, &v.Options, &v.Barcode, &v.Grams, &currency, &minor}, func() error {
+		var minor, before *int64
+		_, err = pgx.ForEachRow(rows, []any{&handle, &v.ID, &v.SKU, &v.Title, &v.Options, &v.Barcode, &v.Grams, &currency, &minor, &before}, func() error {
 			p := byHandle[handle]
 			if n := len(p.Variants); n == 0 || p.Variants[n-1].ID != v.ID {
 				p.Variants = append(p.Variants, v)
@@ -116,6 +116,9 @@ func attach(products []catalog.Product) func(pgx.Rows, error) error {
 			if currency != nil {
 				last := &p.Variants[len(p.Variants)-1]
 				last.Prices = append(last.Prices, money.Money{Minor: *minor, Currency: *currency})
+				if before != nil && *before > *minor { // a former release changes the price alone
+					last.CompareAt = append(last.CompareAt, money.Money{Minor: *before, Currency: *currency})
+				}
 			}
 			return nil
 		})

@@ -431,3 +431,8 @@ CREATE TABLE variant_skus (
 -- +goose Up
 -- The column sku is the variant's id, and this is what it was called when the order was placed, where that is something else.
 ALTER TABLE order_lines ADD COLUMN ordered_sku TEXT;
+-- 00072_prices_compare_at.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- What a variant cost before its price was reduced, to be shown struck through, or NULL.
+ALTER TABLE prices ADD COLUMN compare_at BIGINT;

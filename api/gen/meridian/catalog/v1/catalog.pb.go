@@ -211,6 +211,8 @@ type Variant struct {
 	Prices  []*v1.Money `protobuf:"bytes,3,rep,name=prices,proto3" json:"prices,omitempty"`
 	Barcode string      `protobuf:"bytes,4,opt,name=barcode,proto3" json:"barcode,omitempty"`
 	Grams   int32       `protobuf:"varint,5,opt,name=grams,proto3" json:"grams,omitempty"`
+	// Prices before a reduction, to be shown struck through: at most one per currency, above the price in it.
+	CompareAtPrices []*v1.Money `protobuf:"bytes,6,rep,name=compare_at_prices,json=compareAtPrices,proto3" json:"compare_at_prices,omitempty"`
 	// Stays with the variant, whatever its SKU becomes: carts and orders refer to it. Opaque.
 	Id            string `protobuf:"bytes,7,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -280,6 +282,13 @@ func (x *Variant) GetGrams() int32 {
 		return x.Grams
 	}
 	return 0
+}
+
+func (x *Variant) GetCompareAtPrices() []*v1.Money {
+	if x != nil {
+		return x.CompareAtPrices
+	}
+	return nil
 }
 
 func (x *Variant) GetId() string {
@@ -635,13 +644,14 @@ const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
 	"\aversion\x18\n" +
 	" \x01(\x03R\aversion\x12;\n" +
 	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xa3\x01\n" +
+	"updateTime\"\xe9\x01\n" +
 	"\aVariant\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x120\n" +
 	"\x06prices\x18\x03 \x03(\v2\x18.meridian.money.v1.MoneyR\x06prices\x12\x18\n" +
 	"\abarcode\x18\x04 \x01(\tR\abarcode\x12\x14\n" +
-	"\x05grams\x18\x05 \x01(\x05R\x05grams\x12\x0e\n" +
+	"\x05grams\x18\x05 \x01(\x05R\x05grams\x12D\n" +
+	"\x11compare_at_prices\x18\x06 \x03(\v2\x18.meridian.money.v1.MoneyR\x0fcompareAtPrices\x12\x0e\n" +
 	"\x02id\x18\a \x01(\tR\x02id\"\x9c\x01\n" +
 	"\x13ListProductsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -705,21 +715,22 @@ var file_meridian_catalog_v1_catalog_proto_depIdxs = []int32{
 	2,  // 0: meridian.catalog.v1.Product.variants:type_name -> meridian.catalog.v1.Variant
 	9,  // 1: meridian.catalog.v1.Product.update_time:type_name -> google.protobuf.Timestamp
 	10, // 2: meridian.catalog.v1.Variant.prices:type_name -> meridian.money.v1.Money
-	0,  // 3: meridian.catalog.v1.ListProductsRequest.sort:type_name -> meridian.catalog.v1.Sort
-	1,  // 4: meridian.catalog.v1.ListProductsResponse.products:type_name -> meridian.catalog.v1.Product
-	1,  // 5: meridian.catalog.v1.GetProductResponse.product:type_name -> meridian.catalog.v1.Product
-	1,  // 6: meridian.catalog.v1.SearchProductsResponse.products:type_name -> meridian.catalog.v1.Product
-	3,  // 7: meridian.catalog.v1.CatalogService.ListProducts:input_type -> meridian.catalog.v1.ListProductsRequest
-	5,  // 8: meridian.catalog.v1.CatalogService.GetProduct:input_type -> meridian.catalog.v1.GetProductRequest
-	7,  // 9: meridian.catalog.v1.CatalogService.SearchProducts:input_type -> meridian.catalog.v1.SearchProductsRequest
-	4,  // 10: meridian.catalog.v1.CatalogService.ListProducts:output_type -> meridian.catalog.v1.ListProductsResponse
-	6,  // 11: meridian.catalog.v1.CatalogService.GetProduct:output_type -> meridian.catalog.v1.GetProductResponse
-	8,  // 12: meridian.catalog.v1.CatalogService.SearchProducts:output_type -> meridian.catalog.v1.SearchProductsResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 3: meridian.catalog.v1.Variant.compare_at_prices:type_name -> meridian.money.v1.Money
+	0,  // 4: meridian.catalog.v1.ListProductsRequest.sort:type_name -> meridian.catalog.v1.Sort
+	1,  // 5: meridian.catalog.v1.ListProductsResponse.products:type_name -> meridian.catalog.v1.Product
+	1,  // 6: meridian.catalog.v1.GetProductResponse.product:type_name -> meridian.catalog.v1.Product
+	1,  // 7: meridian.catalog.v1.SearchProductsResponse.products:type_name -> meridian.catalog.v1.Product
+	3,  // 8: meridian.catalog.v1.CatalogService.ListProducts:input_type -> meridian.catalog.v1.ListProductsRequest
+	5,  // 9: meridian.catalog.v1.CatalogService.GetProduct:input_type -> meridian.catalog.v1.GetProductRequest
+	7,  // 10: meridian.catalog.v1.CatalogService.SearchProducts:input_type -> meridian.catalog.v1.SearchProductsRequest
+	4,  // 11: meridian.catalog.v1.CatalogService.ListProducts:output_type -> meridian.catalog.v1.ListProductsResponse
+	6,  // 12: meridian.catalog.v1.CatalogService.GetProduct:output_type -> meridian.catalog.v1.GetProductResponse
+	8,  // 13: meridian.catalog.v1.CatalogService.SearchProducts:output_type -> meridian.catalog.v1.SearchProductsResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_meridian_catalog_v1_catalog_proto_init() }
