@@ -86,31 +86,32 @@ func catalogCommand() *cobra.Command {
 
 func importCommand() *cobra.Command {
 	var currency, encoding string
-	var rates map[string]string
+	var rates, markets map[string]string
 	cmd := configured(&cobra.Command{
 		Use: "import FILE", Short: "Load a product export of Shopify (CSV)", Args: cobra.ExactArgs(1),
-		Long: "Load a product export of Shopify (CSV). Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1.",
+		Long: "Load a product export of Shopify (CSV). Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1. What is assumed where a file leaves something open is said once.",
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
 		f, err := os.Open(args[0])
 		if err != nil {
 			return fault.Wrap(err, fault.Invalid, "FILE_UNREADABLE", "cannot read %s", args[0])
 		}
 		defer func() { _ = f.Close() }() // only read
-		options, err := importOptions(currency, rates)
+		options, err := importOptions(currency, rates, markets)
 		if err != nil {
 			return err
 		}
-		options.Encoding = encoding
+		options.Encoding, options.Now = encoding, clock.System()()
 		options.Note = func(said string) { fmt.Fprintln(cmd.ErrOrStderr(), said) }
-		reader, err := shopify.NewReader(f, options)
+		source, err := shopify.NewReader(f, options)
 		if err != nil {
 			return err
 		}
-		return load(cmd, c, reader)
+		return load(cmd, c, source)
 	})
-	cmd.Flags().StringVar(&currency, "currency", "USD", "currency of the file's prices (ISO 4217)")
+	cmd.Flags().StringVar(&currency, "currency", "USD", "currency of the file's prices (ISO 4217), where it does not say it itself")
 	cmd.Flags().StringVar(&encoding, "encoding", "", "encoding of the file, such as windows-1252 or shift_jis; without it UTF-8, or as its byte order mark says")
 	cmd.Flags().StringToStringVar(&rates, "rate", nil, "also price in these currencies, at so many units to one of the file's: EUR=0.92")
+	cmd.Flags().StringToStringVar(&markets, "market", nil, "currency of a market of the file, where its name is no country's: International=EUR")
 	return cmd
 }
 

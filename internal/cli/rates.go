@@ -5,18 +5,23 @@ import (
 	"math/big"
 	"slices"
 
-	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 )
 
-// importOptions reads --currency and --rate. Rates are exact: 0.92 is 23/25.
-func importOptions(currency string, rates map[string]string) (shopify.Options, error) {
+// importOptions reads --currency, --rate and --market. Rates are exact: 0.92 is 23/25.
+func importOptions(currency string, rates, markets map[string]string) (sheet.Options, error) {
 	base, err := money.ParseCurrency(currency)
 	if err != nil {
-		return shopify.Options{}, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--currency is an ISO 4217 code such as EUR")
+		return sheet.Options{}, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--currency is an ISO 4217 code such as EUR")
 	}
-	o := shopify.Options{Currency: base}
+	o := sheet.Options{Currency: base, Markets: map[string]money.Currency{}}
+	for name, code := range markets {
+		if o.Markets[name], err = money.ParseCurrency(code); err != nil {
+			return o, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--market %s=%s names no currency", name, code)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(rates)) {
 		to, err := money.ParseCurrency(name)
 		if err != nil {
@@ -30,7 +35,7 @@ func importOptions(currency string, rates map[string]string) (shopify.Options, e
 		if !minor.Num().IsInt64() || !minor.Denom().IsInt64() {
 			return o, fault.New(fault.Invalid, "RATE_INVALID", "--rate %s=%s has too many digits", name, rates[name])
 		}
-		o.Rates = append(o.Rates, shopify.Rate{To: to, Numerator: minor.Num().Int64(), Denominator: minor.Denom().Int64()})
+		o.Rates = append(o.Rates, sheet.Rate{To: to, Numerator: minor.Num().Int64(), Denominator: minor.Denom().Int64()})
 	}
 	return o, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
 	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/money"
@@ -27,7 +28,7 @@ const header = "Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Publi
 // load imports a Shopify export as `meridian catalog import` does and returns the bad rows too.
 func (s shop) load(in io.Reader) (done catalog.Imported, bad []string) {
 	s.t.Helper()
-	reader, err := shopify.NewReader(in, shopify.Options{Currency: "USD"})
+	reader, err := shopify.NewReader(in, sheet.Options{Currency: "USD"})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,17 +1,14 @@
 package shopify
 
 import (
-	"fmt"
 	"strings"
 
-	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 )
 
-// column is a column of the export that a product is built from.
-type column int
-
+// The columns of the export that a product is built from.
 const (
-	handleColumn column = iota
+	handleColumn sheet.Column = iota
 	titleColumn
 	bodyColumn
 	vendorColumn
@@ -32,93 +29,51 @@ const (
 	quantityColumn
 	policyColumn
 	priceColumn
+	compareAtColumn
 	barcodeColumn
 	imageColumn
 	positionColumn
-	columnCount
 )
 
-// String returns the column's name in an export's header.
-func (c column) String() string {
-	return [columnCount]string{
-		handleColumn:    "Handle",
-		titleColumn:     "Title",
-		bodyColumn:      "Body (HTML)",
-		vendorColumn:    "Vendor",
-		categoryColumn:  "Product Category",
-		typeColumn:      "Type",
-		tagsColumn:      "Tags",
-		publishedColumn: "Published",
-		statusColumn:    "Status",
-		option1Name:     "Option1 Name",
-		option1Value:    "Option1 Value",
-		option2Name:     "Option2 Name",
-		option2Value:    "Option2 Value",
-		option3Name:     "Option3 Name",
-		option3Value:    "Option3 Value",
-		skuColumn:       "Variant SKU",
-		gramsColumn:     "Variant Grams",
-		trackerColumn:   "Variant Inventory Tracker",
-		quantityColumn:  "Variant Inventory Qty",
-		policyColumn:    "Variant Inventory Policy",
-		priceColumn:     "Variant Price",
-		barcodeColumn:   "Variant Barcode",
-		imageColumn:     "Image Src",
-		positionColumn:  "Image Position",
-	}[c]
-}
-
-// layout says at which cell of a row each column stands; -1: the file does not have it.
-type layout [columnCount]int
-
-// newLayout finds the columns in a header. Names are compared without case and outer spaces; unknown
-// columns are ignored. The error is a *fault.Error that names the columns missing or given twice.
-func newLayout(header []string) (layout, error) {
-	var at layout
-	for c := range columnCount {
-		at[c] = -1
-		for i, name := range header {
-			if !strings.EqualFold(strings.TrimSpace(name), c.String()) {
-				continue
-			}
-			if at[c] >= 0 {
-				return layout{}, notExport("its header has the column %s twice", c)
-			}
-			at[c] = i
-		}
-	}
-	var missing []string
-	for _, c := range []column{handleColumn, titleColumn, priceColumn} {
-		if at[c] < 0 {
-			missing = append(missing, c.String())
-		}
-	}
-	switch len(missing) {
-	case 0:
-		return at, nil
-	case 1:
-		return layout{}, notExport("its header lacks the column %s", missing[0])
-	default:
-		return layout{}, notExport("its header lacks the columns %s", strings.Join(missing, ", "))
+// Format is a Shopify store's product export, with the names of its columns of before 2025 and those of since.
+func Format() sheet.Format {
+	return sheet.Format{
+		Name: "Shopify product export (CSV)",
+		Columns: []string{
+			handleColumn:    "Handle|URL handle",
+			titleColumn:     "Title",
+			bodyColumn:      "Body (HTML)|Description",
+			vendorColumn:    "Vendor",
+			categoryColumn:  "Product Category",
+			typeColumn:      "Type",
+			tagsColumn:      "Tags",
+			publishedColumn: "Published|Published on online store",
+			statusColumn:    "Status",
+			option1Name:     "Option1 Name",
+			option1Value:    "Option1 Value",
+			option2Name:     "Option2 Name",
+			option2Value:    "Option2 Value",
+			option3Name:     "Option3 Name",
+			option3Value:    "Option3 Value",
+			skuColumn:       "Variant SKU|SKU",
+			gramsColumn:     "Variant Grams|Weight value (grams)",
+			trackerColumn:   "Variant Inventory Tracker|Inventory tracker",
+			quantityColumn:  "Variant Inventory Qty|Inventory quantity",
+			policyColumn:    "Variant Inventory Policy|Continue selling when out of stock",
+			priceColumn:     "Variant Price|Price",
+			compareAtColumn: "Variant Compare At Price|Compare-at price",
+			barcodeColumn:   "Variant Barcode|Barcode",
+			imageColumn:     "Image Src|Product image URL",
+			positionColumn:  "Image Position",
+		},
+		Needed: []sheet.Column{handleColumn, titleColumn, priceColumn},
+		Key:    handleColumn,
+		IsKey:  sheet.ValidHandle,
 	}
 }
 
-func notExport(format string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, "NOT_A_SHOPIFY_EXPORT",
-		"the file is not a Shopify product export (CSV): %s", fmt.Sprintf(format, args...))
-}
-
-// row is one record below the header.
-type row struct {
-	line  int
-	cells []string
-	at    *layout
-}
-
-// cell returns a cell without outer spaces; "" when the file lacks the column.
-func (r row) cell(c column) string {
-	if r.at[c] < 0 {
-		return ""
-	}
-	return strings.TrimSpace(r.cells[r.at[c]])
+// continues reports whether a variant is sold on when there are none, as the export says by a word or by a flag.
+func continues(r sheet.Row) bool {
+	policy := r.Cell(policyColumn)
+	return strings.EqualFold(policy, "continue") || strings.EqualFold(policy, "true")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
-	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 )
 
 const header = "Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Published,Option1 Name,Option1 Value," +
@@ -61,31 +61,31 @@ func TestBadProductCells(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 256)
 	testBadCells(t, map[string]badCell{
-		"no handle":          {[]string{"Handle", ""}, "Handle", shopify.ReasonMissing},
-		"handle with space":  {[]string{"Handle", "red mug"}, "Handle", shopify.ReasonHandle},
-		"handle with slash":  {[]string{"Handle", "red/mug"}, "Handle", shopify.ReasonHandle},
-		"handle in capitals": {[]string{"Handle", "Red-Mug"}, "Handle", shopify.ReasonHandle},
-		"accent in capitals": {[]string{"Handle", "É"}, "Handle", shopify.ReasonHandle},
-		"bidi override":      {[]string{"Handle", "a\u202eb"}, "Handle", shopify.ReasonHandle},
-		"ideographic space":  {[]string{"Handle", "茶\u3000碗"}, "Handle", shopify.ReasonHandle},
-		"handle not UTF-8":   {[]string{"Handle", "caf\xe9"}, "Handle", shopify.ReasonHandle},
-		"handle of hyphens":  {[]string{"Handle", "--"}, "Handle", shopify.ReasonHandle},
-		"long handle":        {[]string{"Handle", long}, "Handle", shopify.ReasonTooLong},
-		"no title":           {[]string{"Title", " "}, "Title", shopify.ReasonMissing},
-		"long title":         {[]string{"Title", long}, "Title", shopify.ReasonTooLong},
-		"title not UTF-8":    {[]string{"Title", "caf\xe9"}, "Title", shopify.ReasonText},
-		"title turned":       {[]string{"Title", "a\u202eb"}, "Title", shopify.ReasonText},
-		"title isolated":     {[]string{"Title", "a\u2067b"}, "Title", shopify.ReasonText},
-		"title with NUL":     {[]string{"Title", "a\x00b"}, "Title", shopify.ReasonText},
-		"long description":   {[]string{"Body (HTML)", strings.Repeat("x", 256<<10+1)}, "Body (HTML)", shopify.ReasonTooLong},
-		"description NUL":    {[]string{"Body (HTML)", "a\x00b"}, "Body (HTML)", shopify.ReasonText},
-		"long vendor":        {[]string{"Vendor", long}, "Vendor", shopify.ReasonTooLong},
-		"long category":      {[]string{"Product Category", long + long + "x"}, "Product Category", shopify.ReasonTooLong},
-		"long type":          {[]string{"Type", long}, "Type", shopify.ReasonTooLong},
-		"long tag":           {[]string{"Tags", "a," + long}, "Tags", shopify.ReasonTooLong},
-		"many tags":          {[]string{"Tags", numbered(251)}, "Tags", shopify.ReasonTooMany},
-		"published":          {[]string{"Published", "maybe"}, "Published", shopify.ReasonFlag},
-		"status":             {[]string{"Status", "deleted"}, "Status", shopify.ReasonFlag},
+		"no handle":          {[]string{"Handle", ""}, "Handle", sheet.ReasonMissing},
+		"handle with space":  {[]string{"Handle", "red mug"}, "Handle", sheet.ReasonHandle},
+		"handle with slash":  {[]string{"Handle", "red/mug"}, "Handle", sheet.ReasonHandle},
+		"handle in capitals": {[]string{"Handle", "Red-Mug"}, "Handle", sheet.ReasonHandle},
+		"accent in capitals": {[]string{"Handle", "É"}, "Handle", sheet.ReasonHandle},
+		"bidi override":      {[]string{"Handle", "a\u202eb"}, "Handle", sheet.ReasonHandle},
+		"ideographic space":  {[]string{"Handle", "茶\u3000碗"}, "Handle", sheet.ReasonHandle},
+		"handle not UTF-8":   {[]string{"Handle", "caf\xe9"}, "Handle", sheet.ReasonHandle},
+		"handle of hyphens":  {[]string{"Handle", "--"}, "Handle", sheet.ReasonHandle},
+		"long handle":        {[]string{"Handle", long}, "Handle", sheet.ReasonTooLong},
+		"no title":           {[]string{"Title", " "}, "Title", sheet.ReasonMissing},
+		"long title":         {[]string{"Title", long}, "Title", sheet.ReasonTooLong},
+		"title not UTF-8":    {[]string{"Title", "caf\xe9"}, "Title", sheet.ReasonText},
+		"title turned":       {[]string{"Title", "a\u202eb"}, "Title", sheet.ReasonText},
+		"title isolated":     {[]string{"Title", "a\u2067b"}, "Title", sheet.ReasonText},
+		"title with NUL":     {[]string{"Title", "a\x00b"}, "Title", sheet.ReasonText},
+		"long description":   {[]string{"Body (HTML)", strings.Repeat("x", 256<<10+1)}, "Body (HTML)", sheet.ReasonTooLong},
+		"description NUL":    {[]string{"Body (HTML)", "a\x00b"}, "Body (HTML)", sheet.ReasonText},
+		"long vendor":        {[]string{"Vendor", long}, "Vendor", sheet.ReasonTooLong},
+		"long category":      {[]string{"Product Category", long + long + "x"}, "Product Category", sheet.ReasonTooLong},
+		"long type":          {[]string{"Type", long}, "Type", sheet.ReasonTooLong},
+		"long tag":           {[]string{"Tags", "a," + long}, "Tags", sheet.ReasonTooLong},
+		"many tags":          {[]string{"Tags", numbered(251)}, "Tags", sheet.ReasonTooMany},
+		"published":          {[]string{"Published", "maybe"}, "Published", sheet.ReasonFlag},
+		"status":             {[]string{"Status", "deleted"}, "Status", sheet.ReasonFlag},
 	})
 }
 
@@ -93,33 +93,33 @@ func TestBadVariantCells(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 256)
 	testBadCells(t, map[string]badCell{
-		"option value":       {[]string{"Option1 Name", "Size"}, "Option1 Value", shopify.ReasonMissing},
-		"long option value":  {[]string{"Option1 Value", long}, "Option1 Value", shopify.ReasonTooLong},
-		"SKU with control":   {[]string{"Variant SKU", "a\x07"}, "Variant SKU", shopify.ReasonText},
-		"long SKU":           {[]string{"Variant SKU", long}, "Variant SKU", shopify.ReasonTooLong},
-		"same SKU":           {[]string{"Variant SKU", "before"}, "Variant SKU", shopify.ReasonDuplicateSKU},
-		"long barcode":       {[]string{"Variant Barcode", long}, "Variant Barcode", shopify.ReasonTooLong},
-		"no price":           {[]string{"Variant Price", ""}, "Variant Price", shopify.ReasonMissing},
-		"image, no price":    {[]string{"Variant Price", "", "Image Src", "a.jpg"}, "Variant Price", shopify.ReasonMissing},
-		"words for price":    {[]string{"Variant Price", "call us"}, "Variant Price", shopify.ReasonPrice},
-		"price with comma":   {[]string{"Variant Price", "1,299.00"}, "Variant Price", shopify.ReasonPrice},
-		"price with symbol":  {[]string{"Variant Price", "$9"}, "Variant Price", shopify.ReasonPrice},
-		"price in 1e3":       {[]string{"Variant Price", "1e3"}, "Variant Price", shopify.ReasonPrice},
-		"price not a number": {[]string{"Variant Price", "NaN"}, "Variant Price", shopify.ReasonPrice},
-		"half a cent":        {[]string{"Variant Price", "1.005"}, "Variant Price", shopify.ReasonPrice},
-		"negative price":     {[]string{"Variant Price", "-1.00"}, "Variant Price", shopify.ReasonPrice},
-		"negative zero":      {[]string{"Variant Price", "-0"}, "Variant Price", shopify.ReasonPrice},
-		"absurd price":       {[]string{"Variant Price", "100000000.01"}, "Variant Price", shopify.ReasonPrice},
-		"astronomic price":   {[]string{"Variant Price", strings.Repeat("9", 40)}, "Variant Price", shopify.ReasonPrice},
-		"half a unit":        {[]string{"Variant Inventory Qty", "1.5"}, "Variant Inventory Qty", shopify.ReasonQuantity},
-		"words for quantity": {[]string{"Variant Inventory Qty", "ten"}, "Variant Inventory Qty", shopify.ReasonQuantity},
-		"absurdly negative":  {[]string{"Variant Inventory Qty", "-1000000001"}, "Variant Inventory Qty", shopify.ReasonQuantity},
-		"absurd quantity":    {[]string{"Variant Inventory Qty", "1000000001"}, "Variant Inventory Qty", shopify.ReasonQuantity},
-		"words for weight":   {[]string{"Variant Grams", "heavy"}, "Variant Grams", shopify.ReasonWeight},
-		"hexadecimal weight": {[]string{"Variant Grams", "0x10"}, "Variant Grams", shopify.ReasonWeight},
-		"infinite weight":    {[]string{"Variant Grams", "Inf"}, "Variant Grams", shopify.ReasonWeight},
-		"negative weight":    {[]string{"Variant Grams", "-5"}, "Variant Grams", shopify.ReasonWeight},
-		"absurd weight":      {[]string{"Variant Grams", "100000001"}, "Variant Grams", shopify.ReasonWeight},
+		"option value":       {[]string{"Option1 Name", "Size"}, "Option1 Value", sheet.ReasonMissing},
+		"long option value":  {[]string{"Option1 Value", long}, "Option1 Value", sheet.ReasonTooLong},
+		"SKU with control":   {[]string{"Variant SKU", "a\x07"}, "Variant SKU", sheet.ReasonText},
+		"long SKU":           {[]string{"Variant SKU", long}, "Variant SKU", sheet.ReasonTooLong},
+		"same SKU":           {[]string{"Variant SKU", "before"}, "Variant SKU", sheet.ReasonDuplicateSKU},
+		"long barcode":       {[]string{"Variant Barcode", long}, "Variant Barcode", sheet.ReasonTooLong},
+		"no price":           {[]string{"Variant Price", ""}, "Variant Price", sheet.ReasonMissing},
+		"image, no price":    {[]string{"Variant Price", "", "Image Src", "a.jpg"}, "Variant Price", sheet.ReasonMissing},
+		"words for price":    {[]string{"Variant Price", "call us"}, "Variant Price", sheet.ReasonPrice},
+		"price with comma":   {[]string{"Variant Price", "1,299.00"}, "Variant Price", sheet.ReasonPrice},
+		"price with symbol":  {[]string{"Variant Price", "$9"}, "Variant Price", sheet.ReasonPrice},
+		"price in 1e3":       {[]string{"Variant Price", "1e3"}, "Variant Price", sheet.ReasonPrice},
+		"price not a number": {[]string{"Variant Price", "NaN"}, "Variant Price", sheet.ReasonPrice},
+		"half a cent":        {[]string{"Variant Price", "1.005"}, "Variant Price", sheet.ReasonPrice},
+		"negative price":     {[]string{"Variant Price", "-1.00"}, "Variant Price", sheet.ReasonPrice},
+		"negative zero":      {[]string{"Variant Price", "-0"}, "Variant Price", sheet.ReasonPrice},
+		"absurd price":       {[]string{"Variant Price", "100000000.01"}, "Variant Price", sheet.ReasonPrice},
+		"astronomic price":   {[]string{"Variant Price", strings.Repeat("9", 40)}, "Variant Price", sheet.ReasonPrice},
+		"half a unit":        {[]string{"Variant Inventory Qty", "1.5"}, "Variant Inventory Qty", sheet.ReasonQuantity},
+		"words for quantity": {[]string{"Variant Inventory Qty", "ten"}, "Variant Inventory Qty", sheet.ReasonQuantity},
+		"absurdly negative":  {[]string{"Variant Inventory Qty", "-1000000001"}, "Variant Inventory Qty", sheet.ReasonQuantity},
+		"absurd quantity":    {[]string{"Variant Inventory Qty", "1000000001"}, "Variant Inventory Qty", sheet.ReasonQuantity},
+		"words for weight":   {[]string{"Variant Grams", "heavy"}, "Variant Grams", sheet.ReasonWeight},
+		"hexadecimal weight": {[]string{"Variant Grams", "0x10"}, "Variant Grams", sheet.ReasonWeight},
+		"infinite weight":    {[]string{"Variant Grams", "Inf"}, "Variant Grams", sheet.ReasonWeight},
+		"negative weight":    {[]string{"Variant Grams", "-5"}, "Variant Grams", sheet.ReasonWeight},
+		"absurd weight":      {[]string{"Variant Grams", "100000001"}, "Variant Grams", sheet.ReasonWeight},
 	})
 }
 
@@ -129,14 +129,14 @@ func testBadCells(t *testing.T, tests map[string]badCell) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := header + good("before") + good("bad", test.pairs...) + good("after")
-			products, bad := readAll(t, strings.NewReader(file), shopify.Options{})
+			products, bad := readAll(t, strings.NewReader(file), sheet.Options{})
 			if got := shapes(products); got != "before[before] after[after]" {
 				t.Errorf("products are %s", got)
 			}
 			if len(bad) != 1 {
 				t.Fatalf("errors are %v, want one", bad)
 			}
-			want := shopify.RowError{Line: 3, Column: test.column, Reason: test.reason, Message: bad[0].Message}
+			want := sheet.RowError{Line: 3, Column: test.column, Reason: test.reason, Message: bad[0].Message}
 			if diff := cmp.Diff(want, *bad[0]); diff != "" || want.Message == "" || len(want.Message) > 300 {
 				t.Errorf("-want +got, message %q:\n%s", want.Message, diff)
 			}
@@ -157,7 +157,7 @@ func TestBadImage(t *testing.T) {
 	t.Parallel()
 	for _, src := range []string{"javascript:alert(1)", "ftp://example.com/a.jpg", "http://%zz", strings.Repeat("x", 2049), "a\x00.jpg"} {
 		file := header + good("mug", "Image Src", src) + cells("Handle", "mug", "Image Src", "b.jpg")
-		products, bad := readAll(t, strings.NewReader(file), shopify.Options{})
+		products, bad := readAll(t, strings.NewReader(file), sheet.Options{})
 		if len(bad) != 1 || bad[0].Line != 2 || bad[0].Column != "Image Src" {
 			t.Errorf("%.40q: errors are %v", src, bad)
 		}
@@ -177,11 +177,11 @@ func TestLimitsOfAProduct(t *testing.T) {
 	for i := 1; i <= 250; i++ {
 		file.WriteString(cells("Handle", "mug", "Image Src", fmt.Sprint(i, ".jpg")))
 	}
-	products, bad := readAll(t, strings.NewReader(file.String()), shopify.Options{})
+	products, bad := readAll(t, strings.NewReader(file.String()), sheet.Options{})
 	if len(products) != 1 || len(products[0].Variants) != 2048 || len(products[0].Images) != 250 {
 		t.Errorf("%d products", len(products))
 	}
-	if len(bad) != 2 || bad[0].Line != 2050 || bad[1].Line != 2300 || bad[0].Reason != shopify.ReasonTooMany || bad[1].Reason != shopify.ReasonTooMany {
+	if len(bad) != 2 || bad[0].Line != 2050 || bad[1].Line != 2300 || bad[0].Reason != sheet.ReasonTooMany || bad[1].Reason != sheet.ReasonTooMany {
 		t.Errorf("errors are %v", bad)
 	}
 }
@@ -196,10 +196,10 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	products, bad := readAll(t, file, shopify.Options{})
+	products, bad := readAll(t, file, sheet.Options{})
 	var b strings.Builder
 	for _, e := range bad {
-		fmt.Fprintf(&b, "%s %v\n", e.Reason, e)
+		fmt.Fprintln(&b, e)
 	}
 	for _, p := range products {
 		fmt.Fprintf(&b, "%s\n", p.Handle)

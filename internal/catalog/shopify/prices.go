@@ -1,119 +1,197 @@
 package shopify
 
 import (
-	"errors"
-	"math/bits"
+	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 	"github.com/meridian-commerce/meridian/internal/money"
 )
 
-// maxMinor is the highest price, in minor units of any currency, that is not taken for a slip of the keyboard.
-const maxMinor = 10_000_000_000
+// notAbove is what is assumed of a compare-at price that shows no reduction.
+const notAbove = "variants have a compare-at price that is not above their price: it is not shown"
 
-// Rate prices a file in a further currency: minor units of To are minor units of the file's currency times
-// Numerator over Denominator, rounded half up, and at least one where the original is not zero.
-// At 150 yen to the dollar a cent is 3/2 yen, so USD to JPY is {"JPY", 3, 2}.
-type Rate struct {
-	To                     money.Currency
-	Numerator, Denominator int64
+// list is what a variant costs in one currency, and what it cost before, if that is more.
+type list struct {
+	price  money.Money
+	before *money.Money
 }
 
-// pricing turns a price cell into one price per currency.
-type pricing struct {
-	base  money.Currency
-	rates []Rate
-}
-
-// newPricing checks currencies and rates; errors are *fault.Error.
-func newPricing(o Options) (pricing, error) {
-	p := pricing{base: o.Currency, rates: o.Rates}
-	if p.base == "" {
-		p.base = "USD"
+// price fills in the variant's prices: those of the file's currency, converted to others, and those of markets in theirs.
+func (r *Reader) price(of sheet.Row, v *catalog.Variant) error {
+	home, err := r.home(of, v)
+	if err != nil {
+		return err
 	}
+	r.leaveAside(of)
 	seen := map[money.Currency]bool{}
-	for _, c := range p.currencies() {
-		if known, err := money.ParseCurrency(string(c)); err != nil || known != c {
-			return pricing{}, fault.New(fault.Invalid, "UNKNOWN_CURRENCY", "%q is not the code of a known currency", c)
+	for _, m := range r.markets {
+		if m.currency == "" || seen[m.currency] {
+			continue
 		}
-		if seen[c] {
-			return pricing{}, fault.New(fault.Invalid, "CURRENCY_TWICE", "the import would price in %s twice", c)
-		}
-		seen[c] = true
-	}
-	for _, r := range p.rates {
-		if r.Numerator <= 0 || r.Denominator <= 0 {
-			return pricing{}, fault.New(fault.Invalid, "BAD_RATE",
-				"the rate to %s is %d/%d; both must be positive", r.To, r.Numerator, r.Denominator)
+		seen[m.currency] = true
+		if err := r.priceIn(of, m.currency, home, v); err != nil {
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
-func (p pricing) currencies() []money.Currency {
-	all := []money.Currency{p.base}
-	for _, r := range p.rates {
-		all = append(all, r.To)
+// home fills in the prices in the file's currency and those converted from it; nil: the variant has prices of markets alone.
+func (r *Reader) home(of sheet.Row, v *catalog.Variant) (*list, error) {
+	if of.Cell(priceColumn) == "" {
+		if slices.ContainsFunc(r.markets, func(m market) bool { return m.currency != "" && m.price != absent && of.Cell(m.price) != "" }) {
+			return nil, nil
+		}
+		return nil, of.Fault(priceColumn, sheet.ReasonMissing, "a variant needs a price")
 	}
-	return all
+	home, err := r.read(of, priceColumn, compareAtColumn, r.pricing.Base())
+	if err != nil {
+		return nil, err
+	}
+	if v.Prices, err = r.pricing.Convert(of, priceColumn, home.price); err != nil {
+		return nil, err
+	}
+	if home.before != nil {
+		if v.CompareAt, err = r.pricing.Convert(of, compareAtColumn, *home.before); err != nil {
+			return nil, err
+		}
+		v.CompareAt = sheet.Above(v.CompareAt, v.Prices)
+	}
+	return &home, nil
 }
 
-// prices reads the row's price in every currency, the file's own first.
-func (p pricing) prices(r row) ([]money.Money, error) {
-	text := r.cell(priceColumn)
-	if text == "" {
-		return nil, r.fault(priceColumn, ReasonMissing, "a variant needs a price")
+// read reads a price and the one it is compared with.
+func (r *Reader) read(of sheet.Row, price, compareAt sheet.Column, in money.Currency) (list, error) {
+	var l list
+	var err error
+	if l.price, err = r.pricing.Parse(of, price, of.Cell(price), in); err != nil {
+		return l, err
 	}
-	price, err := money.Parse(text, p.base)
+	if compareAt == absent || of.Cell(compareAt) == "" {
+		return l, nil
+	}
+	before, err := r.pricing.Parse(of, compareAt, of.Cell(compareAt), in)
 	switch {
-	case errors.Is(err, money.ErrOverflow), err == nil && price.Minor > maxMinor:
-		return nil, r.fault(priceColumn, ReasonPrice, "%s is over the limit of %s",
-			quote(text), money.Money{Minor: maxMinor, Currency: p.base})
 	case err != nil:
-		return nil, r.fault(priceColumn, ReasonPrice, "%s is not an amount of %s; write it with %s",
-			quote(text), p.base, digits(p.base))
-	case strings.HasPrefix(text, "-"):
-		return nil, r.fault(priceColumn, ReasonPrice, "%s is negative", quote(text))
+		return l, err
+	case before.Minor > l.price.Minor:
+		l.before = &before
+	case before.Minor > 0: // 0 is how some write that there is none
+		r.notes.Add(of.Line, notAbove)
 	}
-	all := []money.Money{price}
-	for _, rate := range p.rates {
-		converted, ok := rate.convert(price.Minor)
-		if !ok {
-			return nil, r.fault(priceColumn, ReasonPrice, "%s is over the limit of %s once converted",
-				quote(text), money.Money{Minor: maxMinor, Currency: rate.To})
+	return l, nil
+}
+
+// heed notes from which markets the product is excluded. The first row of a product says it, and the others may.
+func (r *Reader) heed(of sheet.Row) error {
+	for i, m := range r.markets {
+		if m.included == absent {
+			continue
 		}
-		all = append(all, money.Money{Minor: converted, Currency: rate.To})
+		switch cell := of.Cell(m.included); strings.ToLower(cell) {
+		case "":
+		case "true":
+			r.open.excluded[i] = false
+		case "false":
+			r.open.excluded[i] = true
+		default:
+			return of.Fault(m.included, sheet.ReasonFlag, "%s is neither TRUE nor FALSE", sheet.Quote(cell))
+		}
 	}
-	return all, nil
+	return nil
 }
 
-// convert applies the rate to an amount that is not negative; false: the result is over maxMinor.
-func (r Rate) convert(minor int64) (int64, bool) {
-	hi, lo := bits.Mul64(uint64(minor), uint64(r.Numerator))
-	half := uint64(r.Denominator) / 2
-	lo, carry := bits.Add64(lo, half, 0)
-	if hi += carry; hi >= uint64(r.Denominator) {
-		return 0, false
+// leaveAside says which markets the row speaks of without anybody knowing what is paid there.
+func (r *Reader) leaveAside(of sheet.Row) {
+	for i, m := range r.markets {
+		if m.currency != "" {
+			continue
+		}
+		if r.open.excluded[i] {
+			r.notes.Add(of.Line, fmt.Sprintf("variants are not sold in the market %s, whose currency is not known: they are sold for every price that they have; --market %[1]q=… says the currency", m.name))
+		}
+		if m.price != absent && of.Cell(m.price) != "" {
+			r.notes.Add(of.Line, fmt.Sprintf("variants have a price of the market %s, whose currency is not known: it is left aside; --market %[1]q=… says the currency", m.name))
+		}
 	}
-	quotient, _ := bits.Div64(hi, lo, uint64(r.Denominator))
-	if quotient > maxMinor {
-		return 0, false
-	}
-	if quotient == 0 && minor > 0 {
-		quotient = 1
-	}
-	return int64(quotient), true
 }
 
-// digits describes a currency's plain decimals to people.
-func digits(c money.Currency) string {
-	switch c.Exponent() {
-	case 0:
-		return "digits alone, such as 1290"
-	case 3:
-		return "digits and at most three decimals, such as 12.990"
+// priceIn makes the price of the first market that has one in a currency the variant's. A market without one in the
+// file's own currency pays the file's price. Where no market of the currency includes the product it has no price, and so
+// is not sold.
+func (r *Reader) priceIn(of sheet.Row, in money.Currency, home *list, v *catalog.Variant) error {
+	var chosen *list
+	var by market
+	included := false
+	for i, m := range r.markets {
+		if m.currency != in || r.open.excluded[i] {
+			continue
+		}
+		included = true
+		l, given, err := r.listOf(of, m, home)
+		if err != nil {
+			return err
+		}
+		if !given {
+			continue
+		}
+		if chosen == nil {
+			chosen, by = &l, m
+		} else if l.price != chosen.price {
+			r.notes.Add(of.Line, fmt.Sprintf("variants cost something else in the market %s than in %s, in the same currency: the price of %[2]s holds", m.name, by.name))
+		}
+	}
+	if !included {
+		v.Prices, v.CompareAt = without(v.Prices, in), without(v.CompareAt, in)
+		v.Unpriced = append(v.Unpriced, in)
+		return nil
+	}
+	r.noteExcluded(of, in)
+	if chosen == nil {
+		return nil
+	}
+	if home != nil && in == home.price.Currency && chosen.price != home.price {
+		r.notes.Add(of.Line, fmt.Sprintf("variants cost something else in the market %s than %s says, in the same currency: the market's price holds", by.name, of.Name(priceColumn)))
+	}
+	v.Prices, v.CompareAt = append(without(v.Prices, in), chosen.price), without(v.CompareAt, in)
+	if chosen.before != nil {
+		v.CompareAt = append(v.CompareAt, *chosen.before)
+	}
+	return nil
+}
+
+// listOf returns what the row's variant costs in a market; given is false where the file does not say it.
+func (r *Reader) listOf(of sheet.Row, m market, home *list) (l list, given bool, err error) {
+	compared := m.compareAt != absent && of.Cell(m.compareAt) != ""
+	athome := home != nil && m.currency == home.price.Currency
+	switch {
+	case m.price != absent && of.Cell(m.price) != "":
+		l, err = r.read(of, m.price, m.compareAt, m.currency)
+	case athome && compared:
+		l, err = r.read(of, priceColumn, m.compareAt, m.currency)
+	case athome:
+		l = *home
+	case compared:
+		r.notes.Add(of.Line, fmt.Sprintf("variants have a compare-at price in the market %s, and no price: it is left aside", m.name))
+		return l, false, nil
 	default:
-		return "digits and at most two decimals, such as 129.99"
+		return l, false, nil
 	}
+	return l, true, err
+}
+
+// noteExcluded says that a market cannot be left out where another one pays in the same currency.
+func (r *Reader) noteExcluded(of sheet.Row, in money.Currency) {
+	for i, m := range r.markets {
+		if m.currency == in && r.open.excluded[i] {
+			r.notes.Add(of.Line, fmt.Sprintf("variants are not sold in the market %s, but in another one that pays in %s: they are sold to all who pay in it", m.name, in))
+		}
+	}
+}
+
+func without(prices []money.Money, in money.Currency) []money.Money {
+	return slices.DeleteFunc(prices, func(p money.Money) bool { return p.Currency == in })
 }

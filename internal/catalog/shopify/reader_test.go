@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
@@ -26,7 +27,7 @@ type tester interface {
 }
 
 // readAll reads a file to its end. It fails the test on an error that is neither a *RowError nor io.EOF.
-func readAll(t tester, in io.Reader, o shopify.Options) (products []catalog.Product, bad []*shopify.RowError) {
+func readAll(t tester, in io.Reader, o sheet.Options) (products []catalog.Product, bad []*sheet.RowError) {
 	t.Helper()
 	r, err := shopify.NewReader(in, o)
 	if err != nil {
@@ -34,7 +35,7 @@ func readAll(t tester, in io.Reader, o shopify.Options) (products []catalog.Prod
 	}
 	for {
 		p, err := r.Next()
-		var rowErr *shopify.RowError
+		var rowErr *sheet.RowError
 		switch {
 		case errors.Is(err, io.EOF):
 			return products, bad
@@ -60,7 +61,7 @@ func TestRealExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	products, bad := readAll(t, file, shopify.Options{Rates: []shopify.Rate{{To: "JPY", Numerator: 3, Denominator: 2}}})
+	products, bad := readAll(t, file, sheet.Options{Rates: []sheet.Rate{{To: "JPY", Numerator: 3, Denominator: 2}}})
 	for _, b := range bad {
 		t.Errorf("unexpected: %v", b)
 	}
@@ -96,7 +97,7 @@ dry</p>",Fell & Co,Clothing>Coats,coat," rain, wool,rain,",true,Size,S,Color,Mos
 Gift wrap,wrap,?,,,,,,FALSE,Title,Default Title,,,,,,,,0,,,
 Ladder,ladder,?,,,,,,,,,,,,,L1,,1,9.00,,,draft
 `, "\n", "\r\n")
-	products, bad := readAll(t, strings.NewReader(file), shopify.Options{})
+	products, bad := readAll(t, strings.NewReader(file), sheet.Options{})
 	if len(bad) > 0 {
 		t.Errorf("unexpected: %v", bad)
 	}
@@ -127,8 +128,8 @@ func TestGeneratedSKU(t *testing.T) {
 	file := "Handle,Title,Option1 Name,Option1 Value,Variant Price\n" +
 		"tea-towel,Towel,Color,Red,1\ntea-towel,,,red,1\ntea-towel,,,赤,1\ntea-towel,,,青,1\ntea,Tea,,,1\n" +
 		strings.Repeat("long-", 50) + ",Long,,,1\n"
-	first, _ := readAll(t, strings.NewReader(file), shopify.Options{})
-	second, _ := readAll(t, strings.NewReader(file), shopify.Options{})
+	first, _ := readAll(t, strings.NewReader(file), sheet.Options{})
+	second, _ := readAll(t, strings.NewReader(file), sheet.Options{})
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("two readings differ:\n%s", diff)
 	}
@@ -151,7 +152,7 @@ func TestGeneratedSKU(t *testing.T) {
 
 func TestRates(t *testing.T) {
 	t.Parallel()
-	options := shopify.Options{Currency: "EUR", Rates: []shopify.Rate{
+	options := sheet.Options{Currency: "EUR", Rates: []sheet.Rate{
 		{To: "USD", Numerator: 108, Denominator: 100},
 		{To: "JPY", Numerator: 8, Denominator: 5},
 		{To: "KWD", Numerator: 33, Denominator: 10},
@@ -176,16 +177,16 @@ func TestRates(t *testing.T) {
 
 func TestRateOverTheLimit(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []shopify.Rate{
+	for _, rate := range []sheet.Rate{
 		{To: "VND", Numerator: 250, Denominator: 1},
 		{To: "VND", Numerator: math.MaxInt64, Denominator: 1},
 	} {
 		file := "Handle,Title,Variant Price\na,A,1000000\nb,B,0\n"
-		products, bad := readAll(t, strings.NewReader(file), shopify.Options{Rates: []shopify.Rate{rate}})
+		products, bad := readAll(t, strings.NewReader(file), sheet.Options{Rates: []sheet.Rate{rate}})
 		if got := len(products); got != 1 || products[0].Handle != "b" {
 			t.Errorf("%+v: products are %s", rate, shapes(products))
 		}
-		if len(bad) != 1 || bad[0].Line != 2 || bad[0].Reason != shopify.ReasonPrice {
+		if len(bad) != 1 || bad[0].Line != 2 || bad[0].Reason != sheet.ReasonPrice {
 			t.Errorf("%+v: errors are %v", rate, bad)
 		}
 	}
@@ -196,26 +197,26 @@ func TestNewReaderErrors(t *testing.T) {
 	const header = "Handle,Title,Variant Price\n"
 	for name, test := range map[string]struct {
 		file    string
-		options shopify.Options
+		options sheet.Options
 		reason  string
 		message string
 	}{
-		"empty":           {"", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "it is empty"},
-		"only a mark":     {"\uFEFF\n\n", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "it is empty"},
-		"another table":   {"id,name\n1,x\n", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "lacks the columns Handle, Title, Variant Price"},
-		"no price":        {"Handle,Title\n", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "lacks the column Variant Price"},
-		"column twice":    {"Handle,Title,Variant Price,title\n", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "Title twice"},
-		"malformed":       {"Handle,Ti\"tle,Variant Price\n", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "cannot be read: a quote"},
-		"UTF-16":          {"\xff\xfeH\x00a\x00n\x00d\x00l\x00e\x00", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "lacks the columns Title"},
-		"binary":          {strings.Repeat("\x89PNG", 1<<19), shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "longer than"},
-		"spreadsheet":     {"PK\x03\x04\x14\x00", shopify.Options{}, "NOT_A_SHOPIFY_EXPORT", "save it as CSV"},
-		"currency":        {header, shopify.Options{Currency: "XXX"}, "UNKNOWN_CURRENCY", `"XXX"`},
-		"lower case":      {header, shopify.Options{Currency: "usd"}, "UNKNOWN_CURRENCY", `"usd"`},
-		"rate's currency": {header, shopify.Options{Rates: []shopify.Rate{{To: "ZZZ", Numerator: 1, Denominator: 1}}}, "UNKNOWN_CURRENCY", `"ZZZ"`},
-		"rate to itself":  {header, shopify.Options{Rates: []shopify.Rate{{To: "USD", Numerator: 1, Denominator: 1}}}, "CURRENCY_TWICE", "USD"},
-		"rate twice":      {header, shopify.Options{Rates: []shopify.Rate{{To: "EUR", Numerator: 1, Denominator: 1}, {To: "EUR", Numerator: 1, Denominator: 1}}}, "CURRENCY_TWICE", "EUR"},
-		"rate zero":       {header, shopify.Options{Rates: []shopify.Rate{{To: "EUR", Numerator: 0, Denominator: 1}}}, "BAD_RATE", "0/1"},
-		"rate by zero":    {header, shopify.Options{Rates: []shopify.Rate{{To: "EUR", Numerator: 1, Denominator: 0}}}, "BAD_RATE", "1/0"},
+		"empty":           {"", sheet.Options{}, "NOT_A_PRODUCT_FILE", "it is empty"},
+		"only a mark":     {"\uFEFF\n\n", sheet.Options{}, "NOT_A_PRODUCT_FILE", "it is empty"},
+		"another table":   {"id,name\n1,x\n", sheet.Options{}, "NOT_A_PRODUCT_FILE", "lacks the columns Handle, Title, Variant Price"},
+		"no price":        {"Handle,Title\n", sheet.Options{}, "NOT_A_PRODUCT_FILE", "lacks the column Variant Price"},
+		"column twice":    {"Handle,Title,Variant Price,title\n", sheet.Options{}, "NOT_A_PRODUCT_FILE", "Title twice"},
+		"malformed":       {"Handle,Ti\"tle,Variant Price\n", sheet.Options{}, "NOT_A_PRODUCT_FILE", "cannot be read: a quote"},
+		"UTF-16":          {"\xff\xfeH\x00a\x00n\x00d\x00l\x00e\x00", sheet.Options{}, "NOT_A_PRODUCT_FILE", "lacks the columns Title"},
+		"binary":          {strings.Repeat("\x89PNG", 1<<19), sheet.Options{}, "NOT_A_PRODUCT_FILE", "longer than"},
+		"spreadsheet":     {"PK\x03\x04\x14\x00", sheet.Options{}, "NOT_A_PRODUCT_FILE", "save it as CSV"},
+		"currency":        {header, sheet.Options{Currency: "XXX"}, "UNKNOWN_CURRENCY", `"XXX"`},
+		"lower case":      {header, sheet.Options{Currency: "usd"}, "UNKNOWN_CURRENCY", `"usd"`},
+		"rate's currency": {header, sheet.Options{Rates: []sheet.Rate{{To: "ZZZ", Numerator: 1, Denominator: 1}}}, "UNKNOWN_CURRENCY", `"ZZZ"`},
+		"rate to itself":  {header, sheet.Options{Rates: []sheet.Rate{{To: "USD", Numerator: 1, Denominator: 1}}}, "CURRENCY_TWICE", "USD"},
+		"rate twice":      {header, sheet.Options{Rates: []sheet.Rate{{To: "EUR", Numerator: 1, Denominator: 1}, {To: "EUR", Numerator: 1, Denominator: 1}}}, "CURRENCY_TWICE", "EUR"},
+		"rate zero":       {header, sheet.Options{Rates: []sheet.Rate{{To: "EUR", Numerator: 0, Denominator: 1}}}, "BAD_RATE", "0/1"},
+		"rate by zero":    {header, sheet.Options{Rates: []sheet.Rate{{To: "EUR", Numerator: 1, Denominator: 0}}}, "BAD_RATE", "1/0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,11 +231,11 @@ func TestNewReaderErrors(t *testing.T) {
 func TestBrokenInput(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk on fire")
-	if _, err := shopify.NewReader(iotest.ErrReader(broken), shopify.Options{}); !errors.Is(err, broken) {
+	if _, err := shopify.NewReader(iotest.ErrReader(broken), sheet.Options{}); !errors.Is(err, broken) {
 		t.Errorf("NewReader: %v, want %v", err, broken)
 	}
 	in := io.MultiReader(strings.NewReader("Handle,Title,Variant Price\na,A,1\nb,B,1\nb"), iotest.ErrReader(broken))
-	r, err := shopify.NewReader(in, shopify.Options{})
+	r, err := shopify.NewReader(in, sheet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

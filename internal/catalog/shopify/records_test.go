@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
 	"github.com/meridian-commerce/meridian/internal/money"
 )
@@ -51,7 +52,7 @@ func TestRecovery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := "Handle,Title,Body (HTML),Option1 Name,Option1 Value,Variant SKU,Variant Price\n" + test.rows
-			products, bad := readAll(t, strings.NewReader(file), shopify.Options{})
+			products, bad := readAll(t, strings.NewReader(file), sheet.Options{})
 			if got := shapes(products); got != test.products {
 				t.Errorf("products are %s, want %s", got, test.products)
 			}
@@ -75,7 +76,7 @@ func TestQuoteNeverClosed(t *testing.T) {
 	for i := range rows {
 		fmt.Fprintf(&file, "p-%d,Product,%s,1.00\n", i, strings.Repeat("words ", 100))
 	}
-	products, bad := readAll(t, strings.NewReader(file.String()), shopify.Options{})
+	products, bad := readAll(t, strings.NewReader(file.String()), sheet.Options{})
 	if len(products) != rows || products[rows-1].Handle != fmt.Sprint("p-", rows-1) {
 		t.Errorf("%d products, want %d", len(products), rows)
 	}
@@ -101,12 +102,12 @@ func TestQuoteNeverClosedIsNoticed(t *testing.T) {
 	t.Parallel()
 	rows := strings.NewReader("Handle,Title,Variant Price\nbad,\"Bad,1\n" + strings.Repeat("p,Product,1.00\n", 1<<19))
 	in := &countingReader{in: rows}
-	r, err := shopify.NewReader(in, shopify.Options{})
+	r, err := shopify.NewReader(in, sheet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var bad *shopify.RowError
-	if _, err := r.Next(); !errors.As(err, &bad) || bad.Line != 2 || bad.Reason != shopify.ReasonTooLong {
+	var bad *sheet.RowError
+	if _, err := r.Next(); !errors.As(err, &bad) || bad.Line != 2 || bad.Reason != sheet.ReasonTooLong {
 		t.Errorf("first error is %v", err)
 	}
 	if in.read > 2<<20 {
@@ -149,7 +150,7 @@ func TestEveryGoodRowLoads(t *testing.T) {
 			file.WriteString(row)
 			line += strings.Count(row, "\n")
 		}
-		products, bad := readAll(t, strings.NewReader(file.String()), shopify.Options{})
+		products, bad := readAll(t, strings.NewReader(file.String()), sheet.Options{})
 		for _, p := range products {
 			gotHandles = append(gotHandles, p.Handle)
 		}
@@ -169,20 +170,22 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Add(broken)
 	f.Add([]byte(header + good("a") + good("b", "Body (HTML)", "x\ny")))
+	f.Add([]byte("Handle,Title,Variant Price,Included / Canada,Price / Canada,Price / International\na,A,1,TRUE,2,3\nb,B,1,FALSE,,\n"))
 	f.Add([]byte("\uFEFFHandle,Title,Variant Price\r\na,\"A\n,\"\"\",1\n\"a,,\na,,-1"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		r, err := shopify.NewReader(strings.NewReader(string(file)), shopify.Options{Rates: []shopify.Rate{{To: "JPY", Numerator: 3, Denominator: 2}}})
+		r, err := shopify.NewReader(strings.NewReader(string(file)), sheet.Options{Rates: []sheet.Rate{{To: "JPY", Numerator: 3, Denominator: 2}}})
 		if err != nil {
 			return
 		}
 		lines := strings.Count(string(file), "\n") + 1
+		marketed := strings.Contains(string(file), " / ") // where no price is in the file's currency, and so none in others
 		handles, skus := map[string]bool{}, map[string]bool{}
 		for calls := 0; ; calls++ {
 			if calls > 2*lines { // every line makes at most one product and one error
 				t.Fatalf("%d lines do not end", lines)
 			}
 			p, err := r.Next()
-			var bad *shopify.RowError
+			var bad *sheet.RowError
 			switch {
 			case errors.Is(err, io.EOF):
 				return
@@ -201,7 +204,7 @@ func FuzzReader(f *testing.F) {
 			for _, v := range p.Variants {
 				_, dollars := v.Price("USD")
 				_, yen := v.Price(money.Currency("JPY"))
-				if v.SKU == "" || skus[v.SKU] || v.Stock < -1 || v.Grams < 0 || !dollars || !yen || v.Prices[0].Minor < 0 {
+				if v.SKU == "" || skus[v.SKU] || v.Stock < -1 || v.Grams < 0 || len(v.Prices)+len(v.Unpriced) == 0 || !marketed && (!dollars || !yen || v.Prices[0].Minor < 0) {
 					t.Fatalf("variant %+v", v)
 				}
 				skus[v.SKU] = true

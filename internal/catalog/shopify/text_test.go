@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/sheet"
 	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
@@ -40,7 +41,7 @@ func encode(t *testing.T, e encoding.Encoding, text string) string {
 func TestEncodingsAndSeparators(t *testing.T) {
 	t.Parallel()
 	file := sample(t, "accents.csv")
-	want, _ := readAll(t, strings.NewReader(file), shopify.Options{})
+	want, _ := readAll(t, strings.NewReader(file), sheet.Options{})
 	if len(want) != 2 || want[0].Title != "Café presse" {
 		t.Fatalf("the file is %v", want)
 	}
@@ -64,7 +65,7 @@ func TestEncodingsAndSeparators(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, bad := readAll(t, strings.NewReader(test.file), shopify.Options{Encoding: test.encoding})
+			got, bad := readAll(t, strings.NewReader(test.file), sheet.Options{Encoding: test.encoding})
 			if diff := cmp.Diff(want, got); diff != "" || len(bad) > 0 {
 				t.Errorf("%v, -want +got:\n%s", bad, diff)
 			}
@@ -76,24 +77,24 @@ func TestShiftJIS(t *testing.T) {
 	t.Parallel()
 	const file = "Handle,Title,Variant Price\nchawan,茶碗 ソ表,1200\n" // ソ and 表 have a backslash for their second byte
 	encoded := encode(t, japanese.ShiftJIS, file)
-	products, bad := readAll(t, strings.NewReader(encoded), shopify.Options{Currency: "JPY", Encoding: "shift_jis"})
+	products, bad := readAll(t, strings.NewReader(encoded), sheet.Options{Currency: "JPY", Encoding: "shift_jis"})
 	if len(products) != 1 || products[0].Title != "茶碗 ソ表" || len(bad) > 0 {
 		t.Errorf("products are %v, errors %v", products, bad)
 	}
 	for name, said := range map[string]string{"": "such as windows-1252 or shift_jis", "euc-kr": "not text in the file's encoding"} {
-		products, bad = readAll(t, strings.NewReader(encoded), shopify.Options{Currency: "JPY", Encoding: name})
-		if len(products) > 0 || len(bad) != 1 || bad[0].Line != 2 || bad[0].Reason != shopify.ReasonText || !strings.Contains(bad[0].Message, said) {
+		products, bad = readAll(t, strings.NewReader(encoded), sheet.Options{Currency: "JPY", Encoding: name})
+		if len(products) > 0 || len(bad) != 1 || bad[0].Line != 2 || bad[0].Reason != sheet.ReasonText || !strings.Contains(bad[0].Message, said) {
 			t.Errorf("as %q: products are %v, errors %v", name, products, bad)
 		}
 	}
-	if _, err := shopify.NewReader(strings.NewReader(encoded), shopify.Options{Encoding: "klingon"}); fault.Reason(err) != "UNKNOWN_ENCODING" {
+	if _, err := shopify.NewReader(strings.NewReader(encoded), sheet.Options{Encoding: "klingon"}); fault.Reason(err) != "UNKNOWN_ENCODING" {
 		t.Errorf("error is %v", err)
 	}
 }
 
 func TestNothingBelowTheHeader(t *testing.T) {
 	t.Parallel()
-	reader, err := shopify.NewReader(strings.NewReader("Handle,Title,Variant Price\n,,\n\n"), shopify.Options{})
+	reader, err := shopify.NewReader(strings.NewReader("Handle,Title,Variant Price\n,,\n\n"), sheet.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package shopify
+package sheet
 
 import (
 	"bufio"
@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxRecord bounds the bytes of one record, and with it the memory that a quote without an end can take.
-const maxRecord = 1 << 20
+// MaxRecord bounds the bytes of one record or item, and with it the memory that a quote without an end can take.
+const MaxRecord = 1 << 20
 
 // records splits a file into CSV records and recovers after malformed ones.
 //
@@ -22,12 +22,17 @@ const maxRecord = 1 << 20
 // the lines up to the first one that looks like a row of its own are given up, and reading goes on there.
 // Every line is looked at twice at most: the lines inside such a span hold an even number of quotes each, so that
 // none of them opens another.
+//
+// Where tabs separate, as few programs quote as write a quote for an inch. So there only cells that begin with a quote
+// are quoted, and all other quotes stand for themselves.
 type records struct {
-	text
-	pending []byte // lines to be read again before more of in
+	*Text
+	pending []byte // lines to be read again before more of In
 	line    int    // physical lines read so far
 	width   int    // cells that a record must have; 0: any
-	handle  int    // at which of them the handle stands
+	key     int    // at which of them stands what isKey knows
+	isKey   func(string) bool
+	unended int // the line up to which no line ends a quote that was opened before it, where tabs separate
 	buf     []byte
 }
 
@@ -36,7 +41,8 @@ type span struct {
 	text  []byte // valid until the next span is read
 	first int    // physical line number
 	lines int
-	large bool // over maxRecord; cut there
+	large bool // over MaxRecord; cut there
+	open  bool // by a quote that nothing ends, where tabs separate
 }
 
 // next returns the next record that is not empty and the line on which it begins.
@@ -64,27 +70,34 @@ func (r *records) next() ([]string, int, error) {
 // read gathers the lines of one record.
 func (r *records) read() (span, error) {
 	s := span{text: r.buf[:0], first: r.line + 1}
-	for quotes := 0; ; {
+	for open := false; ; {
 		start := len(s.text)
 		var err error
 		s.text, err = r.appendLine(s.text)
 		r.buf = s.text
 		switch {
-		case errors.Is(err, io.EOF) && s.lines > 0:
-			return s, nil // a quote is open to the end of the file
+		case errors.Is(err, io.EOF) && s.lines > 0: // a quote is open to the end of the file
+			s.open, r.unended = r.separator == '\t', r.line
+			return s, nil
 		case err != nil:
 			return span{}, err
 		}
 		r.line++
 		s.lines++
-		quotes += bytes.Count(s.text[start:], []byte{'"'})
-		if s.large = len(s.text) > maxRecord; s.large || quotes%2 == 0 {
+		open = r.quoteOpen(s.text[start:], open)
+		s.large = len(s.text) > MaxRecord
+		s.open = open && r.separator == '\t' && r.line < r.unended
+		switch {
+		case s.large:
+			r.unended = max(r.unended, r.line)
+			return s, nil
+		case !open, s.open:
 			return s, nil
 		}
 	}
 }
 
-// appendLine appends the next line with its line break to b. Of a line over maxRecord it keeps the start,
+// appendLine appends the next line with its line break to b. Of a line over MaxRecord it keeps the start,
 // one byte more than the limit. The error is io.EOF only when nothing was left.
 func (r *records) appendLine(b []byte) ([]byte, error) {
 	if len(r.pending) > 0 {
@@ -95,9 +108,9 @@ func (r *records) appendLine(b []byte) ([]byte, error) {
 	start := len(b)
 	found := false
 	for {
-		part, err := r.in.ReadSlice('\n')
+		part, err := r.In.ReadSlice('\n')
 		found = found || len(part) > 0
-		room := start + maxRecord + 1 - len(b)
+		room := start + MaxRecord + 1 - len(b)
 		b = append(b, part[:min(room, len(part))]...)
 		switch {
 		case err == nil && len(part) > room:
@@ -116,16 +129,24 @@ func (r *records) appendLine(b []byte) ([]byte, error) {
 func (r *records) parse(s span) (cells []string, badLine int, bad error) {
 	if s.large {
 		return nil, s.first + s.lines - 1, &RowError{Line: s.first, Reason: ReasonTooLong,
-			Message: fmt.Sprintf("the row is longer than %d bytes, or a quoted cell in it is not closed", maxRecord)}
+			Message: fmt.Sprintf("the row is longer than %d bytes, or a quoted cell in it is not closed", MaxRecord)}
 	}
-	reader := csv.NewReader(bytes.NewReader(s.text))
+	if s.open { // csv would take it for closed
+		return nil, s.first + s.lines - 1, &RowError{Line: s.first, Reason: ReasonMalformed,
+			Message: "a quoted cell is not closed; close it, or leave its first quote away"}
+	}
+	text := s.text
+	if r.separator == '\t' {
+		text = requote(text)
+	}
+	reader := csv.NewReader(bytes.NewReader(text))
 	reader.FieldsPerRecord = -1
 	reader.Comma = rune(r.separator)
 	cells, err := reader.Read()
 	if err != nil {
 		return nil, s.first + errorLine(err) - 1, malformed(s, err)
 	}
-	if r.decoded && bytes.ContainsRune(s.text, utf8.RuneError) {
+	if r.Decoded && bytes.ContainsRune(s.text, utf8.RuneError) {
 		return nil, s.first, &RowError{Line: s.first, Reason: ReasonText, Message: "the row holds bytes that are not text in the file's encoding"}
 	}
 	if r.width > 0 && len(cells) != r.width && !blank(cells) {
@@ -153,15 +174,15 @@ func (r *records) resume(s span, badLine int) {
 	}
 }
 
-// likeRow tells the first line of a row from the lines and the tail of a description: it has a handle where it
+// likeRow tells the first line of a row from the lines and the tail of a description: it has a key where it
 // should, or at least half of the cells, with no quote closing in the first.
 func (r *records) likeRow(line []byte) bool {
 	cells := strings.Split(string(line), string(r.separator))
 	if strings.LastIndexByte(cells[0], '"') > 0 && cells[0][0] != '"' {
 		return false
 	}
-	hasHandle := r.handle < len(cells)-1 && validHandle(strings.Trim(cells[r.handle], `" `))
-	return hasHandle || 2*len(cells) >= r.width
+	hasKey := r.isKey != nil && r.key >= 0 && r.key < len(cells)-1 && r.isKey(strings.Trim(cells[r.key], `" `))
+	return hasKey || 2*len(cells) >= r.width
 }
 
 func firstLine(text []byte) []byte {
