@@ -64,6 +64,7 @@ internal/payment/paymentsql        : internal/plant
 internal/order/ordersql            : internal/checkout
 internal/catalog/sheet             : words internal/catalog
 internal/catalog/shopify           : words internal/catalog internal/catalog/sheet
+internal/catalog/woocommerce       : words internal/catalog internal/catalog/sheet
 internal/account/password          : words
 internal/account/token             : words
 internal/catalog/seed              : words internal/catalog
