@@ -65,6 +65,7 @@ internal/order/ordersql            : internal/checkout
 internal/catalog/sheet             : words internal/catalog
 internal/catalog/shopify           : words internal/catalog internal/catalog/sheet
 internal/catalog/woocommerce       : words internal/catalog internal/catalog/sheet
+internal/catalog/merchant          : words internal/catalog internal/catalog/sheet
 internal/account/password          : words
 internal/account/token             : words
 internal/catalog/seed              : words internal/catalog
