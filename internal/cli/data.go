@@ -9,14 +9,15 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
+	"github.com/meridian-commerce/meridian/internal/catalog/productfile"
 	"github.com/meridian-commerce/meridian/internal/catalog/seed"
-	"github.com/meridian-commerce/meridian/internal/catalog/shopify"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/consistency"
@@ -85,11 +86,11 @@ func catalogCommand() *cobra.Command {
 }
 
 func importCommand() *cobra.Command {
-	var currency, encoding string
+	var format, currency, encoding string
 	var rates, markets map[string]string
 	cmd := configured(&cobra.Command{
-		Use: "import FILE", Short: "Load a product export of Shopify (CSV)", Args: cobra.ExactArgs(1),
-		Long: "Load a product export of Shopify (CSV). Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1. What is assumed where a file leaves something open is said once.",
+		Use: "import FILE", Short: "Load a product file of Shopify, WooCommerce or Google Merchant", Args: cobra.ExactArgs(1),
+		Long: "Load a product file: the product export of Shopify or of WooCommerce (CSV), or a product feed of Google Merchant (text, RSS or Atom). Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1. What is assumed where a file leaves something open is said once.",
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
 		f, err := os.Open(args[0])
 		if err != nil {
@@ -102,12 +103,13 @@ func importCommand() *cobra.Command {
 		}
 		options.Encoding, options.Now = encoding, clock.System()()
 		options.Note = func(said string) { fmt.Fprintln(cmd.ErrOrStderr(), said) }
-		source, err := shopify.NewReader(f, options)
+		source, err := productfile.Open(f, format, options)
 		if err != nil {
 			return err
 		}
 		return load(cmd, c, source)
 	})
+	cmd.Flags().StringVar(&format, "format", "", "format of the file: "+strings.Join(productfile.Names(), ", ")+"; without it, as its header shows")
 	cmd.Flags().StringVar(&currency, "currency", "USD", "currency of the file's prices (ISO 4217), where it does not say it itself")
 	cmd.Flags().StringVar(&encoding, "encoding", "", "encoding of the file, such as windows-1252 or shift_jis; without it UTF-8, or as its byte order mark says")
 	cmd.Flags().StringToStringVar(&rates, "rate", nil, "also price in these currencies, at so many units to one of the file's: EUR=0.92")

@@ -24,7 +24,7 @@ words      = regions internal/clock internal/fault internal/id internal/money in
 product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache internal/{domain}/{domain}metrics
 product    = product internal/checkout
-product    = product internal/account/password internal/account/token internal/catalog/sheet internal/catalog/shopify internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
+product    = product internal/account/password internal/account/token internal/catalog/sheet internal/catalog/productfile internal/catalog/seed internal/catalog/views internal/payment/providerhttp internal/payment/sandbox
 product    = product internal/rpc internal/config internal/sqldb internal/telemetry internal/discovery internal/cache internal/event internal/event/eventsql internal/event/kafka internal/lease internal/lease/leasesql internal/audit internal/edge internal/admission
 product    = product internal/order/orderredis internal/health internal/health/healthsql internal/health/monitor internal/rollout internal/capacity
 product    = product internal/credentials internal/redis
@@ -66,6 +66,7 @@ internal/catalog/sheet             : words internal/catalog
 internal/catalog/shopify           : words internal/catalog internal/catalog/sheet
 internal/catalog/woocommerce       : words internal/catalog internal/catalog/sheet
 internal/catalog/merchant          : words internal/catalog internal/catalog/sheet
+internal/catalog/productfile       : words internal/catalog internal/catalog/sheet internal/catalog/shopify internal/catalog/woocommerce internal/catalog/merchant
 internal/account/password          : words
 internal/account/token             : words
 internal/catalog/seed              : words internal/catalog

@@ -37,6 +37,9 @@ func (m *meaning) Product(rows []sheet.Row) (p catalog.Product, ok bool, refused
 				continue
 			}
 			d.Partial = i > 0 // an item before it was refused
+			for _, c := range differ {
+				d.Options = append(d.Options, r.Name(c))
+			}
 			first = r
 			refused = append(refused, tag(d, r, differ)...)
 		} else if !sameWords(first, r) {

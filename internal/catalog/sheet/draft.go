@@ -136,6 +136,7 @@ func (d *Draft) Add(r Row, sku Column, v catalog.Variant, o Values) error {
 	if o.Title() != "" {
 		d.options[o.key()] = r.Line
 	}
+	v.Options = o
 	d.Variants = append(d.Variants, v)
 	return nil
 }

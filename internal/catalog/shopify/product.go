@@ -56,8 +56,12 @@ func (g *group) describe(first sheet.Row) error {
 	if p.Active, p.Unlisted, err = visible(first); err != nil {
 		return err
 	}
+	p.Options = make([]string, len(g.named))
 	for i, name := range []sheet.Column{option1Name, option2Name, option3Name} {
-		g.named[i] = first.Cell(name) != ""
+		if p.Options[i], err = first.Text(name, sheet.MaxText); err != nil {
+			return err
+		}
+		g.named[i] = p.Options[i] != ""
 	}
 	return nil
 }

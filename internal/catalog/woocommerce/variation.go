@@ -42,6 +42,7 @@ func (m *meaning) addSimple(d *sheet.Draft, own sheet.Row, variations []sheet.Ro
 // addVariations adds the variants of a variable product, as the store orders them.
 func (m *meaning) addVariations(d *sheet.Draft, own sheet.Row, variations []sheet.Row) (refused []error) {
 	names := optionNames(m.attributes, own, variations)
+	d.Options = names
 	slices.SortStableFunc(variations, func(a, b sheet.Row) int { return cmp.Compare(place(a), place(b)) })
 	var sharing []int // variants whose stock is their product's
 	for _, r := range variations {
