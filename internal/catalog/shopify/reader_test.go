@@ -71,10 +71,10 @@ func TestRealExport(t *testing.T) {
 	want := catalog.Product{
 		Handle: "adventure-ready-expedition-backpack", Title: "Adventure-Ready Expedition Backpack",
 		Vendor: "Retail Demo Store", Category: "Accessories > Backpack", Type: "backpack",
-		Tags: []string{"accessories", "backpack"}, Active: true,
+		Tags: []string{"accessories", "backpack"}, Active: true, Options: []string{"Title", "", ""},
 		Images: []string{"images/accessories/6579c22f-be2b-444c-a52b-0116dd82df6c.jpg"},
 		Variants: []catalog.Variant{{
-			SKU: "6579C22F", Stock: 15, Prices: []money.Money{usd(12999), {Minor: 19499, Currency: "JPY"}},
+			SKU: "6579C22F", Options: []string{"Default Title", "", ""}, Stock: 15, Prices: []money.Money{usd(12999), {Minor: 19499, Currency: "JPY"}},
 		}},
 	}
 	want.Description = products[0].Description
@@ -104,18 +104,18 @@ Ladder,ladder,?,,,,,,,,,,,,,L1,,1,9.00,,,draft
 	want := []catalog.Product{
 		{
 			Handle: "moor-coat", Title: `Moor "Classic" Coat`, Description: "<p>Warm,\ndry</p>", Vendor: "Fell & Co",
-			Category: "Clothing > Coats", Type: "coat", Tags: []string{"rain", "wool"}, Active: true,
+			Category: "Clothing > Coats", Type: "coat", Tags: []string{"rain", "wool"}, Active: true, Options: []string{"Size", "Color", ""},
 			Images: []string{"moor/1.jpg", "https://cdn.example.com/moor/2.jpg"},
 			Variants: []catalog.Variant{
-				{SKU: "MC-S", Title: "S / Moss", Barcode: "0123", Grams: 454, Stock: 3, Prices: []money.Money{usd(12990)}},
-				{SKU: "MC-M", Title: "M / Moss", Stock: -1, Prices: []money.Money{usd(13000)}},
+				{SKU: "MC-S", Title: "S / Moss", Options: []string{"S", "Moss", ""}, Barcode: "0123", Grams: 454, Stock: 3, Prices: []money.Money{usd(12990)}},
+				{SKU: "MC-M", Title: "M / Moss", Options: []string{"M", "Moss", ""}, Stock: -1, Prices: []money.Money{usd(13000)}},
 			},
 		},
-		{Handle: "wrap", Title: "Gift wrap", Active: true, Unlisted: true, Variants: []catalog.Variant{
-			{SKU: products[1].Variants[0].SKU, Stock: -1, Prices: []money.Money{usd(0)}},
+		{Handle: "wrap", Title: "Gift wrap", Active: true, Unlisted: true, Options: []string{"Title", "", ""}, Variants: []catalog.Variant{
+			{SKU: products[1].Variants[0].SKU, Options: []string{"Default Title", "", ""}, Stock: -1, Prices: []money.Money{usd(0)}},
 		}},
-		{Handle: "ladder", Title: "Ladder", Variants: []catalog.Variant{
-			{SKU: "L1", Stock: 1, Prices: []money.Money{usd(900)}},
+		{Handle: "ladder", Title: "Ladder", Options: []string{"", "", ""}, Variants: []catalog.Variant{
+			{SKU: "L1", Options: []string{"", "", ""}, Stock: 1, Prices: []money.Money{usd(900)}},
 		}},
 	}
 	if diff := cmp.Diff(want, products); diff != "" {
