@@ -38,8 +38,8 @@ func rolloutCommand() *cobra.Command {
 			"rollout stops. One that was interrupted goes on when the command is repeated. The exit code is 3 when a region was\n" +
 			"rolled back, 1 when the rollout stopped otherwise.",
 		Example: "  meridian rollout --config edge.yaml --prometheus http://prometheus:9090 \\\n" +
-			"    --exec 'kubectl --context {region} apply -k site/{region} && kubectl --context {region} -n meridian rollout status deployment' \\\n" +
-			"    --rollback-exec 'kubectl --context {region} apply -k site-before/{region} && kubectl --context {region} -n meridian rollout status deployment'",
+			"    --exec 'kubectl --context {region} apply --server-side -k site/{region} && kubectl --context {region} -n meridian rollout status deployment,daemonset' \\\n" +
+			"    --rollback-exec 'kubectl --context {region} apply --server-side -k site-before/{region} && kubectl --context {region} -n meridian rollout status deployment,daemonset'",
 	}, func(cmd *cobra.Command, _ []string, c config.Config) error { return runRollout(cmd, c, f) })
 	flags := cmd.Flags()
 	flags.StringVar(&f.change, "exec", "", "shell command that changes a region, with its name for {region}; it ends when the change is complete")

@@ -5,6 +5,7 @@ package deploytest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -52,6 +53,29 @@ func Tool(t testing.TB, name string) string {
 		t.Skipf("%s is not built; `make tools` builds it", name)
 	}
 	return file
+}
+
+// Module returns where the version of a module is that the go.mod of a folder of the repository pins. Go downloads it where it is
+// not; without it the test is skipped, or fails where tools are required.
+func Module(t testing.TB, folder, module string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
+	cmd.Dir = filepath.Join(Root(t), folder)
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	text, err := cmd.Output()
+	var found struct{ Dir string }
+	if err == nil {
+		err = json.Unmarshal(text, &found)
+	}
+	switch {
+	case err == nil:
+		return found.Dir
+	case os.Getenv("TOOLS_BIN") == "":
+		t.Skipf("%s is not at hand: %v", module, err)
+	default:
+		t.Fatalf("download %s: %v: %s", module, err, text)
+	}
+	return ""
 }
 
 // Run runs a program in dir and returns what it printed, and its error.

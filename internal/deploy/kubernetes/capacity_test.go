@@ -20,6 +20,9 @@ func TestSurvivorsCarryTheLoadOfALostRegion(t *testing.T) {
 			if survivors, all := (n-1)*minReplicas(n, peak)*reserve, n*peak*100; survivors < all {
 				t.Errorf("%d regions with a peak of %d pods: %d pods each do not carry it when one is lost", n, peak, minReplicas(n, peak))
 			}
+			if each := minReplicas(n, peak); each%zoneCount != 0 || n > 1 && n < 7 && each-each/zoneCount < peak {
+				t.Errorf("%d regions with a peak of %d pods: %d pods do not carry it when a zone is lost", n, peak, each)
+			}
 			if maxReplicas(n, peak) < spike*peak {
 				t.Errorf("%d regions with a peak of %d pods: no room for the spike", n, peak)
 			}
@@ -49,9 +52,16 @@ func TestDocumentedArithmetic(t *testing.T) {
 		if n > 1 {
 			after = after * n / (n - 1)
 		}
-		rows = append(rows, fmt.Sprintf("| %d | %d %% | %d %% |", n, utilization(n), after))
+		rows = append(rows, fmt.Sprintf("| %d | %d %% | %d %% | %d %% |", n, utilization(n), after, ceil(utilization(n)*zoneCount, zoneCount-1)))
 	}
-	const n = 3
+	const n, nodes = 3, 9
+	for during, least := range map[Event]map[string]int{
+		"nothing happens": Running(n, nodes), Rollout: Ready(Rollout, n, nodes), Drain: Ready(Drain, n, nodes),
+		LostZone: Ready(LostZone, n, nodes), Spike: Ready(Spike, n, nodes),
+	} {
+		rows = append(rows, fmt.Sprintf("| %s | %d | %d | %d | %d | %d |", during,
+			least["edge"], least["browse"], least["checkout"], least["worker"], least["consul"]))
+	}
 	for _, p := range parts() {
 		rows = append(rows, fmt.Sprintf("| `%s` | %d | %d | %d | %d | %.2f |",
 			p.name, p.peak, p.full, minReplicas(n, p.peak), maxReplicas(n, p.peak), float64(p.full*utilization(n))/100))

@@ -64,13 +64,13 @@ func TestRegions(t *testing.T) {
 // TestMistakesAreFound plants mistakes in a copy and wants each to be found by the check that is for it.
 func TestMistakesAreFound(t *testing.T) {
 	t.Parallel()
-	const base, eu = "deploy/k8s/base/", "deploy/k8s/regions/eu-west-1/"
+	const base, eu, cluster = "deploy/k8s/base/", "deploy/k8s/regions/eu-west-1/", "deploy/k8s/cluster/"
 	for _, tc := range []struct{ name, file, old, with, by, says string }{
 		{"misspelled field", base + "pod.yaml", "readinessProbe:", "readynessProbe:", bySchema, "readynessProbe"},
 		{"misspelled field of an operator's resource", base + "monitoring.yaml", "podMetricsEndpoints", "podMetricEndpoints", bySchema, "podMetricEndpoints"},
 		{"misspelled field of a secret", base + "secrets.yaml", "template: {type:", "template: {kind:", bySchema, "kind"},
 		{"misspelled field of a kustomization", eu + "kustomization.yaml", "includeTemplates", "includeTemplate", byBuild, "includeTemplate"},
-		{"wrong type", eu + "autoscaling.yaml", "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: edge}\n  minReplicas: 4", "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: edge}\n  minReplicas: four", bySchema, "minReplicas"},
+		{"wrong type", eu + "autoscaling.yaml", "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: edge}\n  minReplicas: 6", "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: edge}\n  minReplicas: four", bySchema, "minReplicas"},
 		{"root", base + "pod.yaml", "runAsUser: 65532\n            runAsGroup", "runAsUser: 0\n            runAsGroup", byScore, "low user ID"},
 		{"writable root", base + "pod.yaml", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", byScore, "writable root filesystem"},
 		{"no probes", base + "pod.yaml", "readinessProbe:", "lifecycle:\n            preStop:", byScore, "readinessProbe"},
@@ -82,7 +82,10 @@ func TestMistakesAreFound(t *testing.T) {
 		{"Kafka in the cluster out of reach", base + "network.yaml", "kubernetes.io/metadata.name: kafka", "kubernetes.io/metadata.name: queue", byRules, "no way to a Kafka"},
 		{"a lost zone is waited for", base + "pod.yaml", "unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30", "unreachable, operator: Exists, effect: NoExecute", byRules, "half a minute"},
 		{"a zone holds up the others", base + "pod.yaml", "whenUnsatisfiable: ScheduleAnyway # a zone", "whenUnsatisfiable: DoNotSchedule # a zone", byRules, "holds up the others"},
-		{"what is scaled up ends others", base + "priorities.yaml", "preemptionPolicy: Never # in a spike", "preemptionPolicy: PreemptLowerPriority #", byRules, "pushes others out"},
+		{"what is scaled up ends others", cluster + "priorities.yaml", "preemptionPolicy: Never # in a spike", "preemptionPolicy: PreemptLowerPriority #", byRules, "pushes others out"},
+		{"any pod is admitted", cluster + "namespace.yaml", "enforce: restricted", "enforce: baseline", byRules, "admits any pod"},
+		{"a deployer may do anything", cluster + "deployer.yaml", "resources: [deployments, daemonsets]", "resources: [\"*\"]", byRules, "names not what"},
+		{"a priority that is none", base + "worker.yaml", "priorityClassName: meridian-background", "priorityClassName: meridian-late", byRules, "no priority class meridian-late"},
 		{"a field that a second apply conflicts with", base + "pod.yaml", "fieldRef: {apiVersion: v1, fieldPath: metadata.name}", "fieldRef: {fieldPath: metadata.name}", byRules, "does not say its version"},
 		{"every port open", base + "network.yaml", "ports: [{port: 8443}]", "", byRules, "every port"},
 		{"no default", base + "network.yaml", "name: nothing\nspec:\n  podSelector: {}", "name: nothing\nspec:\n  podSelector: {matchLabels: {a: b}}", byRules, "denies everything else"},
@@ -99,7 +102,7 @@ func TestMistakesAreFound(t *testing.T) {
 		{"edge that could sign tokens", base + "edge.yaml", "secretName: public-keys", "secretName: keys", byRules, "signs none"},
 		{"metric that is none", "deploy/k8s/regions/eu-west-1/autoscaling.yaml", "name: meridian_edge_requests_in_flight", "name: meridian_edge_request_in_flight", byRules, "no process exposes"},
 		{"metric that is not served", "deploy/k8s/prometheus-adapter/config.yaml", "'meridian_edge_requests_in_flight", "'meridian_edge_requests_in_fligth", byRules, "meridian_edge_requests_in_fligth"},
-		{"two opinions of full", base + "browse.yaml", `value: "64"`, `value: "640"`, byRules, "full at 640"},
+		{"two opinions of full", base + "browse.yaml", `value: "48"`, `value: "480"`, byRules, "full at 480"},
 		{"one zone", base + "pod.yaml", "topology.kubernetes.io/zone", "topology.kubernetes.io/rack", byRules, "want zones"},
 		{"wrong region", eu + "settings.env", "MERIDIAN_REGION=eu-west-1", "MERIDIAN_REGION=us-east-1", byRules, "want \"eu-west-1\""},
 		{"Consul in clear text", eu + "settings.env", "us-east-1=https://", "us-east-1=", byRules, "us-east-1 in clear text"},
@@ -146,6 +149,13 @@ func worldOf(t *testing.T, root string, catalog []byte) world {
 	for name := range adapted(t, root) {
 		w.adapted[name] = true
 	}
+	text, err := os.ReadFile(filepath.Join(root, "deploy/k8s/cluster/priorities.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range parse(t, string(text)) {
+		w.priorities = append(w.priorities, o.Metadata.Name)
+	}
 	return w
 }
 
@@ -158,6 +168,9 @@ func check(t *testing.T, root string, w world, only string, names ...regions.Nam
 		if !w.metrics[name] {
 			out = append(out, byRules+": no process exposes "+name+", which prometheus-adapter reads")
 		}
+	}
+	if len(names) > 0 {
+		out = append(out, checkOverlay(t, filepath.Join(root, "deploy/k8s/cluster"), only, clusterFindings)...)
 	}
 	for _, name := range names {
 		overlay := filepath.Join(root, folder, string(name))
@@ -301,7 +314,7 @@ func TestJobs(t *testing.T) {
 		for _, found := range checkOverlay(t, root+"/deploy/k8s/"+job, "", func(objects []object) []string {
 			var out []string
 			for _, o := range objects {
-				out = slices.Concat(out, checkProduct(o, objects, "", w), checkPod(o), checkPolicy(o))
+				out = slices.Concat(out, checkProduct(o, objects, "", w), checkPod(o, w), checkPolicy(o))
 				if job == "migrate" { // the audit's secret is the region's
 					out = slices.Concat(out, checkSecrets(o, objects))
 				}

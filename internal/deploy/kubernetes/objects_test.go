@@ -18,8 +18,12 @@ type object struct {
 		Labels map[string]string
 	}
 	Data       map[string]string
-	Preemption string `yaml:"preemptionPolicy"`
-	Spec       spec
+	Preemption string     `yaml:"preemptionPolicy"`
+	Rules      []struct { // Role
+		Groups           []string `yaml:"apiGroups"`
+		Resources, Verbs []string
+	}
+	Spec spec
 }
 
 // spec has the fields of every kind that the checks look at.
@@ -68,6 +72,7 @@ type pod struct {
 	AutomountToken     *bool  `yaml:"automountServiceAccountToken"`
 	HostNetwork        bool   `yaml:"hostNetwork"`
 	ServiceAccount     string `yaml:"serviceAccountName"`
+	Priority           string `yaml:"priorityClassName"`
 	Grace              int    `yaml:"terminationGracePeriodSeconds"`
 	SecurityContext    struct {
 		SeccompProfile struct{ Type string } `yaml:"seccompProfile"`

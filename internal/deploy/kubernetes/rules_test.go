@@ -24,6 +24,7 @@ type world struct {
 	catalogFile string
 	metrics     map[string]bool // that the product exposes
 	adapted     map[string]bool // that prometheus-adapter serves
+	priorities  []string        // that a cluster has
 }
 
 // findings says what is wrong with the objects of a region, a sentence each.
@@ -31,7 +32,7 @@ func findings(objects []object, region regions.Name, w world) []string {
 	var out []string
 	for _, o := range objects {
 		for _, text := range slices.Concat(
-			checkProduct(o, objects, region, w), checkPod(o), checkSecrets(o, objects),
+			checkProduct(o, objects, region, w), checkPod(o, w), checkSecrets(o, objects),
 			checkPorts(o, objects), checkPolicy(o), checkScaler(o, objects, w),
 		) {
 			out = append(out, o.Kind+" "+o.Metadata.Name+": "+text)
@@ -180,7 +181,7 @@ func listens(c container, address string, names ...string) string {
 }
 
 // checkPod finds what kube-score does not.
-func checkPod(o object) []string {
+func checkPod(o object, w world) []string {
 	p := o.Spec.Template.Spec
 	if len(p.Containers) == 0 {
 		return nil
@@ -191,6 +192,9 @@ func checkPod(o object) []string {
 	}
 	if p.AutomountToken == nil || *p.AutomountToken {
 		out = append(out, "its token is mounted")
+	}
+	if !slices.Contains(w.priorities, p.Priority) {
+		out = append(out, "there is no priority class "+p.Priority)
 	}
 	if p.ServiceAccount == "" || p.ServiceAccount == "default" {
 		out = append(out, "it has no service account of its own")
@@ -355,11 +359,6 @@ func checkWhole(objects []object) []string {
 	if !denies {
 		out = append(out, "no NetworkPolicy denies everything else")
 	}
-	for _, o := range objects {
-		if o.Kind == "PriorityClass" && o.Preemption != "Never" {
-			out = append(out, o.Metadata.Name+" pushes others out")
-		}
-	}
 	served := map[string]int{}
 	for _, o := range objects {
 		if !o.isProduct() || o.Spec.Template.Spec.Containers[0].Args[0] != "serve" {
@@ -373,6 +372,27 @@ func checkWhole(objects []object) []string {
 	for _, m := range modules() {
 		if served[m] != 1 {
 			out = append(out, fmt.Sprintf("module %s is run by %d deployments, want one", m, served[m]))
+		}
+	}
+	return out
+}
+
+// clusterFindings says what is wrong with what an administrator makes once.
+func clusterFindings(objects []object) []string {
+	var out []string
+	for _, o := range objects {
+		switch {
+		case o.Kind == "PriorityClass" && o.Preemption != "Never":
+			out = append(out, o.Metadata.Name+" pushes others out")
+		case o.Kind == "Namespace" && o.Metadata.Labels["pod-security.kubernetes.io/enforce"] != "restricted":
+			out = append(out, "the namespace admits any pod")
+		case o.Kind == "ClusterRole" || o.Kind == "ClusterRoleBinding":
+			out = append(out, o.Kind+" "+o.Metadata.Name+" reaches beyond the namespace")
+		}
+		for _, r := range o.Rules {
+			if slices.Contains(slices.Concat(r.Groups, r.Resources, r.Verbs), "*") {
+				out = append(out, o.Kind+" "+o.Metadata.Name+" names not what it allows")
+			}
 		}
 	}
 	return out

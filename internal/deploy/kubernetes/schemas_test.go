@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func kinds() map[string]string {
 		"Namespace": "v1", "ServiceAccount": "v1", "ConfigMap": "v1", "Service": "v1", "Deployment": "apps/v1", "DaemonSet": "apps/v1", "Job": "batch/v1", "CronJob": "batch/v1",
 		"HorizontalPodAutoscaler": "autoscaling/v2", "PodDisruptionBudget": "policy/v1", "NetworkPolicy": "networking.k8s.io/v1",
 		"PriorityClass": "scheduling.k8s.io/v1", "ExternalSecret": "external-secrets.io/v1", "SecretStore": "external-secrets.io/v1",
-		"PodMonitor": "monitoring.coreos.com/v1",
+		"PodMonitor": "monitoring.coreos.com/v1", "Role": "rbac.authorization.k8s.io/v1", "RoleBinding": "rbac.authorization.k8s.io/v1",
 	}
 }
 
@@ -60,7 +59,7 @@ func schemas(t *testing.T) string {
 	t.Helper()
 	files := map[string]string{}
 	for module, pattern := range schemaModules() {
-		files[module] = filepath.Join(moduleFolder(t, module), pattern)
+		files[module] = filepath.Join(deploytest.Module(t, "tools/kubernetes/schemas", module), pattern)
 	}
 	schemaFolder.once.Do(func() {
 		out, err := os.MkdirTemp("", "meridian-schemas-") //nolint:usetesting // it outlives the test that makes it
@@ -112,28 +111,6 @@ func convert(file string, text []byte, want map[string]bool) (map[string][]byte,
 		return fromOpenAPI(text, want)
 	}
 	return fromDefinition(text, want)
-}
-
-// moduleFolder returns where the pinned version of a module is, which Go downloads where it is not.
-func moduleFolder(t *testing.T, module string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
-	cmd.Dir = deploytest.Root(t) + "/tools/kubernetes/schemas"
-	cmd.Env = append(os.Environ(), "GOWORK=off")
-	text, err := cmd.Output()
-	var found struct{ Dir string }
-	if err == nil {
-		err = json.Unmarshal(text, &found)
-	}
-	switch {
-	case err == nil:
-		return found.Dir
-	case os.Getenv("TOOLS_BIN") == "":
-		t.Skipf("%s is not at hand: %v", module, err)
-	default:
-		t.Fatalf("download %s: %v: %s", module, err, text)
-	}
-	return ""
 }
 
 // schemaName is as kubeconform builds it: group up to its first dot, version.
