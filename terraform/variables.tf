@@ -161,12 +161,12 @@ variable "cockroach_release" {
 }
 
 variable "consul_release" {
-  description = "Consul release: version (1.14.8) and SHA-256 of its archive for Linux on arm64. Not older than the agents of deploy/k8s."
+  description = "Consul release: version (1.22.7) and SHA-256 of its archive for Linux on arm64. Not older than the agents of deploy/k8s."
   type        = object({ version = string, sha256 = string })
 
   validation {
     condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.consul_release.version)) && can(regex("^[0-9a-f]{64}$", var.consul_release.sha256))
-    error_message = "consul_release must have a version such as 1.14.8, and a SHA-256 in hexadecimal."
+    error_message = "consul_release must have a version such as 1.22.7, and a SHA-256 in hexadecimal."
   }
 }
 

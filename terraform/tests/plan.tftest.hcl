@@ -18,7 +18,7 @@ variables {
   cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
   cockroach_organization = "Example"
   cockroach_release      = { version = "v26.2.0", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
-  consul_release         = { version = "1.14.8", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  consul_release         = { version = "1.22.7", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
 }
 
 run "three_of_everything_in_every_region" {

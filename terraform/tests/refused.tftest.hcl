@@ -18,7 +18,7 @@ variables {
   cockroach_license      = "crl-0-EXAMPLEEXAMPLEEXAMPLE"
   cockroach_organization = "Example"
   cockroach_release      = { version = "v26.2.0", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
-  consul_release         = { version = "1.14.8", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
+  consul_release         = { version = "1.22.7", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
 }
 
 run "of_the_wrong_kind" {
@@ -72,7 +72,7 @@ run "close_to_right" {
   variables {
     cockroach_license = "crl-0-EXAMPLEEXAMPLEEXAMPLE'; DROP DATABASE meridian; --"
     cockroach_release = { version = "latest", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }
-    consul_release    = { version = "1.14.8", sha256 = "" }
+    consul_release    = { version = "1.22.7", sha256 = "" }
     environment       = "preproduction"
     admin_cidrs       = ["office"]
     admin_role_arns   = ["arn:aws:iam::111122223333:user/ada"]

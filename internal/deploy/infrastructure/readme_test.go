@@ -119,22 +119,33 @@ func wrongSums(table string) []error {
 // what the example of AWS runs, and the readme asks for no older one.
 func TestOneDatabaseRelease(t *testing.T) {
 	t.Parallel()
-	const release = "v26.2.0"
-	version := regexp.MustCompile(`v2\d\.\d+\.\d+`)
-	for _, file := range []string{
+	oneRelease(t, "v26.2.0", `v2\d\.\d+\.\d+`,
 		"docker-compose.multiregion.yml", "terraform/terraform.tfvars.example", "terraform/variables.tf", "terraform/README.md",
-		"docs/tutorials/from-postgresql-to-cockroachdb.md", "docs/how-to/run-with-compose.md", "docs/adr/0006-sql-on-two-engines.md",
-	} {
+		"docs/tutorials/from-postgresql-to-cockroachdb.md", "docs/how-to/run-with-compose.md", "docs/adr/0006-sql-on-two-engines.md")
+}
+
+// TestOneConsulRelease holds the agents of the clusters and the servers of AWS to one release: agents must not be newer.
+func TestOneConsulRelease(t *testing.T) {
+	t.Parallel()
+	oneRelease(t, "1.22.7", `(?:newTag: |[Rr]elease |version (?:= "|\()|such as )(1\.\d+\.\d+)`,
+		"deploy/k8s/base/kustomization.yaml", "docs/how-to/deploy-to-kubernetes.md", "terraform/terraform.tfvars.example", "terraform/variables.tf")
+}
+
+// oneRelease wants each file to name the release, and no other one that the pattern finds.
+func oneRelease(t *testing.T, release, pattern string, files ...string) {
+	t.Helper()
+	version := regexp.MustCompile(pattern)
+	for _, file := range files {
 		text, err := os.ReadFile(filepath.Join(deploytest.Root(t), file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		named := version.FindAllString(string(text), -1)
+		named := version.FindAllStringSubmatch(string(text), -1)
 		if len(named) == 0 {
 			t.Errorf("%s names no release", file)
 		}
-		for _, v := range named {
-			if v != release {
+		for _, m := range named {
+			if v := m[len(m)-1]; v != release {
 				t.Errorf("%s names %s, others %s", file, v, release)
 			}
 		}

@@ -21,7 +21,7 @@ output "machines" {
     }) },
     { for first in [true, false] : "consul ${first}" => templatefile("${local.consul}/server.yaml.tftpl", {
       region        = "eu-west-1"
-      version       = "1.14.8"
+      version       = "1.22.7"
       sha256        = "0000000000000000000000000000000000000000000000000000000000000000"
       configuration = jsonencode({ datacenter = "eu-west-1", tls = { defaults = { verify_outgoing = true } } })
       secret        = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:meridian/consul-server-AbCdEf"
