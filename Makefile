@@ -12,6 +12,9 @@ BIN   := $(CACHE)/bin
 TOOL_MODULES := $(wildcard $(patsubst %,tools/%,compose kubernetes prometheus release terraform))
 export PATH := $(BIN):$(PATH)
 
+# The servers of a Kubernetes control plane, which only kube-check needs.
+CONTROL_PLANE := $(patsubst %,tools/controlplane/%,etcd kubernetes kwok)
+
 # Commit and version are stamped by the linker, because GOFLAGS may turn Go's own stamping off, and because that
 # stamping fails where git distrusts the folder's owner.
 COMMIT  = $(shell git -c safe.directory='*' describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
@@ -31,7 +34,7 @@ RUNS     ?= 10
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit, stress), RUNS (stress), FUZZTIME, AGAINST (breaking, size), FROM (upgrade-drill)"
+	@echo "  Variables: ARGS (more flags for sim, drill, load), SEED and OUT (drill), PKG (bench, unit, stress), RUNS (stress), FUZZTIME, STAGE and PLANT (kube-check), AGAINST (breaking, size), FROM (upgrade-drill)"
 
 ##
 ## Run
@@ -139,6 +142,13 @@ validate: tools ## Check everything that deploys, as far as it goes without a cl
 compose-check: tools ## Check the Compose files with Compose's own library, against the catalog and the product
 	@echo "==> compose-check"
 	TOOLS_BIN='$(BIN)' go test -count=1 ./internal/deploy/compose
+
+.PHONY: kube-check
+kube-check: ## Apply everything to a real Kubernetes control plane whose nodes are played; STAGE=api or pods, PLANT=NAME or all
+	@tools/install '$(BIN)' $(CONTROL_PLANE)
+	@echo "==> kube-check"
+	TOOLS_BIN='$(BIN)' KUBE_STAGE='$(if $(PLANT),,$(or $(STAGE),all))' KUBE_PLANT='$(PLANT)' \
+	  go test -count=1 -v -timeout 90m -run '^Test(API|Pods|Plants)$$' ./internal/deploy/kubernetes/kubecheck
 
 .PHONY: release-check
 release-check: tools ## Check what builds a release: GoReleaser's configuration and the images' Dockerfiles
