@@ -34,6 +34,7 @@ type records struct {
 	isKey   func(string) bool
 	unended int // the line up to which no line ends a quote that was opened before it, where tabs separate
 	buf     []byte
+	record  *bufio.Reader
 }
 
 // span is the lines that should make one record.
@@ -139,7 +140,11 @@ func (r *records) parse(s span) (cells []string, badLine int, bad error) {
 	if r.separator == '\t' {
 		text = requote(text)
 	}
-	reader := csv.NewReader(bytes.NewReader(text))
+	if r.record == nil {
+		r.record = bufio.NewReader(nil)
+	}
+	r.record.Reset(bytes.NewReader(text))
+	reader := csv.NewReader(r.record) // which takes it as it is, rather than a buffer of its own for each record
 	reader.FieldsPerRecord = -1
 	reader.Comma = rune(r.separator)
 	cells, err := reader.Read()
