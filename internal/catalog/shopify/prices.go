@@ -130,7 +130,9 @@ func (r *Reader) priceIn(of sheet.Row, in money.Currency, home *list, v *catalog
 		if m.currency != in || r.open.excluded[i] {
 			continue
 		}
-		included = true
+		if !included || chosen == nil && by.price == absent {
+			included, by = true, m
+		}
 		l, given, err := r.listOf(of, m, home)
 		if err != nil {
 			return err
@@ -151,6 +153,7 @@ func (r *Reader) priceIn(of sheet.Row, in money.Currency, home *list, v *catalog
 	}
 	r.noteExcluded(of, in)
 	if chosen == nil {
+		r.unpriced(of, by, v)
 		return nil
 	}
 	if home != nil && in == home.price.Currency && chosen.price != home.price {
@@ -161,6 +164,16 @@ func (r *Reader) priceIn(of sheet.Row, in money.Currency, home *list, v *catalog
 		v.CompareAt = append(v.CompareAt, *chosen.before)
 	}
 	return nil
+}
+
+// unpriced ends an earlier price in the currency of a market whose price list has none of the variant, unless it is
+// converted from the file's.
+func (r *Reader) unpriced(of sheet.Row, m market, v *catalog.Variant) {
+	if m.price == absent || slices.ContainsFunc(v.Prices, func(p money.Money) bool { return p.Currency == m.currency }) {
+		return
+	}
+	r.notes.Add(of.Line, fmt.Sprintf("variants have no price in the market %s: they are not sold in %s", m.name, m.currency))
+	v.Unpriced = append(v.Unpriced, m.currency)
 }
 
 // listOf returns what the row's variant costs in a market; given is false where the file does not say it.
