@@ -81,7 +81,7 @@ func (l *list) Next() (catalog.Product, error) {
 
 func catalogCommand() *cobra.Command {
 	parent := &cobra.Command{Use: "catalog", Short: "Work on the product catalog"}
-	parent.AddCommand(importCommand())
+	parent.AddCommand(importCommand(), exportCommand())
 	return parent
 }
 
@@ -89,21 +89,25 @@ func importCommand() *cobra.Command {
 	var format, currency, encoding string
 	var rates, markets map[string]string
 	cmd := configured(&cobra.Command{
-		Use: "import FILE", Short: "Load a product file of Shopify, WooCommerce or Google Merchant", Args: cobra.ExactArgs(1),
-		Long: "Load a product file: the product export of Shopify or of WooCommerce (CSV), or a product feed of Google Merchant (text, RSS or Atom). Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1. What is assumed where a file leaves something open is said once.",
+		Use: "import [FILE]", Short: "Load a product file of Shopify, WooCommerce or Google Merchant", Args: cobra.MaximumNArgs(1),
+		Long: "Load a product file: what meridian catalog export wrote, the product export of Shopify or of WooCommerce (CSV), or a product feed of Google Merchant (text, RSS or Atom); without FILE, standard input. Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1. What is assumed where a file leaves something open is said once.",
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
-		f, err := os.Open(args[0])
-		if err != nil {
-			return fault.Wrap(err, fault.Invalid, "FILE_UNREADABLE", "cannot read %s", args[0])
+		in := cmd.InOrStdin()
+		if len(args) > 0 {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return fault.Wrap(err, fault.Invalid, "FILE_UNREADABLE", "cannot read %s", args[0])
+			}
+			defer func() { _ = f.Close() }() // only read
+			in = f
 		}
-		defer func() { _ = f.Close() }() // only read
 		options, err := importOptions(currency, rates, markets)
 		if err != nil {
 			return err
 		}
 		options.Encoding, options.Now = encoding, clock.System()()
 		options.Note = func(said string) { fmt.Fprintln(cmd.ErrOrStderr(), said) }
-		source, err := productfile.Open(f, format, options)
+		source, err := productfile.Open(in, format, options)
 		if err != nil {
 			return err
 		}

@@ -77,6 +77,18 @@ func (s *Store) Allot(ctx context.Context, units map[string]int64) error {
 	return nil
 }
 
+// Units returns what is allotted of variants in all regions; those of which no region has any are not among them.
+func (s *Store) Units(ctx context.Context, variants []string) (map[string]int64, error) {
+	have, err := s.have(ctx, variants)
+	units := make(map[string]int64, len(have))
+	for variant, of := range have {
+		for _, a := range of {
+			units[variant] += a.Allotted
+		}
+	}
+	return units, err
+}
+
 // have reads what each region has of variants.
 func (s *Store) have(ctx context.Context, variants []string) (map[string]allotments, error) {
 	have := make(map[string]allotments, len(variants))

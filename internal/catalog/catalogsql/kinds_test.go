@@ -1,0 +1,81 @@
+package catalogsql_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+)
+
+// writePlain writes a file of so many rows, four to a product, in which nothing is special.
+func writePlain(to io.Writer, rows int) error {
+	return writeFile(to, rows, func(product, variant int) kind {
+		return kind{
+			handle: fmt.Sprintf("product-%06d", product), sku: fmt.Sprintf("P%06d-%d", product, variant), published: "TRUE", status: "active",
+			tracker: "shopify", quantity: "12", policy: "deny", position: "1",
+		}
+	})
+}
+
+// kind is what real files differ in.
+type kind struct {
+	handle, sku, published, status, tracker, quantity, policy, position string
+}
+
+// writeKinds writes a file of so many rows in which every kind of product and variant that real files hold comes up in turn.
+func writeKinds(to io.Writer, rows int) error {
+	return writeFile(to, rows, func(product, variant int) kind {
+		k := kind{
+			handle: fmt.Sprintf("product-%06d", product), sku: fmt.Sprintf("K%06d-%d", product, variant), published: "TRUE", status: "active",
+			tracker: "shopify", quantity: "12", policy: "deny", position: "1",
+		}
+		switch product % 12 {
+		case 0:
+			k.sku = fmt.Sprintf("K%06d", product) // one SKU for all sizes
+		case 1:
+			k.handle = fmt.Sprintf("nhẫn-%06d", product)
+		case 2:
+			k.handle = fmt.Sprintf("指輪-™-%06d", product)
+		case 3:
+			k.status = "unlisted"
+		case 4:
+			k.published = "FALSE"
+		case 5:
+			k.status = "draft"
+		case 6:
+			k.tracker, k.quantity = "", ""
+		case 7:
+			k.policy = "continue"
+		case 8:
+			k.quantity = "-3"
+		case 9:
+			k.quantity = "" // not known
+		case 10:
+			k.position = fmt.Sprint(4 - variant) // backwards
+		case 11:
+			k.sku = ""
+		}
+		return k
+	})
+}
+
+func writeFile(to io.Writer, rows int, kindOf func(product, variant int) kind) error {
+	out := bufio.NewWriter(to)
+	_, _ = out.WriteString("Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU,Variant Grams," +
+		"Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Price,Image Src,Image Position,Status\n")
+	for row := range rows {
+		product, variant := row/4, row%4
+		k := kindOf(product, variant)
+		if variant == 0 {
+			_, _ = fmt.Fprintf(out, `%s,Sock %d,"<p>A sock, of wool.</p>",Kiln,Apparel > Socks,Sock,"warm, wool",%s,Size,`, k.handle, product, k.published)
+		} else {
+			_, _ = fmt.Fprintf(out, "%s,,,,,,,,,", k.handle)
+		}
+		status := k.status
+		if variant > 0 {
+			status = ""
+		}
+		_, _ = fmt.Fprintf(out, "%s,%s,80,%s,%s,%s,%d.99,https://example.com/%d-%d.jpg,%s,%s\n",
+			[]string{"S", "M", "L", "XL"}[variant], k.sku, k.tracker, k.quantity, k.policy, 5+variant, product, variant, k.position, status)
+	}
+	return out.Flush()
+}
