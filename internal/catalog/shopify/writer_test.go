@@ -53,6 +53,11 @@ func drawProducts(t *rapid.T) (products []catalog.Product) {
 			for _, c := range rapid.SliceOfNDistinct(rapid.SampledFrom(currencies), 1, 4, rapid.ID).Draw(t, "currencies") {
 				v.Prices = append(v.Prices, money.Money{Minor: rapid.Int64Range(0, 99999).Draw(t, "price"), Currency: c})
 			}
+			for _, c := range currencies { // an empty cell of a currency's own column says that there is no price
+				if _, priced := v.Price(c); !priced && c != "USD" {
+					v.Unpriced = append(v.Unpriced, c)
+				}
+			}
 			for _, price := range v.Prices {
 				if rapid.Bool().Draw(t, "reduced") {
 					v.CompareAt = append(v.CompareAt, money.Money{Minor: price.Minor + 1, Currency: price.Currency})
