@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,7 @@ func Statuses(next http.Handler) http.Handler {
 		if s.held != nil {
 			s.refuse()
 		}
+		s.explain()
 	})
 }
 
@@ -112,6 +114,31 @@ func (w *statusWriter) refuse() {
 	Refuse(w.ResponseWriter, w.request, own.Code, status, reasoned(own.Code, own.Message))
 }
 
+// explain gives a reason to a refusal of Connect's own that a caller of gRPC is to have as a trailer, or of gRPC-Web in the
+// header: of one message that cannot be read.
+func (w *statusWriter) explain() {
+	h := w.Header()
+	for _, prefix := range []string{"", http.TrailerPrefix} {
+		delete(h, prefix+statusHeader)
+		status, message := h[prefix+"Grpc-Status"], h[prefix+"Grpc-Message"]
+		if len(status) != 1 || status[0] == "0" || len(message) != 1 || len(h[prefix+"Grpc-Status-Details-Bin"]) > 0 {
+			continue
+		}
+		code, _ := strconv.ParseUint(status[0], 10, 32) // Connect's own
+		text, err := url.PathUnescape(message[0])
+		if err != nil {
+			text = message[0]
+		}
+		why := encode(connect.Code(code), reasoned(connect.Code(code), text))
+		why.Meta().Del(statusHeader)
+		said := &lateWriter{ResponseWriter: w.ResponseWriter, header: http.Header{}}
+		_ = refusals.Write(said, w.request, why) // into its header
+		for name, values := range said.status() {
+			h[prefix+name] = values
+		}
+	}
+}
+
 // plainly is what is refused without a body, or with one of plain text.
 var plainly = map[int]*fault.Error{
 	http.StatusNotFound:             fault.New(fault.NotFound, "METHOD_UNKNOWN", "there is no such method"),
@@ -122,8 +149,9 @@ var plainly = map[int]*fault.Error{
 // reasoned gives a reason to an error of Connect's own. Its text is of the message's sender, but for how this program calls
 // the message.
 func reasoned(code connect.Code, message string) *fault.Error {
-	if _, what, ok := strings.Cut(message, "proto:"); ok {
-		message = "the message cannot be read: " + strings.TrimLeft(what, " \u00a0")
+	if _, what, ok := strings.Cut(message, "unmarshal into "); ok {
+		_, what, _ = strings.Cut(what, ": ") // behind the type
+		message = "the message cannot be read: " + strings.TrimLeft(strings.TrimPrefix(what, "proto:"), " \u00a0")
 	}
 	switch code {
 	case connect.CodeInvalidArgument:
@@ -147,6 +175,7 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Flush implements http.Flusher, which streaming handlers look for.
 func (w *statusWriter) Flush() {
 	if f, ok := w.ResponseWriter.(http.Flusher); ok && w.held == nil {
+		w.explain()
 		f.Flush()
 	}
 }

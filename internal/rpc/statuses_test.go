@@ -3,11 +3,14 @@ package rpc_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	orderv1 "github.com/meridian-commerce/meridian/api/gen/meridian/order/v1"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
@@ -95,6 +98,31 @@ func TestStreamsRefuseWithAReason(t *testing.T) {
 		}
 		rpctest.Refused(t, name, stream.Err(), connect.CodeResourceExhausted, "BODY_TOO_LARGE")
 		_ = stream.Close()
+	}
+}
+
+// TestMessagesRefuseWithAReason: the one message of a call that cannot be read. Nothing of how this program takes it is told, and
+// nothing that is for a proxy of ours.
+func TestMessagesRefuseWithAReason(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &orders{get: func(context.Context) error { return fault.New(fault.NotFound, "ORDER_NOT_FOUND", "x") }})
+	for name, option := range map[string]connect.ClientOption{"Connect": connect.WithClientOptions(), "gRPC": connect.WithGRPC(), "gRPC-Web": connect.WithGRPCWeb()} {
+		c := connect.NewClient[wrapperspb.BytesValue, orderv1.GetOrderResponse](s.Client(), s.URL+orderv1connect.OrderServiceGetOrderProcedure, option)
+		for id, want := range map[string]struct {
+			code   connect.Code
+			reason string
+		}{
+			"\xff":                          {connect.CodeInvalidArgument, "MESSAGE_INVALID"},
+			strings.Repeat("x", maxMessage): {connect.CodeResourceExhausted, "BODY_TOO_LARGE"},
+			"x":                             {connect.CodeNotFound, "ORDER_NOT_FOUND"},
+		} {
+			_, err := c.CallUnary(t.Context(), connect.NewRequest(&wrapperspb.BytesValue{Value: []byte(id)}))
+			rpctest.Refused(t, name, err, want.code, want.reason)
+			failure, ok := errors.AsType[*connect.Error](err)
+			if text := fmt.Sprint(err, failure.Meta()); !ok || strings.Contains(text, "v1.") || strings.Contains(text, "Meridian-Http") {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
 	}
 }
 
