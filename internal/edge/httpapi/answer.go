@@ -24,6 +24,7 @@ type answer struct {
 	front   *Front
 	request *http.Request
 	public  bool
+	packs   bool          // the caller accepts a coding
 	status  int           // 0 before WriteHeader
 	whole   *bytes.Buffer // what is held back to be tagged; nil: nothing
 }
@@ -60,7 +61,7 @@ func (a *answer) begin(length int) {
 	h := a.Header()
 	if compressible(a.status, h) {
 		// A tag is of the bytes before they are compressed, by whichever coding the caller is given.
-		if first(a.request.Header, "Accept-Encoding") != "" && (length < 0 || length >= minZip) {
+		if a.packs && (length < 0 || length >= minZip) {
 			weaken(h)
 		}
 		a.ResponseWriter.WriteHeader(a.status)

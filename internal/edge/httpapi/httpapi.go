@@ -89,12 +89,25 @@ func New(cfg Config, next http.Handler) (*Front, error) {
 // ServeHTTP implements http.Handler.
 func (g *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	unframe(w.Header(), r)
-	g.whole.ServeHTTP(w, r)
+	g.whole.ServeHTTP(w, g.asGet(r))
+}
+
+// asGet returns a HEAD of what everyone may read as the GET whose header it is about, such as its tag, which is of the body.
+// The server drops the body.
+func (g *Front) asGet(r *http.Request) *http.Request {
+	if r.Method != http.MethodHead || !g.public(r) {
+		return r
+	}
+	asked := r.WithContext(r.Context())
+	asked.Method = http.MethodGet
+	return asked
 }
 
 // answer passes a request on and completes the answer, which compression then sees whole.
 func (g *Front) answer(w http.ResponseWriter, r *http.Request) {
-	a := answer{ResponseWriter: w, front: g, request: r, public: g.shareable(r)}
+	a := answer{ResponseWriter: w, front: g, request: r, public: g.shareable(r), packs: first(r.Header, "Accept-Encoding") != ""}
+	// Which coding its caller likes best is for the compression around this to say. A stack would take the one that it knows.
+	delete(r.Header, "Accept-Encoding")
 	g.next.ServeHTTP(&a, r)
 	a.finish()
 }

@@ -92,6 +92,50 @@ func TestCacheControl(t *testing.T) {
 	}
 }
 
+// TestHead: of what everyone may read, a HEAD says all that the GET would, and has no body.
+func TestHead(t *testing.T) {
+	t.Parallel()
+	g, err := New(Config{Public: public}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodGet {
+			_, _ = io.WriteString(w, strings.Repeat("x", 2<<10))
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(g)
+	t.Cleanup(server.Close)
+	for _, accept := range []string{"", "zstd"} {
+		var said [2]http.Header
+		for i, method := range []string{http.MethodGet, http.MethodHead} {
+			r, err := http.NewRequestWithContext(t.Context(), method, server.URL+"/public", http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Accept-Encoding", accept)
+			res, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if said[i] = res.Header; err != nil || (len(body) > 0) != (method == http.MethodGet) {
+				t.Errorf("%s: %d bytes, %v", method, len(body), err)
+			}
+			for _, name := range []string{"Date", "Content-Length"} { // one of which a HEAD need not say
+				res.Header.Del(name)
+			}
+		}
+		if diff := cmp.Diff(said[0], said[1]); diff != "" || said[1].Get("Etag") == "" {
+			t.Errorf("accepting %q (-GET +HEAD):\n%s", accept, diff)
+		}
+	}
+	if w := ask(t, Config{}, stack(200, "application/json", ""), http.MethodHead, "/mine"); w.Header().Get("Cache-Control") != "private, no-store" {
+		t.Errorf("of what is personal: %v", w.Header())
+	}
+}
+
 func TestTags(t *testing.T) {
 	t.Parallel()
 	next := stack(200, "application/json", `{"handle":"mug"}`, "Cache-Status", "Meridian; hit")
