@@ -22,7 +22,7 @@
 //
 // # Errors
 //
-// Branch on the reason (google.rpc.ErrorInfo, domain "meridian"), never on the sentence. Unavailable and ResourceExhausted mean
-// that nothing was done: wait as RetryInfo says and repeat. Unknown and DeadlineExceeded mean that nobody knows: repeat with the
-// same Idempotency-Key, and the answer will be that of the first call if it was done.
+// Branch on the reason (google.rpc.ErrorInfo, domain "meridian"), never on the sentence. Unavailable, and ResourceExhausted with
+// a RetryInfo, mean that nothing was done: wait as that says and repeat. Unknown and DeadlineExceeded mean that nobody
+// knows: repeat with the same Idempotency-Key, and the answer will be that of the first call if it was done.
 package api

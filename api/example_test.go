@@ -108,17 +108,17 @@ func Example_retry() {
 // retryAfter says whether an error is one after which nothing was done, and how long to wait before the call is repeated.
 func retryAfter(err error) (time.Duration, bool) {
 	failure, ok := errors.AsType[*connect.Error](err)
-	if !ok || failure.Code() != connect.CodeUnavailable && failure.Code() != connect.CodeResourceExhausted {
+	if !ok {
 		return 0, false
 	}
-	wait := time.Second
+	wait, again := time.Second, failure.Code() == connect.CodeUnavailable
 	for _, detail := range failure.Details() {
 		switch value, _ := detail.Value(); value := value.(type) {
 		case *errdetails.ErrorInfo:
 			fmt.Println("nothing was done:", value.GetReason())
 		case *errdetails.RetryInfo:
-			wait = value.GetRetryDelay().AsDuration()
+			wait, again = value.GetRetryDelay().AsDuration(), true
 		}
 	}
-	return wait, true
+	return wait, again
 }
