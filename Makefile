@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/meridian
 BIN   := $(CACHE)/bin
 # Folders whose go.mod pins tools, each by itself so that the requirements of one do not choose the versions of others.
-TOOL_MODULES := $(wildcard $(patsubst %,tools/%,compose kubernetes prometheus release terraform))
+TOOL_MODULES := $(wildcard $(patsubst %,tools/%,compose grpcurl kubernetes prometheus release terraform))
 export PATH := $(BIN):$(PATH)
 
 # The servers of a Kubernetes control plane, which only kube-check needs.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
+	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/control"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -36,13 +37,22 @@ func section(t *testing.T, page, mark string) string {
 // script returns the shell commands of a section, for a simulation at another offset. That something is broken makes
 // `status` exit with 3, which is no failure of a tutorial that breaks things.
 func script(text, program string, offset int) string {
-	var commands strings.Builder
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(text, -1) {
-		commands.WriteString(block[1])
-	}
-	out := strings.ReplaceAll(commands.String(), "http://127.0.", fmt.Sprintf("http://127.%d.", offset))
+	out := strings.ReplaceAll(strings.Join(blocks(text), ""), "http://127.0.", fmt.Sprintf("http://127.%d.", offset))
 	out = regexp.MustCompile(`bin/meridian-sim (.*)`).ReplaceAllString(out, fmt.Sprintf("%s $1 --net %d", program, offset))
 	return regexp.MustCompile(`(?m) status --net \d+$`).ReplaceAllString(out, "$0 || [ $$? -eq 3 ]")
+}
+
+// serveControl has a simulation take commands, until the test ends.
+func serveControl(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	addr := c.Plan().Control
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: control.Handler(c, addr), ReadHeaderTimeout: time.Hour}
+	go func() { _ = server.Serve(l) }() // until it is closed
+	t.Cleanup(func() { _ = server.Close() })
 }
 
 func TestFirstFailover(t *testing.T) {
@@ -52,15 +62,7 @@ func TestFirstFailover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := c.Plan().Control
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: control.Handler(c, addr), ReadHeaderTimeout: time.Hour}
-	go func() { _ = server.Serve(l) }() // until it is closed
-	t.Cleanup(func() { _ = server.Close() })
-
+	serveControl(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	commands := script(section(t, "docs/tutorials/your-first-failover.md", "try"), filepath.Join(folder, "meridian-sim"), c.Plan().Net)
