@@ -33,6 +33,7 @@ type podCheck struct {
 // named.
 func (c *check) checkPods(only ...string) {
 	p := &podCheck{check: c, version: firstVersion, zones: zonesOf(c.catalog, played)}
+	c.writeStubs([]string{played})
 	c.plane = startPlane(c.t, filepath.Join(c.dir, "stubs"), played)
 	c.startControllers(played)
 	c.startNodes(played, p.zones)
