@@ -182,6 +182,10 @@ bench-cache: deps ## Measure the regional cache: stampedes, a lost Redis, change
 bench-watch: deps ## Count the statements that watched orders cost, with 1 to 10,000 watchers and without Redis
 	MERIDIAN_REQUIRE_SERVERS=1 go test -count=1 -timeout 10m -run '^$$' -bench '^BenchmarkWatch$$' -benchtime 1x ./internal/order/orderredis
 
+.PHONY: bench-import
+bench-import: deps ## Measure imports of 100,000 rows of every kind of product, beside plain ones; takes some minutes
+	MERIDIAN_REQUIRE_SERVERS=1 go test -count=1 -timeout 30m -run '^$$' -bench '^BenchmarkImport$$' -benchtime 1x ./internal/catalog/catalogsql
+
 .PHONY: bench-edge
 bench-edge: build ## Compare the edge with nginx, HAProxy and Caddy; the table goes to docs/performance.md
 	@tools/bench-edge

@@ -8,7 +8,7 @@ import (
 
 // writePlain writes a file of so many rows, four to a product, in which nothing is special.
 func writePlain(to io.Writer, rows int) error {
-	return writeFile(to, rows, func(product, variant int) kind {
+	return writeFile(to, rows, "", func(product, variant int) kind {
 		return kind{
 			handle: fmt.Sprintf("product-%06d", product), sku: fmt.Sprintf("P%06d-%d", product, variant), published: "TRUE", status: "active",
 			tracker: "shopify", quantity: "12", policy: "deny", position: "1",
@@ -19,14 +19,19 @@ func writePlain(to io.Writer, rows int) error {
 // kind is what real files differ in.
 type kind struct {
 	handle, sku, published, status, tracker, quantity, policy, position string
+	markets                                                             string // cells of their own columns
 }
 
-// writeKinds writes a file of so many rows in which every kind of product and variant that real files hold comes up in turn.
+// refusedOf returns how many rows of such a file of kinds are refused.
+func refusedOf(rows int) int { return rows / 4 / 12 }
+
+// writeKinds writes a file of so many rows, each with prices in two currencies, in which every kind of product and variant that
+// real files hold comes up in turn.
 func writeKinds(to io.Writer, rows int) error {
-	return writeFile(to, rows, func(product, variant int) kind {
+	return writeFile(to, rows, ",Variant Compare At Price,Price / Canada,Included / Canada", func(product, variant int) kind {
 		k := kind{
 			handle: fmt.Sprintf("product-%06d", product), sku: fmt.Sprintf("K%06d-%d", product, variant), published: "TRUE", status: "active",
-			tracker: "shopify", quantity: "12", policy: "deny", position: "1",
+			tracker: "shopify", quantity: "12", policy: "deny", position: "1", markets: ",,9.99,TRUE",
 		}
 		switch product % 12 {
 		case 0:
@@ -38,9 +43,9 @@ func writeKinds(to io.Writer, rows int) error {
 		case 3:
 			k.status = "unlisted"
 		case 4:
-			k.published = "FALSE"
+			k.published, k.markets = "FALSE", ",12.00,9.99," // reduced
 		case 5:
-			k.status = "draft"
+			k.status, k.markets = "draft", ",,,FALSE" // not sold in Canada
 		case 6:
 			k.tracker, k.quantity = "", ""
 		case 7:
@@ -53,15 +58,18 @@ func writeKinds(to io.Writer, rows int) error {
 			k.position = fmt.Sprint(4 - variant) // backwards
 		case 11:
 			k.sku = ""
+			if variant == 3 {
+				k.sku = fmt.Sprintf("K%06d-3", product-1) // of another product
+			}
 		}
 		return k
 	})
 }
 
-func writeFile(to io.Writer, rows int, kindOf func(product, variant int) kind) error {
+func writeFile(to io.Writer, rows int, columns string, kindOf func(product, variant int) kind) error {
 	out := bufio.NewWriter(to)
 	_, _ = out.WriteString("Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Published,Option1 Name,Option1 Value,Variant SKU,Variant Grams," +
-		"Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Price,Image Src,Image Position,Status\n")
+		"Variant Inventory Tracker,Variant Inventory Qty,Variant Inventory Policy,Variant Price,Image Src,Image Position,Status" + columns + "\n")
 	for row := range rows {
 		product, variant := row/4, row%4
 		k := kindOf(product, variant)
@@ -74,8 +82,8 @@ func writeFile(to io.Writer, rows int, kindOf func(product, variant int) kind) e
 		if variant > 0 {
 			status = ""
 		}
-		_, _ = fmt.Fprintf(out, "%s,%s,80,%s,%s,%s,%d.99,https://example.com/%d-%d.jpg,%s,%s\n",
-			[]string{"S", "M", "L", "XL"}[variant], k.sku, k.tracker, k.quantity, k.policy, 5+variant, product, variant, k.position, status)
+		_, _ = fmt.Fprintf(out, "%s,%s,80,%s,%s,%s,%d.99,https://example.com/%d-%d.jpg,%s,%s%s\n",
+			[]string{"S", "M", "L", "XL"}[variant], k.sku, k.tracker, k.quantity, k.policy, 5+variant, product, variant, k.position, status, k.markets)
 	}
 	return out.Flush()
 }
