@@ -49,7 +49,7 @@ func (p *podCheck) exercises() []exercise {
 // told returns the two commands that the page gives to a rollout, for the region.
 func (p *podCheck) told() (forth, back string, err error) {
 	dir := p.t.TempDir()
-	if out, err := p.sh(p.t.Context(), deployer, p.dir, p.script(rolloutPage, "site-before/{region}"), "TOLD="+dir); err != nil {
+	if out, err := p.sh(p.t.Context(), deployer, p.dir, p.script(rolloutPage, "--rollback-exec 'kubectl"), "TOLD="+dir); err != nil {
 		return "", "", fmt.Errorf("%w: %s", err, out)
 	}
 	var texts []string
