@@ -22,8 +22,8 @@ const rolledBack = 3
 
 // rolloutFlags are the flags of `meridian rollout`.
 type rolloutFlags struct {
-	change, back, prometheus, state  string
-	order                            []string
+	change, back, state              string
+	order, prometheus                []string
 	objective                        float64
 	settle, limit, ready, bake, poll time.Duration
 	dryRun                           bool
@@ -44,7 +44,7 @@ func rolloutCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.change, "exec", "", "shell command that changes a region, with its name for {region}; it ends when the change is complete")
 	flags.StringVar(&f.back, "rollback-exec", "", "shell command that takes the change back")
-	flags.StringVar(&f.prometheus, "prometheus", "", "URL of a Prometheus that scrapes the edges of every region")
+	flags.StringSliceVar(&f.prometheus, "prometheus", nil, "URL of the Prometheus that scrapes the edges of every region, or of each region's own")
 	flags.StringVar(&f.state, "state", "meridian-rollout.json", "file that keeps where the rollout is; it is removed at its end")
 	flags.StringSliceVar(&f.order, "order", nil, "regions to change, in this order; default: all, those with the least traffic first")
 	flags.Float64Var(&f.objective, "objective", 0.999, "share of requests that must be good")
@@ -65,7 +65,7 @@ func runRollout(cmd *cobra.Command, c config.Config, f rolloutFlags) error {
 	if err != nil {
 		return err
 	}
-	meter, err := rollout.NewPrometheus(f.prometheus)
+	meter, err := rollout.NewPrometheus(f.prometheus...)
 	if err != nil {
 		return fmt.Errorf("%w: --prometheus: %w", errUsage, err)
 	}

@@ -21,20 +21,28 @@ const (
 	maxAnswer    = 1 << 20 // bytes
 )
 
-// Prometheus is a Meter at a Prometheus that scrapes the edges of every region, each with its region as the label
-// cloud_region. It is safe for concurrent use.
+// Prometheus is a Meter at one Prometheus that scrapes the edges of every region, or at one of each region, each of which
+// scrapes its own. Every edge has its region as the label cloud_region. It is safe for concurrent use.
 type Prometheus struct {
-	address string
-	client  *http.Client
+	addresses []string
+	client    *http.Client
 }
 
-// NewPrometheus returns a meter at a base URL, as of http://prometheus:9090.
-func NewPrometheus(address string) (*Prometheus, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("rollout: %q is not the URL of a Prometheus", address)
+// NewPrometheus returns a meter at base URLs, as of http://prometheus:9090. No edge may be scraped by two of them: what they
+// count is added.
+func NewPrometheus(addresses ...string) (*Prometheus, error) {
+	p := &Prometheus{client: &http.Client{Timeout: queryTimeout}}
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("rollout: %q is not the URL of a Prometheus", address)
+		}
+		p.addresses = append(p.addresses, strings.TrimSuffix(address, "/"))
 	}
-	return &Prometheus{strings.TrimSuffix(address, "/"), &http.Client{Timeout: queryTimeout}}, nil
+	if len(addresses) == 0 {
+		return nil, errors.New("rollout: a Prometheus is needed, or one of each region")
+	}
+	return p, nil
 }
 
 // indicator is one way to look at a region's requests, as selectors with the region's name for %s.
@@ -80,9 +88,22 @@ func (p *Prometheus) Traffic(ctx context.Context, names []regions.Name) (map[reg
 	return out, nil
 }
 
-// query returns the one value of a query, 0 when nothing matches.
+// query returns the sum of what every Prometheus answers to a query, 0 when nothing matches. One that does not answer is an
+// error: it could be the one that knows.
 func (p *Prometheus) query(ctx context.Context, query string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.address+"/api/v1/query?query="+url.QueryEscape(query), http.NoBody)
+	sum := 0.0
+	for _, address := range p.addresses {
+		value, err := p.ask(ctx, address, query)
+		if err != nil {
+			return 0, err
+		}
+		sum += value
+	}
+	return sum, nil
+}
+
+func (p *Prometheus) ask(ctx context.Context, address, query string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/api/v1/query?query="+url.QueryEscape(query), http.NoBody)
 	if err != nil {
 		return 0, fmt.Errorf("rollout: ask Prometheus: %w", err)
 	}

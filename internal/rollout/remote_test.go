@@ -67,6 +67,34 @@ func TestPrometheusCounts(t *testing.T) {
 	}
 }
 
+// TestPrometheusOfEachRegion adds up what the regions' own count, and counts nothing while one of them is silent.
+func TestPrometheusOfEachRegion(t *testing.T) {
+	t.Parallel()
+	var servers []*httptest.Server
+	var addresses []string
+	for _, value := range []string{"30", "12"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"status":"success","data":{"result":[{"value":[1,%q]}]}}`, value)
+		}))
+		t.Cleanup(server.Close)
+		servers, addresses = append(servers, server), append(addresses, server.URL)
+	}
+	p, err := NewPrometheus(addresses...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if traffic, err := p.Traffic(t.Context(), []regions.Name{eu}); err != nil || traffic[eu] != 42 {
+		t.Errorf("traffic: %v, %v", traffic, err)
+	}
+	servers[1].Close()
+	if traffic, err := p.Traffic(t.Context(), []regions.Name{eu}); err == nil {
+		t.Errorf("with one of them gone: %v", traffic)
+	}
+	if _, err := NewPrometheus(); err == nil {
+		t.Error("none is enough")
+	}
+}
+
 func TestPrometheusFails(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
