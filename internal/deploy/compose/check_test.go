@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func findings(p *project, c *regions.Set, databases []string) []string {
 	out = append(out, checkAddresses(p)...)
 	for _, name := range slices.Sorted(maps.Keys(p.Services)) {
 		for _, text := range slices.Concat(
-			checkOrder(p, p.Services[name]), checkSurface(p.Services[name]), checkProduct(p, p.Services[name], c),
+			checkOrder(p, p.Services[name]), checkReturn(p, name), checkSurface(p.Services[name]), checkProduct(p, p.Services[name], c),
 		) {
 			out = append(out, name+": "+text)
 		}
@@ -154,6 +155,38 @@ func checkOrder(p *project, s *service) []string {
 	}
 	if sidecar, ok := strings.CutPrefix(s.NetworkMode, "service:"); ok && s.DependsOn[sidecar].Condition != "service_healthy" {
 		out = append(out, "does not wait for the delays of "+sidecar)
+	}
+	return out
+}
+
+// kept are the folders that must outlast a container, by its image: what jobs made of the service, and Docker makes them no
+// more.
+func kept() map[string]string {
+	return map[string]string{
+		"cockroachdb/cockroach": "/cockroach/cockroach-data", "postgres": "/var/lib/postgresql/data", "hashicorp/consul": "/consul/data",
+	}
+}
+
+// checkReturn wants a service to come back by itself after Docker was restarted: that looks at nothing but restart policies, and
+// whose network a container is in. Jobs, which others wait for the end of, have done their work by then.
+func checkReturn(p *project, name string) []string {
+	for _, other := range p.Services {
+		if other.DependsOn[name].Condition == "service_completed_successfully" {
+			return nil
+		}
+	}
+	s := p.Services[name]
+	var out []string
+	if s.Restart != "unless-stopped" && s.Restart != "always" {
+		out = append(out, "does not come back when Docker does")
+	}
+	image, _, _ := strings.Cut(s.Image, ":")
+	if folder := kept()[image]; folder != "" && !slices.ContainsFunc(s.Volumes, func(v volume) bool { return v.Type == "volume" && v.Target == folder }) {
+		out = append(out, "comes back without what is in "+folder)
+	}
+	// Loading one rule takes a few MiB for a moment, and a sidecar that is killed for it takes the service's network with it.
+	if limit, err := strconv.Atoi(s.MemLimit); image == "meridian-wan" && (err != nil || limit < 64<<20) {
+		out = append(out, "may use "+s.MemLimit+" bytes, of which its rules take too much")
 	}
 	return out
 }

@@ -123,6 +123,10 @@ func TestFindsMistakes(t *testing.T) {
 		{"a mount that may be written", baseFile, "prometheus.yml:ro", "prometheus.yml", "may write to"},
 		{"health that nobody checks", baseFile, "  healthcheck: {test: [CMD, valkey-cli, ping], <<: *check}\n", "", "waits for the health of us1-redis"},
 		{"a job that never ends", baseFile, "restart: \"no\"\n  healthcheck", "restart: always\n  healthcheck", "waits for the end of seed"},
+		{"a service that stays away", baseFile, "x-redis: &redis\n  <<: *locked\n", "x-redis: &redis\n  <<: *locked\n  restart: on-failure\n", "us1-redis: does not come back"},
+		{"a sidecar that stays away", postgresFile, "restart: unless-stopped\n    init: true", "restart: \"no\"\n    init: true", "us1-postgres-wan: does not come back"},
+		{"a database that forgets", baseFile, "volumes: [\"eu1-db-1:/cockroach/cockroach-data\"]", "tmpfs: [/cockroach/cockroach-data]", "eu1-db-1: comes back without"},
+		{"a sidecar without room for its rules", postgresFile, "mem_limit: 64m", "mem_limit: 16m", "us1-postgres-wan: may use"},
 		{"an image without a version", baseFile, "grafana/grafana:12.2.1", "grafana/grafana", "its image has no version"},
 		{"privileges", baseFile, "  security_opt: [\"no-new-privileges:true\"]\n", "", "may gain privileges"},
 	} {
