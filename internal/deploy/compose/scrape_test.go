@@ -114,7 +114,7 @@ func TestPromtoolTakesTheConfiguration(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := deploytest.Run(t.Context(), root, promtool, "check", "config", file); err != nil || strings.Contains(out, "0 rule files") {
+	if out, err := deploytest.Run(t.Context(), root, promtool, "check", "config", file); err != nil || strings.Contains(out, " 0 rule files") {
 		t.Errorf("%v: %s", err, out)
 	}
 	deploytest.Replace(t, file, "rule_files:", "rules_files:")

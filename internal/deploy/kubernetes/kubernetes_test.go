@@ -67,7 +67,7 @@ func TestMistakesAreFound(t *testing.T) {
 	const base, eu, cluster = "deploy/k8s/base/", "deploy/k8s/regions/eu-west-1/", "deploy/k8s/cluster/"
 	for _, tc := range []struct{ name, file, old, with, by, says string }{
 		{"misspelled field", base + "pod.yaml", "readinessProbe:", "readynessProbe:", bySchema, "readynessProbe"},
-		{"misspelled field of an operator's resource", base + "monitoring.yaml", "podMetricsEndpoints", "podMetricEndpoints", bySchema, "podMetricEndpoints"},
+		{"misspelled field of an operator's resource", base + "monitoring.yaml", "podTargetLabels", "podTargetLabel", bySchema, "podTargetLabel"},
 		{"misspelled field of a secret", base + "secrets.yaml", "template: {type:", "template: {kind:", bySchema, "kind"},
 		{"misspelled field of a kustomization", eu + "kustomization.yaml", "includeTemplates", "includeTemplate", byBuild, "includeTemplate"},
 		{"wrong type", eu + "autoscaling.yaml", "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: edge}\n  minReplicas: 6", "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: edge}\n  minReplicas: four", bySchema, "minReplicas"},
@@ -106,17 +106,14 @@ func TestMistakesAreFound(t *testing.T) {
 		{"one zone", base + "pod.yaml", "topology.kubernetes.io/zone", "topology.kubernetes.io/rack", byRules, "want zones"},
 		{"wrong region", eu + "settings.env", "MERIDIAN_REGION=eu-west-1", "MERIDIAN_REGION=us-east-1", byRules, "want \"eu-west-1\""},
 		{"Consul in clear text", eu + "settings.env", "us-east-1=https://", "us-east-1=", byRules, "us-east-1 in clear text"},
-		{"Consul behind a closed port", base + "network.yaml", ", {port: 8501}", "", byRules, "at port 8501"},
+		{"Consul behind a closed port", base + "network.yaml", "{port: 6379}, {port: 8501}", "{port: 6379}", byRules, "at port 8501"},
 		{"edge that believes no Consul", base + "edge.yaml", "consul/ca.pem", "consul/ca.crt", byRules, "consul/ca.crt\", is in no mounted secret"},
 		{"edge that could join Consul", base + "edge.yaml", "secretName: consul-ca", "secretName: consul-agent", byRules, "Consul's gossip"},
 		{"edge that does not know a region", eu + "settings.env", ",ap-southeast-1=", "#", byRules, "the edge knows"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			root := deploytest.Copy(t, "deploy/k8s")
-			deploytest.Replace(t, filepath.Join(root, tc.file), tc.old, tc.with)
-			w := worldOf(t, root, regions.DefaultYAML())
-			expect(t, check(t, root, w, tc.by, "eu-west-1"), tc.by, tc.says)
+			planted(t, tc.file, tc.old, tc.with, tc.by, tc.says)
 		})
 	}
 	t.Run("lost region", func(t *testing.T) {
@@ -127,6 +124,14 @@ func TestMistakesAreFound(t *testing.T) {
 		}
 		expect(t, check(t, root, worldOf(t, root, regions.DefaultYAML()), byFolder), byFolder, "us-east-1")
 	})
+}
+
+// planted wants a mistake in a file to be found by a check, in words that hold says.
+func planted(t *testing.T, file, old, with, by, says string) {
+	t.Helper()
+	root := deploytest.Copy(t, "deploy/k8s")
+	deploytest.Replace(t, filepath.Join(root, file), old, with)
+	expect(t, check(t, root, worldOf(t, root, regions.DefaultYAML()), by, "eu-west-1"), by, says)
 }
 
 func expect(t *testing.T, found []string, by, says string) {
@@ -156,6 +161,10 @@ func worldOf(t *testing.T, root string, catalog []byte) world {
 	for _, o := range parse(t, string(text)) {
 		w.priorities = append(w.priorities, o.Metadata.Name)
 	}
+	if text, err = os.ReadFile(filepath.Join(root, "deploy/k8s/cluster/prometheus.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	w.rights = parse(t, string(text))
 	return w
 }
 

@@ -14,16 +14,19 @@ type object struct {
 	APIVersion string `yaml:"apiVersion"`
 	Kind       string
 	Metadata   struct {
-		Name   string
-		Labels map[string]string
+		Name, Namespace string
+		Labels          map[string]string
 	}
 	Data       map[string]string
-	Preemption string     `yaml:"preemptionPolicy"`
-	Rules      []struct { // Role
+	Preemption string `yaml:"preemptionPolicy"`
+	Spec       spec
+	// Role, RoleBinding
+	Rules []struct {
 		Groups           []string `yaml:"apiGroups"`
 		Resources, Verbs []string
 	}
-	Spec spec
+	Of struct{ Name string }         `yaml:"roleRef"`
+	To []struct{ Kind, Name string } `yaml:"subjects"`
 }
 
 // spec has the fields of every kind that the checks look at.
@@ -50,7 +53,27 @@ type spec struct {
 	Ports    []struct {
 		TargetPort string `yaml:"targetPort"`
 	}
-	PodMetricsEndpoints []struct{ Port string } `yaml:"podMetricsEndpoints"`
+	PodMetricsEndpoints []struct {
+		Port        string
+		Relabelings []relabeling
+	} `yaml:"podMetricsEndpoints"`
+	// ScrapeConfig
+	JobName string `yaml:"jobName"`
+	DNS     []struct {
+		Names []string
+		Port  int
+	} `yaml:"dnsSDConfigs"`
+	Relabelings []relabeling
+	TLS         struct {
+		CA struct{ Secret secretKey }
+	} `yaml:"tlsConfig"`
+	Authorization struct{ Credentials secretKey }
+	// Prometheus
+	PodMetadata    struct{ Labels map[string]string } `yaml:"podMetadata"`
+	ServiceAccount string                             `yaml:"serviceAccountName"`
+	Alerting       struct {
+		Alertmanagers []struct{ Namespace string }
+	}
 	// ExternalSecret
 	Target struct {
 		Name     string
@@ -61,6 +84,8 @@ type spec struct {
 		Remote    struct{ Key, Property string } `yaml:"remoteRef"`
 	} `yaml:"data"`
 }
+
+type secretKey struct{ Name, Key string }
 
 type podTemplate struct {
 	Metadata struct{ Labels map[string]string }
@@ -157,7 +182,8 @@ type peer struct {
 		CIDR   string
 		Except []string
 	} `yaml:"ipBlock"`
-	Namespaces selector `yaml:"namespaceSelector"`
+	Namespaces *selector `yaml:"namespaceSelector"`
+	Pods       *selector `yaml:"podSelector"`
 }
 
 func (r rule) ports() []int {

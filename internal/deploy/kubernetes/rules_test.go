@@ -25,20 +25,22 @@ type world struct {
 	metrics     map[string]bool // that the product exposes
 	adapted     map[string]bool // that prometheus-adapter serves
 	priorities  []string        // that a cluster has
+	rights      []object        // that a cluster gives to Prometheus
 }
 
 // findings says what is wrong with the objects of a region, a sentence each.
 func findings(objects []object, region regions.Name, w world) []string {
 	var out []string
+	all := append(slices.Clone(objects), operated(objects)...)
 	for _, o := range objects {
 		for _, text := range slices.Concat(
 			checkProduct(o, objects, region, w), checkPod(o, w), checkSecrets(o, objects),
-			checkPorts(o, objects), checkPolicy(o), checkScaler(o, objects, w),
+			checkPorts(o, all), checkPolicy(o), checkScaler(o, objects, w),
 		) {
 			out = append(out, o.Kind+" "+o.Metadata.Name+": "+text)
 		}
 	}
-	return append(out, checkWhole(objects)...)
+	return slices.Concat(out, checkWhole(objects), checkScrapes(all, region), checkObserver(all, w))
 }
 
 // checkProduct runs the product's own command line and configuration on what a pod would be given.
@@ -284,7 +286,8 @@ func checkPorts(o object, objects []object) []string {
 	return out
 }
 
-// checkPolicy lets only the edge's one port be open to the world, and only the workers call out, by HTTPS.
+// checkPolicy lets only the edge's one port be open to the world, and only the workers and who tells the global view call
+// out, by HTTPS.
 func checkPolicy(o object) []string {
 	if o.Kind != "NetworkPolicy" {
 		return nil
@@ -303,7 +306,8 @@ func checkPolicy(o object) []string {
 		judge("ingress", r.ports(), blocks(r.From), component == "edge" && slices.Equal(r.ports(), []int{8443}))
 	}
 	for _, r := range o.Spec.Egress {
-		judge("egress", r.ports(), blocks(r.To), component == "worker" && slices.Equal(r.ports(), []int{443}))
+		calls := component == "worker" || o.Metadata.Name == "global-view"
+		judge("egress", r.ports(), blocks(r.To), calls && slices.Equal(r.ports(), []int{443}))
 		for _, p := range r.To {
 			// Services, and so the Kubernetes API, have addresses of one of these whatever the cluster.
 			for _, private := range []string{"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"} {
@@ -322,7 +326,7 @@ func checkPolicy(o object) []string {
 func reachesKafka(policy object) bool {
 	return slices.ContainsFunc(policy.Spec.Egress, func(r rule) bool {
 		return slices.Contains(r.ports(), 9092) && slices.ContainsFunc(r.To, func(p peer) bool {
-			return p.Namespaces.Labels["kubernetes.io/metadata.name"] == "kafka"
+			return p.Namespaces != nil && p.Namespaces.Labels["kubernetes.io/metadata.name"] == "kafka"
 		})
 	})
 }

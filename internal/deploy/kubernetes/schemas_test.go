@@ -35,7 +35,9 @@ func kinds() map[string]string {
 		"Namespace": "v1", "ServiceAccount": "v1", "ConfigMap": "v1", "Service": "v1", "Deployment": "apps/v1", "DaemonSet": "apps/v1", "Job": "batch/v1", "CronJob": "batch/v1",
 		"HorizontalPodAutoscaler": "autoscaling/v2", "PodDisruptionBudget": "policy/v1", "NetworkPolicy": "networking.k8s.io/v1",
 		"PriorityClass": "scheduling.k8s.io/v1", "ExternalSecret": "external-secrets.io/v1", "SecretStore": "external-secrets.io/v1",
-		"PodMonitor": "monitoring.coreos.com/v1", "Role": "rbac.authorization.k8s.io/v1", "RoleBinding": "rbac.authorization.k8s.io/v1",
+		"Role": "rbac.authorization.k8s.io/v1", "RoleBinding": "rbac.authorization.k8s.io/v1",
+		"PodMonitor": "monitoring.coreos.com/v1", "Prometheus": "monitoring.coreos.com/v1", "PrometheusRule": "monitoring.coreos.com/v1",
+		"ScrapeConfig": "monitoring.coreos.com/v1alpha1",
 	}
 }
 
@@ -80,7 +82,11 @@ func convertAll(t *testing.T, pattern, out string) {
 	want, names := map[string]bool{}, []string{".json"}
 	for kind, apiVersion := range kinds() {
 		want[schemaName(apiVersion, kind)] = true
-		names = append(names, "_"+strings.ToLower(kind)+"s.yaml")
+		plural := strings.ToLower(kind) + "s"
+		if strings.HasSuffix(kind, "s") {
+			plural = strings.ToLower(kind) + "es"
+		}
+		names = append(names, "_"+plural+".yaml")
 	}
 	found, err := filepath.Glob(pattern)
 	if err != nil || len(found) == 0 {

@@ -58,6 +58,11 @@ func checkSecrets(o object, objects []object) []string {
 			}
 		}
 	}
+	for _, s := range []secretKey{o.Spec.TLS.CA.Secret, o.Spec.Authorization.Credentials} { // of a ScrapeConfig
+		if s.Name != "" && !slices.Contains(keys[s.Name], s.Key) {
+			out = append(out, fmt.Sprintf("no ExternalSecret fetches %s of %s", s.Key, s.Name))
+		}
+	}
 	return out
 }
 

@@ -92,6 +92,26 @@ func Check(ctx context.Context, parse Parser, schema Schema, queries []Query) ([
 	return out, nil
 }
 
+// Asked returns the names of the series that expressions ask for, sorted. An error is of the parser or of an expression.
+func Asked(ctx context.Context, parse Parser, expressions ...string) ([]string, error) {
+	texts := make([]string, len(expressions))
+	for i, e := range expressions {
+		texts[i] = plain(e)
+	}
+	parsed, err := parse(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	names := set{}
+	for i, p := range parsed {
+		if p.Error != "" {
+			return nil, fmt.Errorf("observe: %s: %s", expressions[i], p.Error)
+		}
+		names = names.plus(p.Tree.selected()...)
+	}
+	return names.names(), nil
+}
+
 // recorded returns the metric that a rule records. Several rules may record under one name, with labels that tell them
 // apart.
 func recorded(schema Schema, name string, labels set) Metric {

@@ -38,6 +38,9 @@ func Foreign() []Metric {
 			{Name: "kube_cronjob_created", Kind: Gauge, Labels: []string{"cronjob"}},
 			{Name: "kube_cronjob_status_last_successful_time", Kind: Gauge, Labels: []string{"cronjob"}},
 		}},
+		{"Prometheus of itself: https://prometheus.io/docs/practices/remote_write/, and storage/remote of its source", []Metric{
+			{Name: "prometheus_remote_storage_queue_highest_sent_timestamp_seconds", Kind: Gauge, Labels: []string{"remote_name", "url"}},
+		}},
 		{"OpenTelemetry collector, https://opentelemetry.io/docs/collector/internal-telemetry/: Prometheus's format adds _total to counters", []Metric{
 			{Name: "otelcol_exporter_send_failed_spans_total", Kind: Counter, Labels: []string{"exporter"}},
 		}},

@@ -20,6 +20,18 @@ type Node struct {
 	Children []*Node  `json:"children"`
 }
 
+// selected returns the names of the series that the tree selects.
+func (n *Node) selected() []string {
+	var out []string
+	if n.Kind == "selector" {
+		out = append(out, n.Name)
+	}
+	for _, child := range n.Children {
+		out = append(out, child.selected()...)
+	}
+	return out
+}
+
 // inference finds the labels of an expression's result, and what of it cannot be.
 type inference struct {
 	schema Schema

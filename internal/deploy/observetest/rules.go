@@ -20,12 +20,16 @@ const (
 	ReferenceFile  = "docs/reference/metrics.md"
 )
 
+// global is the folder of rules that need the series of all regions.
+const global = "global"
+
 // RunbookURL is what the runbook_url of every alert begins with; the name of a file in Runbooks follows.
 const RunbookURL = "https://github.com/meridian-commerce/meridian/blob/main/" + Runbooks + "/"
 
 // Rule is a recording or an alerting rule.
 type Rule struct {
-	File        string
+	File        string            // below RuleFiles
+	Global      bool              // whether it needs the series of all regions
 	Record      string            `yaml:"record"`
 	Alert       string            `yaml:"alert"`
 	Expr        string            `yaml:"expr"`
@@ -34,11 +38,16 @@ type Rule struct {
 	Annotations map[string]string `yaml:"annotations"`
 }
 
-// Rules reads every rule file of a repository, in the order of their names, recording rules first.
+// Rules reads every rule file of a repository: those of a region's own Prometheus in the order of their names, then those
+// of where all regions come together; recording rules first.
 func Rules(root fs.FS) ([]Rule, error) {
-	names, err := fs.Glob(root, RuleFiles+"/*.yml")
-	if err != nil || len(names) == 0 {
-		return nil, fmt.Errorf("observe: %d rule files in %s (%w)", len(names), RuleFiles, err)
+	var names []string
+	for _, folder := range []string{RuleFiles, RuleFiles + "/" + global} {
+		found, err := fs.Glob(root, folder+"/*.yml")
+		if err != nil || len(found) == 0 {
+			return nil, fmt.Errorf("observe: %d rule files in %s (%w)", len(found), folder, err)
+		}
+		names = append(names, found...)
 	}
 	var records, alerts []Rule
 	for _, name := range names {
@@ -56,7 +65,8 @@ func Rules(root fs.FS) ([]Rule, error) {
 		}
 		for _, g := range file.Groups {
 			for _, r := range g.Rules {
-				r.File = path.Base(name)
+				r.File = strings.TrimPrefix(name, RuleFiles+"/")
+				r.Global = path.Dir(r.File) == global
 				if r.Record != "" {
 					records = append(records, r)
 				} else {

@@ -23,11 +23,11 @@ import (
 
 const folder = "deploy/prometheus"
 
-// tree returns a copy of the rules and their tests, with what a catalog renders.
+// tree returns a copy of the rules and their tests, with what a catalog renders; ../k8s has what it renders for the operator.
 func tree(t *testing.T, c *regions.Set) string {
 	t.Helper()
 	root := deploytest.Copy(t, folder)
-	files, err := prometheus.Render(c)
+	files, err := prometheus.Render(c, os.DirFS(root))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,28 +64,15 @@ func fourRegions(t *testing.T) *regions.Set {
 	return c
 }
 
-func TestConfigurations(t *testing.T) {
+func TestConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, fourRegions(t))
-	if err := deploy.Write(dir, []deploy.File{{Path: "certs/consul-token", Content: []byte("token")}}); err != nil { // promtool looks for it
-		t.Fatal(err)
+	const file = "simulation.yml"
+	if out, err := promtool(t, dir, "check", "config", file); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
-	for _, file := range []string{"prometheus.yml", "simulation.yml"} {
-		if out, err := promtool(t, dir, "check", "config", file); err != nil {
-			t.Errorf("%s: %v\n%s", file, err, out)
-		}
-		text, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range []string{"us-east-1", "eu-west-1", "ap-southeast-1", "sa-east-1"} {
-			if !strings.Contains(string(text), want) {
-				t.Errorf("%s does not scrape %s", file, want)
-			}
-		}
-	}
-	deploytest.Replace(t, filepath.Join(dir, "prometheus.yml"), "refresh_interval: 5s}\n    relabel_configs", "refresh_intervall: 5s}\n    relabel_configs")
-	if out, err := promtool(t, dir, "check", "config", "prometheus.yml"); err == nil {
+	deploytest.Replace(t, filepath.Join(dir, file), "evaluation_interval: 5s", "evaluation_intervall: 5s")
+	if out, err := promtool(t, dir, "check", "config", file); err == nil {
 		t.Errorf("a misspelled setting was accepted:\n%s", out)
 	}
 }
@@ -121,14 +108,19 @@ func TestSimulationIsWhereTheSimulatorPutsIt(t *testing.T) {
 
 func TestRules(t *testing.T) {
 	t.Parallel()
-	for tests, c := range map[string]*regions.Set{"tests/slo*.yml": regions.Default(), "tests/alerts.yml": fourRegions(t)} {
-		dir := tree(t, c)
-		if out, err := promtool(t, dir, "check", "rules", "--lint-fatal", "rules/*.yml"); err != nil {
-			t.Errorf("%d regions: %v\n%s", len(c.All()), err, out)
-		}
-		if out, err := promtool(t, dir, "test", "rules", tests); err != nil {
-			t.Errorf("%d regions: %v\n%s", len(c.All()), err, out)
-		}
+	for tests, c := range map[string]*regions.Set{
+		"tests/slo*.yml": regions.Default(), "tests/alerts.yml": regions.Default(), "tests/well.yml": fourRegions(t), "tests/global.yml": fourRegions(t),
+	} {
+		t.Run(tests, func(t *testing.T) {
+			t.Parallel()
+			dir := tree(t, c)
+			if out, err := promtool(t, dir, "check", "rules", "--lint-fatal", "rules/*.yml", "rules/global/*.yml"); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if out, err := promtool(t, dir, "test", "rules", tests); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 
@@ -137,9 +129,11 @@ func TestRulesTestsFind(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]struct{ file, old, with, tests, group string }{
 		"syntax":          {"rules/cache.yml", "max by (cloud_region, instance) (meridian_cache_breaker_state) == 2", "max by (cloud_region, instance (meridian_cache_breaker_state) == 2", "tests/alerts.yml", "."},
-		"threshold":       {"rules/edge.yml", "< 0.7", "< 0.3", "tests/alerts.yml", "regions and edges"},
+		"threshold":       {"rules/edge.yml", "< 0.7", "< 0.3", "tests/alerts.yml", "regions that they speak of"},
 		"another cause":   {"rules/cache.yml", `cause="credentials"`, `cause!="credentials"`, "tests/alerts.yml", "caches and the database"},
 		"drained region":  {"rules/edge.yml", "unless on (region)", "and on (region)", "tests/alerts.yml", "drained"},
+		"another's job":   {"rules/targets.yml", `absent(up{job="consul"} == 1)`, `absent(up{job="consuls"} == 1)`, "tests/alerts.yml", "targets"},
+		"held elsewhere":  {"rules/global/alerts.yml", "sum by (home, lease) (meridian_lease_held)", "min by (home, lease) (meridian_lease_held)", "tests/global.yml", "all regions"},
 		"burn rate":       {"rules/slo.yml", `ratio_rate1h{slo="availability"} > 14.4 * 0.001`, `ratio_rate1h{slo="availability"} > 144 * 0.001`, "tests/slo.yml", "fast burn"},
 		"no short window": {"rules/slo.yml", `ratio_rate5m{slo="checkout-latency"} > 14.4 * 0.01`, `ratio_rate1h{slo="checkout-latency"} > 14.4 * 0.01`, "tests/slo.yml", "fast burn"},
 	} {
@@ -154,7 +148,8 @@ func TestRulesTestsFind(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested: each alert is expected to fire by the rules' tests, and each window of the budgets'.
+// TestEveryAlertIsTested: each alert is expected to fire by the rules' tests that have the series it is evaluated with, those
+// of one region or of all.
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	root := deploytest.Root(t)
@@ -162,20 +157,17 @@ func TestEveryAlertIsTested(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, err := filepath.Glob(filepath.Join(root, folder, "tests", "*.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text strings.Builder
-	for _, name := range names {
-		one, err := os.ReadFile(name)
+	var ofOne, ofAll string
+	for name, text := range map[string]*string{"alerts": &ofOne, "slo": &ofOne, "slo-ticket": &ofOne, "global": &ofAll} {
+		one, err := os.ReadFile(filepath.Join(root, folder, "tests", name+".yml"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		text.Write(one)
+		*text += string(one)
 	}
 	for _, r := range rules {
-		if r.Alert != "" && !strings.Contains(text.String(), `alertname="`+r.Alert+`"`) {
+		tests := map[bool]string{false: ofOne, true: ofAll}[r.Global]
+		if r.Alert != "" && !strings.Contains(tests, `alertname="`+r.Alert+`"`) {
 			t.Errorf("no test expects %s", r.Alert)
 		}
 	}

@@ -1,9 +1,11 @@
-// Command render writes every deployment file that is generated from the region catalog; `make generate` runs it.
+// Command render writes every deployment file that is generated, from the region catalog or from Prometheus's rules;
+// `make generate` runs it.
 package main
 
 import (
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/meridian-commerce/meridian/internal/deploy"
@@ -13,12 +15,12 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// renderers returns the rooms that render files, one line each.
-func renderers() []func(*regions.Set) ([]deploy.File, error) {
+// renderers returns the rooms that render files.
+func renderers(root fs.FS) []func(*regions.Set) ([]deploy.File, error) {
 	return []func(*regions.Set) ([]deploy.File, error){
 		compose.Render,
 		kubernetes.Render,
-		prometheus.Render,
+		func(c *regions.Set) ([]deploy.File, error) { return prometheus.Render(c, root) },
 	}
 }
 
@@ -29,7 +31,7 @@ func main() {
 	if *catalog == "" {
 		*catalog = *root + "/regions/regions.yaml"
 	}
-	files, err := render(*catalog)
+	files, err := render(*root, *catalog)
 	if err == nil {
 		err = deploy.Write(*root, files)
 	}
@@ -39,13 +41,13 @@ func main() {
 	}
 }
 
-func render(catalog string) ([]deploy.File, error) {
+func render(root, catalog string) ([]deploy.File, error) {
 	c, err := regions.Load(catalog)
 	if err != nil {
 		return nil, err
 	}
 	var files []deploy.File
-	for _, room := range renderers() {
+	for _, room := range renderers(os.DirFS(root)) {
 		part, err := room(c)
 		if err != nil {
 			return nil, err

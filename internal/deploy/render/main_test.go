@@ -9,7 +9,7 @@ import (
 func TestGeneratedDeploymentFilesAreFresh(t *testing.T) {
 	t.Parallel()
 	root := deploytest.Root(t)
-	files, err := render(root + "/regions/regions.yaml")
+	files, err := render(root, root+"/regions/regions.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"flag"
 	"fmt"
@@ -54,7 +53,6 @@ func TestMetrics(t *testing.T) {
 	c := start(t, "", "MERIDIAN_OTLP_ENDPOINT=127.0.0.1:9") // nobody takes the spans
 	s := &scraper{t: t, c: c, seen: observetest.Schema{}}
 	s.targets = append(s.targets, secureEdge(t, c, signInOnce))
-	discovers(t, c)
 	s.trouble()
 	s.audit()
 	s.scrape()
@@ -84,50 +82,6 @@ func TestMetrics(t *testing.T) {
 	for _, f := range findings {
 		t.Error(f)
 	}
-}
-
-// discovers has Prometheus's own tool discover the stacks in the regions' Consuls, as the deployed configuration says.
-func discovers(t *testing.T, c *cluster.Cluster) {
-	t.Helper()
-	dir := filepath.Join(deploytest.Copy(t, "deploy/prometheus"), "deploy", "prometheus")
-	file := filepath.Join(dir, "prometheus.yml")
-	want := map[string]string{}
-	for _, r := range c.Plan().Regions {
-		const secure = `server: "consul.%s.meridian.internal:8501", scheme: https, tls_config: {ca_file: certs/consul-ca.pem}, authorization: {credentials_file: certs/consul-token}`
-		deploytest.Replace(t, file, fmt.Sprintf(secure, r.Name), fmt.Sprintf("server: %q", r.Consul)) // which has neither TLS nor ACLs
-		for _, stack := range r.Stacks {
-			want[stack.Name] = stack.Admin + " " + string(r.Name)
-		}
-	}
-	// The tool takes all of the time that it is given, and a busy machine needs more of it.
-	for patience := time.Second; ; patience *= 2 {
-		diff := cmp.Diff(want, discovered(t, dir, file, patience))
-		if diff == "" {
-			return
-		}
-		if patience > time.Minute {
-			t.Errorf("the stacks that Prometheus discovers:\n%s", diff)
-			return
-		}
-	}
-}
-
-// discovered returns addresses and regions of the instances that a Prometheus with the configuration in file discovers.
-func discovered(t *testing.T, dir, file string, patience time.Duration) map[string]string {
-	t.Helper()
-	out, err := deploytest.Run(t.Context(), dir, deploytest.Tool(t, "promtool"), "check", "service-discovery", "--timeout", patience.String(), file, "meridian-stack")
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	var targets []struct{ Labels map[string]string }
-	if err := json.Unmarshal([]byte(out), &targets); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	got := map[string]string{}
-	for _, target := range targets {
-		got[target.Labels["instance"]] = target.Labels["__address__"] + " " + target.Labels["cloud_region"]
-	}
-	return got
 }
 
 // scraper collects what the processes of a simulation expose.

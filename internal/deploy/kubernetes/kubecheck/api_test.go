@@ -138,6 +138,11 @@ func (c *check) site(region string) {
 		c.finding("%s: what was applied differs from what runs: %v\n%s", region, err, out)
 	}
 	c.do(admin, c.dir, kubectl+"apply --server-side -k meridian/deploy/k8s/prometheus-adapter")
+	for _, line := range logicalLines(c.script(telemetryPage, "podmonitors")) {
+		if strings.Contains(line, " get ") { // the others ask what does not run
+			c.do(deployer, c.dir, in(line))
+		}
+	}
 }
 
 // unchanged wants something to change no object, but for some.
@@ -159,7 +164,7 @@ func (c *check) unchanged(regions []string, what string, do func(), but ...strin
 
 // applied are the kinds of what is applied.
 const applied = "serviceaccounts,configmaps,services,deployments,daemonsets,jobs,cronjobs,horizontalpodautoscalers,poddisruptionbudgets," +
-	"networkpolicies,externalsecrets,secretstores,podmonitors,targetgroupbindings,roles,rolebindings"
+	"networkpolicies,externalsecrets,secretstores,podmonitors,prometheuses,prometheusrules,scrapeconfigs,targetgroupbindings,roles,rolebindings"
 
 // objects returns the version of each object of the namespace, by kind and name.
 func (c *check) objects(region string) map[string]string {
@@ -213,12 +218,15 @@ func (c *check) permissions(region string) {
 	anyone := c.rights(region, "default", "anyone")
 	for _, a := range accounts.Items {
 		name := a.Metadata.Name
-		if extra := c.rights(region, namespace, name); extra != anyone {
-			c.finding("the service account %s may do what others may not: %s", name, extra)
+		needs := c.needs(region, name)
+		for _, extra := range c.rights(region, namespace, name) {
+			if !slices.Contains(anyone, extra) && !slices.Contains(needs, extra) {
+				c.finding("the service account %s may do what others may not: %s", name, extra)
+			}
 		}
-		for _, need := range c.needs(region, name) {
-			if out, err := c.kubectl(admin, region, "", append([]string{"auth", "can-i", "-n", namespace, "--as", account(namespace, name)}, need...)...); err != nil {
-				c.finding("the pods of the service account %s %s: %s", name, strings.Join(need, " "), strings.TrimSpace(out)+", it may not")
+		for _, need := range needs {
+			if out, err := c.kubectl(admin, region, "", append([]string{"auth", "can-i", "-n", namespace, "--as", account(namespace, name)}, strings.Fields(need)...)...); err != nil {
+				c.finding("the pods of the service account %s %s: %s", name, need, strings.TrimSpace(out)+", it may not")
 			}
 		}
 	}
@@ -226,33 +234,40 @@ func (c *check) permissions(region string) {
 
 func account(namespace, name string) string { return "system:serviceaccount:" + namespace + ":" + name }
 
-// rights returns what a service account may do in its namespace, as text.
-func (c *check) rights(region, namespace, name string) string {
+// rights returns what a service account may do in its namespace: a verb and a resource each, or a path.
+func (c *check) rights(region, namespace, name string) []string {
 	c.t.Helper()
 	review := fmt.Sprintf(`{"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": %q}}`, namespace)
 	text := c.must(region, review, "create", "-f", "-", "-o", "json", "--validate=false", "--as", account(namespace, name),
 		"--as-group=system:serviceaccounts", "--as-group=system:serviceaccounts:"+namespace, "--as-group=system:authenticated")
 	var answer struct {
 		Status struct {
-			ResourceRules, NonResourceRules []json.RawMessage
+			ResourceRules, NonResourceRules []struct{ Verbs, Resources, ResourceNames, NonResourceURLs []string }
 		}
 	}
 	if err := json.Unmarshal([]byte(text), &answer); err != nil {
 		c.t.Fatal(err)
 	}
-	var rules []string
+	var out []string
 	for _, r := range slices.Concat(answer.Status.ResourceRules, answer.Status.NonResourceRules) {
-		rules = append(rules, strings.Join(strings.Fields(string(r)), " "))
+		for _, verb := range r.Verbs {
+			for _, what := range slices.Concat(r.Resources, r.NonResourceURLs) {
+				out = append(out, strings.TrimSpace(verb+" "+what+" "+strings.Join(r.ResourceNames, " ")))
+			}
+		}
 	}
-	slices.Sort(rules)
-	return strings.Join(rules, "\n")
+	return out
 }
 
-// needs returns what the pods of a service account ask Kubernetes for. The product has no client of Kubernetes; Consul's
-// agents have one, which looks for servers among pods if it is told to.
-func (c *check) needs(region, name string) [][]string {
+// needs returns what the pods of a service account ask Kubernetes for. The product has no client of Kubernetes; Prometheus has one,
+// by which it finds pods, and Consul's agents, which look for servers among pods if they are told to.
+func (c *check) needs(region, name string) []string {
 	c.t.Helper()
-	if name != "consul" {
+	switch name {
+	case "prometheus":
+		return []string{"get pods", "list pods", "watch pods"}
+	case "consul":
+	default:
 		return nil
 	}
 	text, err := os.ReadFile(filepath.Join(c.root, "deploy/k8s/regions", region, "agent.json"))
@@ -260,7 +275,7 @@ func (c *check) needs(region, name string) [][]string {
 		c.t.Fatal(err)
 	}
 	if strings.Contains(string(text), "provider=k8s") {
-		return [][]string{{"list", "pods"}}
+		return []string{"list pods"}
 	}
 	return nil
 }

@@ -193,7 +193,7 @@ func (c *check) prepare(region string) {
 	for _, name := range []string{"monitoring", "kafka", "external-secrets"} {
 		c.must(region, "", "create", "namespace", name)
 	}
-	for _, kind := range []string{"externalsecrets", "secretstores", "podmonitors", "targetgroupbindings"} {
+	for _, kind := range []string{"externalsecrets", "secretstores", "podmonitors", "prometheuses", "prometheusrules", "scrapeconfigs", "targetgroupbindings"} {
 		c.await("the kind "+kind, patience, func() error {
 			_, err := c.kubectl(admin, region, "", "get", kind, "-A")
 			return err
@@ -209,8 +209,11 @@ func definitions(t *testing.T) []string {
 		"github.com/external-secrets/external-secrets": {
 			"config/crds/bases/external-secrets.io_externalsecrets.yaml", "config/crds/bases/external-secrets.io_secretstores.yaml",
 		},
-		"github.com/prometheus-operator/prometheus-operator": {"example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml"},
-		"sigs.k8s.io/aws-load-balancer-controller":           {"config/crd/bases/elbv2.k8s.aws_targetgroupbindings.yaml"},
+		"github.com/prometheus-operator/prometheus-operator": {
+			"example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml", "example/prometheus-operator-crd/monitoring.coreos.com_prometheuses.yaml",
+			"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml", "example/prometheus-operator-crd/monitoring.coreos.com_scrapeconfigs.yaml",
+		},
+		"sigs.k8s.io/aws-load-balancer-controller": {"config/crd/bases/elbv2.k8s.aws_targetgroupbindings.yaml"},
 	} {
 		dir := deploytest.Module(t, "tools/kubernetes/schemas", module)
 		for _, f := range files {

@@ -16,7 +16,13 @@ const (
 	rolloutPage = "docs/how-to/roll-out-a-version.md"
 	awsPage     = "terraform/README.md"
 	cliPage     = "docs/reference/cli.md"
+
+	observePage   = "docs/how-to/observe.md"
+	telemetryPage = "docs/runbooks/telemetry-lost.md"
 )
+
+// unplayed is why nothing asks Prometheus.
+const unplayed = "the operator that makes the pods of Prometheus does not run"
 
 // Stages.
 const (
@@ -39,6 +45,12 @@ func toldCommands() []told {
 		{rolloutPage, "kubectl --context {region} apply --server-side -k site/{region}", podStage, ""},
 		{rolloutPage, "kubectl --context {region} apply --server-side -k site-before/{region}", podStage, ""},
 		{rolloutPage, "kubectl --context {region} -n meridian rollout status deployment,daemonset --timeout=15m", podStage, ""},
+		{rolloutPage, "kubectl --context us-east-1 -n meridian port-forward svc/prometheus-operated 9091:9090", "", unplayed},
+		{rolloutPage, "kubectl --context eu-west-1 -n meridian port-forward svc/prometheus-operated 9092:9090", "", unplayed},
+		{rolloutPage, "kubectl --context ap-southeast-1 -n meridian port-forward svc/prometheus-operated 9093:9090", "", unplayed},
+		{observePage, "kubectl --context eu-west-1 -n meridian port-forward svc/prometheus-operated 9090", "", unplayed},
+		{telemetryPage, "kubectl --context eu-west-1 -n meridian get podmonitors,scrapeconfigs,networkpolicies", apiStage, ""},
+		{telemetryPage, "kubectl --context eu-west-1 -n meridian logs prometheus-meridian-0 --container prometheus --tail 50", "", unplayed},
 		{rolloutPage, "kubectl rollout status", "", "short for the command of the rollout above it, which is run"},
 		{rolloutPage, "kubectl rollout undo", "", "what the page says not to do; a planted mistake does it"},
 		{"docs/explanation/capacity-arithmetic.md", "kubectl rollout restart deployment", podStage, ""},
