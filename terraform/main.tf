@@ -20,9 +20,10 @@ module "region" {
   size               = local.size
   account_id         = data.aws_caller_identity.current.account_id
   partition          = data.aws_partition.current.partition
-  kubernetes_version = var.kubernetes_version
+  kubernetes_version = lookup(var.kubernetes_versions, each.key, var.kubernetes_version)
   admin_role_arns    = var.admin_role_arns
   admin_cidrs        = var.admin_cidrs
+  internal           = var.entry == "global-accelerator"
   prometheus         = var.managed_prometheus
 }
 
@@ -105,6 +106,8 @@ module "observability" {
   email       = var.alarm_email
   detailed    = local.size.detailed_alarms
   prometheus  = var.managed_prometheus
+  rules       = local.global_rules
+  account_id  = data.aws_caller_identity.current.account_id
   edge        = module.region[each.key].edge
   cache_ids   = module.region[each.key].cache.members
   sql         = module.database.balancers[each.key]

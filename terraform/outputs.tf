@@ -24,7 +24,7 @@ output "regions" {
 }
 
 output "endpoints" {
-  description = "Where callers reach the API: its name, the anycast addresses, each region's own load balancer, and the CDN."
+  description = "Where callers reach the API: its name, the anycast addresses, each region's own load balancer (from inside of AWS alone behind anycast addresses), and the CDN."
   value = {
     api       = "https://${module.global.host}"
     addresses = module.global.addresses
@@ -59,7 +59,7 @@ output "backup_buckets" {
 }
 
 output "prometheus" {
-  description = "Endpoint of each region's managed Prometheus; null where there is none."
+  description = "Endpoint of each region's managed Prometheus, which has what all regions tell; null where there is none."
   value       = { for name in keys(local.regions) : name => module.observability[name].prometheus }
 }
 
@@ -83,8 +83,8 @@ output "tunnels" {
 }
 
 output "overlays" {
-  description = "For each region, and for the jobs beside them, the kustomization that fits deploy/k8s to what is here."
-  value = merge(local.overlays, { for job in ["migrate", "audit"] : job => {
+  description = "For each region, for its cluster as such, and for the jobs beside them, the kustomization that fits deploy/k8s to what is here."
+  value = merge(local.overlays, local.clusters, { for job in ["migrate", "audit"] : job => {
     "kustomization.yaml" = templatefile("${path.module}/templates/job.yaml.tftpl", { job = job, image = local.image })
   } })
 }

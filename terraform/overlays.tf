@@ -14,9 +14,38 @@ locals {
       redis_address = module.region[name].cache.address
       kafka_brokers = var.kafka == "msk" ? module.kafka[name].brokers : "kafka-bootstrap.kafka.svc:9092"
       msk           = var.kafka == "msk"
+      global_view   = var.managed_prometheus
+      remote_write  = jsonencode(local.global_views)
     })
     "target-group.yaml" = templatefile("${path.module}/templates/target-group.yaml.tftpl", {
       target_group = module.region[name].edge.target_group_arn
     })
   } }
+}
+
+# What an administrator makes once in each cluster.
+locals {
+  clusters = { for name in keys(local.regions) : "${name}-cluster" => {
+    "kustomization.yaml" = file("${path.module}/templates/cluster.yaml")
+    "storage-class.yaml" = templatefile("${path.module}/templates/storage-class.yaml.tftpl", {
+      kms_key_arn = module.region[name].kms_key_arn
+    })
+  } }
+}
+
+# Where all regions come together, what is told there, and by which rules it is judged.
+locals {
+  told = yamldecode(file("${path.module}/../deploy/k8s/global-view/prometheus.yaml")).spec.remoteWrite[0].writeRelabelConfigs
+
+  global_views = !var.managed_prometheus ? [] : [for name in keys(local.regions) : {
+    url                 = "${module.observability[name].prometheus}api/v1/remote_write"
+    sigv4               = { region = name }
+    writeRelabelConfigs = local.told
+  }]
+
+  rules = "${path.module}/../deploy/prometheus/rules"
+  global_rules = merge(
+    { places = file("${local.rules}/regions.yml") },
+    { for f in fileset("${local.rules}/global", "*.yml") : trimsuffix(f, ".yml") => file("${local.rules}/global/${f}") },
+  )
 }

@@ -124,6 +124,24 @@ variable "kubernetes_version" {
   }
 }
 
+variable "kubernetes_versions" {
+  description = "By region, a version that is one ahead of kubernetes_version: an upgrade goes region by region (README.md)."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for r in keys(var.kubernetes_versions) : contains(keys(local.regions), r)])
+    error_message = "kubernetes_versions names a region that the catalog does not: ${join(", ", keys(local.regions))}."
+  }
+
+  validation {
+    condition = alltrue([for v in values(var.kubernetes_versions) : can(regex("^1\\.[0-9]{2}$", v)) && contains([0, 1], try(
+      tonumber(split(".", v)[1]) - tonumber(split(".", var.kubernetes_version)[1]), -1
+    ))])
+    error_message = "kubernetes_versions must be kubernetes_version, or the minor version after it: a cluster moves by one at a time."
+  }
+}
+
 variable "cockroach_license" {
   description = "License key of CockroachDB. Required: seven days after its start, a cluster without one refuses all but five transactions at once. At its end a paid Enterprise key changes nothing, a Free one throttles after 30 days, a Trial one after 7."
   type        = string
@@ -199,9 +217,9 @@ variable "kafka" {
 }
 
 variable "managed_prometheus" {
-  description = "Whether each region gets a workspace of Amazon Managed Service for Prometheus."
+  description = "Whether each region gets a workspace of Amazon Managed Service for Prometheus, with a global view. Without one, nothing evaluates deploy/prometheus/rules/global: no page says that backups end, or that a lease is held nowhere."
   type        = bool
-  default     = false
+  default     = true
 }
 
 variable "alarm_email" {

@@ -73,8 +73,20 @@ run "everything_that_can_be_chosen" {
   }
 
   assert {
-    condition     = alltrue([for p in output.prometheus : p != null]) && alltrue([for r in module.region : contains(r.identities, "monitoring/otel-collector")])
-    error_message = "a region has no managed Prometheus, or its collector may not write to it"
+    condition     = alltrue([for p in output.prometheus : p != null]) && alltrue([for r in module.region : contains(r.identities, "meridian/prometheus")])
+    error_message = "a region has no managed Prometheus, or its own may not write to it"
+  }
+
+  assert {
+    condition = alltrue([for o in local.overlays : alltrue([for name in output.regions :
+      strcontains(o["kustomization.yaml"], "\"sigv4\":{\"region\":\"${name}\"}")
+    ]) && strcontains(o["kustomization.yaml"], "../../global-view\n") && strcontains(o["kustomization.yaml"], "meridian_lease_held")])
+    error_message = "a region does not tell the global view of every region"
+  }
+
+  assert {
+    condition     = toset(keys(local.global_rules)) == toset(["alerts", "places", "regions"]) && alltrue([for r in local.global_rules : strcontains(r, "\ngroups:\n")])
+    error_message = "the global views do not evaluate the rules of all regions: ${join(", ", keys(local.global_rules))}"
   }
 
   assert {

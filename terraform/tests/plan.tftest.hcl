@@ -151,4 +151,23 @@ run "closed_and_encrypted" {
     ])
     error_message = "Consul is asked in clear text, or not every region may ask it over TLS"
   }
+
+  assert {
+    condition     = alltrue([for r in module.region : r.edge.internal])
+    error_message = "a load balancer behind Global Accelerator can be entered by another way"
+  }
+}
+
+run "upgrade_of_one_region" {
+  command = plan
+
+  variables {
+    kubernetes_version  = "1.35"
+    kubernetes_versions = { eu-west-1 = "1.36" }
+  }
+
+  assert {
+    condition     = alltrue([for name, r in module.region : toset(r.cluster.versions) == toset([name == "eu-west-1" ? "1.36" : "1.35"])])
+    error_message = "an upgrade of one region moves another, or not its nodes"
+  }
 }

@@ -136,3 +136,16 @@ run "unknown_size" {
     var.size,
   ]
 }
+
+run "two_versions_at_once" {
+  command = plan
+
+  variables {
+    kubernetes_version  = "1.35"
+    kubernetes_versions = { eu-west-1 = "1.37" }
+  }
+
+  expect_failures = [
+    var.kubernetes_versions,
+  ]
+}

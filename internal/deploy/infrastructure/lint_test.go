@@ -76,7 +76,7 @@ func TestLint(t *testing.T) {
 	if out, err := lint(deploytest.Root(t)); err != nil {
 		t.Errorf("tflint: %v\n%s", err, out)
 	}
-	root := deploytest.Copy(t, "terraform", "regions")
+	root := copied(t)
 	deploytest.Replace(t, filepath.Join(root, "terraform/modules/network/variables.tf"), "variable \"name\" {", "variable \"nobody_reads_this\" {\n  description = \"Nothing.\"\n  type        = string\n}\n\nvariable \"name\" {")
 	if out, err := lint(root); err == nil || !strings.Contains(out, `variable "nobody_reads_this" is declared but not used`) {
 		t.Errorf("tflint: %v\n%s", err, out)

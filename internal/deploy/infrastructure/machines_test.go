@@ -183,6 +183,12 @@ func TestOverlays(t *testing.T) {
 		if err != nil {
 			t.Fatalf("kustomize: %v\n%s", err, out)
 		}
+		if port == "cluster" {
+			if !strings.Contains(out, "kind: StorageClass\n") || !strings.Contains(out, "kind: PriorityClass\n") || !strings.Contains(out, "kmsKeyId: arn:") {
+				t.Errorf("%s:\n%s", port, out)
+			}
+			continue
+		}
 		if kind := map[string]string{"migrate": "kind: Job\n", "audit": "kind: CronJob\n"}[port]; kind != "" {
 			if !strings.Contains(out, kind) || !strings.Contains(out, "image: registry.example.com:5000/meridian:v1.4.0\n") {
 				t.Errorf("%s:\n%s", port, out)
@@ -195,7 +201,7 @@ func TestOverlays(t *testing.T) {
 				t.Errorf("%s: not in the overlay: %s", port, want)
 			}
 		}
-		for _, want := range []string{"MERIDIAN_KAFKA_SASL_MECHANISM", "mountPath: /etc/meridian/kafka", "key: AmazonMSK_meridian"} {
+		for _, want := range []string{"MERIDIAN_KAFKA_SASL_MECHANISM", "mountPath: /etc/meridian/kafka", "key: AmazonMSK_meridian", "url: https://aps.example.com/"} {
 			if strings.Contains(out, want) != (port == "9096") {
 				t.Errorf("%s: in the overlay: %s: %v", port, want, port != "9096")
 			}

@@ -12,7 +12,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
 )
 
-// TestCosts holds the cost tables of terraform/README.md to their own arithmetic and to the instance types of the sizes.
+// TestCosts holds the cost tables of terraform/README.md to their own arithmetic, to the instance types of the sizes, and to
+// the event bus that is the default.
 func TestCosts(t *testing.T) {
 	t.Parallel()
 	readme, devSizes, prodSizes := documented(t)
@@ -20,6 +21,7 @@ func TestCosts(t *testing.T) {
 	dev, prod, _ := strings.Cut(dev, "\n### prod: ")
 	costs(t, dev, devSizes)
 	costs(t, prod, prodSizes)
+	setting(t, "terraform/variables.tf", `(?s)variable "kafka" \{.*?default +=( "kubernetes")\n`) // whose volumes the tables have
 	if errs := wrongSums("| EKS | 2 | 0.1 | hour | 146.00 |\n| **total** | | | | **147.00** |"); len(errs) != 1 {
 		t.Errorf("a wrong total: %v", errs)
 	}
@@ -56,6 +58,11 @@ func costs(t *testing.T, table, sizes string) {
 			t.Errorf("no cost of %s", m[1])
 		}
 	}
+	gib, _ := strconv.Atoi(regexp.MustCompile(`kafka += \{ type = "[^"]+", gib = (\d+) \}`).FindStringSubmatch(sizes)[1])
+	const brokers = 3
+	if row := fmt.Sprintf("| Kafka in the cluster, EBS gp3, GiB: %d × %d | %d |", brokers, gib, brokers*gib); !strings.Contains(table, "\n"+row) {
+		t.Errorf("the costs should have %s", row)
+	}
 }
 
 // TestQuotas holds the vCPUs that the readme says to ask for to the sizes.
@@ -78,9 +85,15 @@ func TestQuotas(t *testing.T) {
 		others := zones * (processors[find(`database +=.*"m7g\.(\w+)"`)[0]] + processors[find(`consul +=.*"t4g\.(\w+)"`)[0]])
 		nodes := zones * processors[node[0]]
 		gateways := map[string]int{"true": zones, "false": 1}[find(`nat_per_zone += (\w+)`)[0]]
-		row := fmt.Sprintf("| %s | %d | %d | %d |", size, least*nodes+others, most*nodes+others, gateways)
+		first, last := least*nodes+others, most*nodes+others
+		row := fmt.Sprintf("| %s | %d | %d | %d |", size, first, last, gateways)
 		if !strings.Contains(readme, "\n"+row+"\n") {
 			t.Errorf("the readme should say %s", row)
+		}
+		_, costs, _ := strings.Cut(readme, "\n### "+size+": ")
+		costs, _, _ = strings.Cut(costs, "\n| ")
+		if says := fmt.Sprintf("%d vCPUs at an apply and %d at most", first, last); !strings.Contains(costs, says) {
+			t.Errorf("the costs of %s should say that they need a quota of %s", size, says)
 		}
 	}
 }

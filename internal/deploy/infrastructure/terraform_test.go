@@ -37,6 +37,12 @@ var build struct { // tfcheck, built once
 	err  error
 }
 
+// copied returns a copy of the configuration and of what it reads.
+func copied(t *testing.T) string {
+	t.Helper()
+	return deploytest.Copy(t, "terraform", "regions", "deploy/prometheus/rules", "deploy/k8s/global-view")
+}
+
 // terraform skips the test where terraform is not in PATH: neither Debian nor a Go module has it.
 func terraform(t *testing.T) string {
 	t.Helper()
@@ -103,7 +109,7 @@ func TestValid(t *testing.T) {
 
 func TestMisspeltArgumentIsFound(t *testing.T) {
 	t.Parallel()
-	root := deploytest.Copy(t, "terraform", "regions")
+	root := copied(t)
 	deploytest.Replace(t, filepath.Join(root, "terraform/modules/region/cache.tf"), "multi_az_enabled           =", "multi_zone_enabled         =")
 	out, err := tfcheck(t, filepath.Join(root, "terraform"), "validate")
 	if err == nil || !strings.Contains(out, `An argument named "multi_zone_enabled" is not expected here`) {
@@ -127,7 +133,7 @@ func TestPlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			root := deploytest.Copy(t, "terraform", "regions")
+			root := copied(t)
 			if err := os.WriteFile(filepath.Join(root, "regions/regions.yaml"), c.catalog, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +156,7 @@ func TestPlan(t *testing.T) {
 // TestMistakesArePlanned plants a mistake of each kind where no output shows it, and wants each to be found in the plan.
 func TestMistakesArePlanned(t *testing.T) {
 	t.Parallel()
-	root := deploytest.Copy(t, "terraform", "regions")
+	root := copied(t)
 	in := func(file string) string { return filepath.Join(root, "terraform", file) }
 	deploytest.Replace(t, in("modules/database/main.tf"), `resource "aws_instance" "node" {`, `resource "aws_vpc_security_group_ingress_rule" "ssh" {
   for_each = var.regions
@@ -180,6 +186,11 @@ resource "aws_route53_record" "servers" {
   for_each = var.regions
 `)
 	deploytest.Replace(t, in("modules/region/eks.tf"), `"aws_vpc_security_group_ingress_rule" "operators" {`, `"aws_vpc_security_group_egress_rule" "operators" {`)
+	deploytest.Replace(t, in("modules/region/eks.tf"), "  version         = aws_eks_cluster.this.version # after the control plane, and to the same\n", "")
+	deploytest.Replace(t, in("modules/region/edge.tf"), "= var.internal\n", "= false\n")
+	deploytest.Replace(t, in("modules/firewall/main.tf"), `    { group = "database", port = 8080, from = "pods", why = "metrics for Prometheus" },`+"\n", "")
+	deploytest.Replace(t, in("modules/consul/main.tf"), "  name    = local.names[each.key]\n", "  name    = \"servers.${each.key}\"\n")
+	deploytest.Replace(t, in("modules/firewall/main.tf"), "port = 8080, from = \"remote_pods\"", "port = 9090, from = \"remote_pods\"")
 	got := strings.Join(findings(plan(t, root, "dev.tfvars"), regions.Default()), "\n")
 	for _, want := range []string{
 		`module.database.aws_vpc_security_group_ingress_rule.ssh["eu-west-1"]: [tcp] [22]-[22] is open to 0.0.0.0/0`,
@@ -187,6 +198,11 @@ resource "aws_route53_record" "servers" {
 		`module.region["eu-west-1"].aws_elasticache_subnet_group.this: does not say its region`,
 		`eu-west-1: operators through the tunnel to Kubernetes: there is no rule `,
 		`module.consul.aws_sns_topic.some: 0 in ap-southeast-1, 1 in another region`,
+		`eu-west-1: Prometheus to database.eu-west-1.meridian.internal at 8080: there is no rule `,
+		`eu-west-1: Prometheus to consul.eu-west-1.meridian.internal at 8501: nothing has that name`,
+		`["nodes-tcp-9090-pods-us-east-1"]: lets another region scrape`,
+		`module.region["eu-west-1"].aws_eks_node_group.this["eu-west-1a"]: is of version`,
+		`module.region["eu-west-1"].aws_lb.edge: internal is false`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("not found: %s\nfindings:\n%s", want, got)
@@ -195,7 +211,7 @@ resource "aws_route53_record" "servers" {
 }
 
 func findings(p *Plan, catalog *regions.Set) []string {
-	return slices.Concat(OpenPorts(p), Unencrypted(p), Uneven(p, catalog), Unreachable(p, catalog), Refused(p))
+	return slices.Concat(OpenPorts(p), Unencrypted(p), Uneven(p, catalog), Unreachable(p, catalog), Unscraped(p, catalog), Skewed(p), Entered(p), Refused(p))
 }
 
 // TestTerraformTests runs terraform's own tests, also with a fourth region in the catalog.
@@ -209,7 +225,7 @@ func TestTerraformTests(t *testing.T) {
 	})
 	t.Run("four", func(t *testing.T) {
 		t.Parallel()
-		root := deploytest.Copy(t, "terraform", "regions")
+		root := copied(t)
 		if err := os.WriteFile(filepath.Join(root, "regions/regions.yaml"), deploytest.FourRegions(t), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +262,7 @@ func TestTerraformTestsFindMistakes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			root := deploytest.Copy(t, "terraform", "regions")
+			root := copied(t)
 			for _, m := range c.mistakes {
 				deploytest.Replace(t, filepath.Join(root, "terraform", m.file), m.old, m.with)
 			}

@@ -56,8 +56,8 @@ locals {
     meridian = "service \"meridian\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\nkey_prefix \"meridian/\" {\n  policy = \"read\"\n}\n"
     # People, for `meridian region` and `meridian rollout`: drain and undrain regions, and see what is there.
     operator = "key_prefix \"meridian/\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\n"
-    # Finds stacks, and reads the servers' own figures.
-    prometheus = "agent_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\n"
+    # Reads the servers' own figures.
+    prometheus = "agent_prefix \"\" {\n  policy = \"read\"\n}\n"
   }
 }
 

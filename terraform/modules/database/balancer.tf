@@ -82,3 +82,14 @@ resource "aws_route53_record" "sql" {
     evaluate_target_health = false # there is no other
   }
 }
+
+# All three addresses under one name: Prometheus finds the nodes there.
+resource "aws_route53_record" "nodes" {
+  for_each = var.regions
+
+  zone_id = var.zone.id
+  name    = "database.${each.key}.${var.zone.name}"
+  type    = "A"
+  ttl     = 30
+  records = [for zone, n in local.nodes : n.address if n.region == each.key]
+}

@@ -1,4 +1,4 @@
-# What AWS sees of a region. What the product says of itself is in Prometheus: deploy/prometheus.
+# What AWS sees of a region. What the product says of itself is in Prometheus: in the cluster, and in prometheus.tf.
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
   region            = var.region
@@ -105,11 +105,4 @@ resource "aws_cloudwatch_dashboard" "this" {
       metrics = [for m in w.metrics : try(jsondecode(m), m)]
     }
   }] })
-}
-
-resource "aws_prometheus_workspace" "this" {
-  count = var.prometheus ? 1 : 0
-
-  alias  = var.name
-  region = var.region
 }

@@ -29,7 +29,7 @@ variable "detailed" {
 }
 
 variable "edge" {
-  description = "The public load balancer, as CloudWatch names it."
+  description = "The load balancer of the edges, as CloudWatch names it."
   type        = object({ arn_suffix = string, target_suffix = string })
 }
 
@@ -49,6 +49,16 @@ variable "instances" {
 }
 
 variable "prometheus" {
-  description = "Whether there is a managed Prometheus."
+  description = "Whether there is a managed Prometheus, with a global view."
   type        = bool
+}
+
+variable "rules" {
+  description = "Rules of the global view, by the name of their file."
+  type        = map(string)
+}
+
+variable "account_id" {
+  description = "AWS account."
+  type        = string
 }

@@ -1,13 +1,15 @@
-# The region's public address. It belongs here and not to Kubernetes, so that Global Accelerator can point at it and a
+# Where callers enter the region. It belongs here and not to Kubernetes, so that Global Accelerator can point at it and a
 # destroy leaves nothing behind; the load balancer controller fills the target group with the edges' pods. TLS passes
 # through to the edge: Global Accelerator keeps callers' addresses only where the balancer does not end TLS.
+#
+# Behind Global Accelerator it is internal: nobody enters by another way, and no public addresses are paid for.
 resource "aws_lb" "edge" {
   name                             = "${var.name}-edge"
   region                           = var.region
   load_balancer_type               = "network"
-  internal                         = false
+  internal                         = var.internal
   security_groups                  = [module.firewall.ids["edge"]]
-  subnets                          = [for s in aws_subnet.public : s.id]
+  subnets                          = [for s in var.internal ? aws_subnet.pods : aws_subnet.public : s.id]
   enable_cross_zone_load_balancing = true
   enable_deletion_protection       = var.size.protect
   enable_zonal_shift               = true

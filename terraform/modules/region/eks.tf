@@ -132,6 +132,7 @@ resource "aws_eks_node_group" "this" {
 
   region          = var.region
   cluster_name    = aws_eks_cluster.this.name
+  version         = aws_eks_cluster.this.version # after the control plane, and to the same
   node_group_name = each.key
   node_role_arn   = aws_iam_role.nodes.arn
   subnet_ids      = [aws_subnet.pods[each.key].id]
@@ -165,6 +166,15 @@ resource "aws_eks_node_group" "this" {
   depends_on = [aws_eks_addon.before_nodes, aws_iam_role_policy_attachment.nodes, aws_route.nat]
 }
 
+# An add-on moves with the cluster's version: those below before the nodes, the rest after them.
+data "aws_eks_addon_version" "this" {
+  for_each = toset(["vpc-cni", "kube-proxy", "eks-pod-identity-agent", "coredns", "aws-ebs-csi-driver", "metrics-server"])
+
+  region             = var.region
+  addon_name         = each.key
+  kubernetes_version = var.kubernetes_version
+}
+
 # Without these a node does not become ready.
 resource "aws_eks_addon" "before_nodes" {
   for_each = toset(["vpc-cni", "kube-proxy", "eks-pod-identity-agent"])
@@ -172,6 +182,7 @@ resource "aws_eks_addon" "before_nodes" {
   region                      = var.region
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
+  addon_version               = data.aws_eks_addon_version.this[each.key].version
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
@@ -203,6 +214,7 @@ resource "aws_eks_addon" "after_nodes" {
   region                      = var.region
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
+  addon_version               = data.aws_eks_addon_version.this[each.key].version
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 

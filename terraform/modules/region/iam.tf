@@ -27,7 +27,8 @@ resource "aws_iam_role_policy_attachment" "nodes" {
   policy_arn = "arn:${var.partition}:iam::aws:policy/${each.key}"
 }
 
-# What pods may do in AWS, by service account. Meridian's own pods may do nothing: what they need is in secrets.
+# What pods may do in AWS, by service account. Meridian's own pods may do nothing, but for what Prometheus
+# tells: what they need is in secrets.
 locals {
   arn = "arn:${var.partition}"
 
@@ -95,12 +96,12 @@ locals {
       ]
     }
     }, { for name, identity in {
-      collector = {
-        namespace = "monitoring", account = "otel-collector"
+      prometheus = {
+        namespace = "meridian", account = "prometheus"
         statements = [{
           Effect   = "Allow"
           Action   = ["aps:RemoteWrite"]
-          Resource = ["${local.arn}:aps:${var.region}:${var.account_id}:workspace/*"]
+          Resource = ["${local.arn}:aps:*:${var.account_id}:workspace/*"] # of every region
         }]
       }
   } : name => identity if var.prometheus })

@@ -61,7 +61,7 @@ resource "aws_kms_key" "logs" {
       Effect    = "Allow"
       Action    = ["kms:Decrypt", "kms:GenerateDataKey*"]
       Resource  = "*"
-      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Principal = { Service = ["cloudwatch.amazonaws.com", "aps.amazonaws.com"] }
       Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
     }]
   })

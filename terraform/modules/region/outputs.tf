@@ -41,17 +41,18 @@ output "log_key_arn" {
 }
 
 output "cluster" {
-  description = "The Kubernetes cluster: name, API endpoint, and zones with a node group."
+  description = "The Kubernetes cluster: name, API endpoint, zones with a node group, and the versions of control plane and nodes."
   value = {
     name     = aws_eks_cluster.this.name
     endpoint = aws_eks_cluster.this.endpoint
     public   = aws_eks_cluster.this.vpc_config[0].endpoint_public_access
     zones    = keys(aws_eks_node_group.this)
+    versions = concat([aws_eks_cluster.this.version], [for g in aws_eks_node_group.this : g.version])
   }
 }
 
 output "edge" {
-  description = "The public load balancer."
+  description = "The load balancer of the edges."
   value = {
     arn              = aws_lb.edge.arn
     arn_suffix       = aws_lb.edge.arn_suffix
@@ -59,6 +60,7 @@ output "edge" {
     zone_id          = aws_lb.edge.zone_id
     target_group_arn = aws_lb_target_group.edge.arn
     target_suffix    = aws_lb_target_group.edge.arn_suffix
+    internal         = aws_lb.edge.internal
   }
 
   depends_on = [aws_lb_listener.edge]

@@ -68,7 +68,12 @@ variable "admin_cidrs" {
   type        = set(string)
 }
 
+variable "internal" {
+  description = "Whether the edges' load balancer is reached from inside of AWS alone, as by Global Accelerator."
+  type        = bool
+}
+
 variable "prometheus" {
-  description = "Whether there is a managed Prometheus that the cluster's collector writes to."
+  description = "Whether there is a managed Prometheus in each region that the cluster's own writes to."
   type        = bool
 }

@@ -48,13 +48,22 @@ output "overlays" {
       redis_address = "master.meridian.example.cache.amazonaws.com:6379"
       kafka_brokers = "b-1.example.com:${port},b-2.example.com:${port}"
       msk           = port == 9096
+      global_view   = port == 9096
+      remote_write  = jsonencode([{ url = "https://aps.example.com/workspaces/ws-1/api/v1/remote_write", sigv4 = { region = "us-east-1" } }])
     })
     "target-group.yaml" = templatefile("${path.module}/terraform/templates/target-group.yaml.tftpl", {
       target_group = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/meridian-test-edge/0123456789abcdef"
     })
-    } }, { for job in ["migrate", "audit"] : job => {
-    "kustomization.yaml" = templatefile("${path.module}/terraform/templates/job.yaml.tftpl", {
-      job = job, image = { name = "registry.example.com:5000/meridian", kind = "newTag", version = "v1.4.0" }
-    })
+    } }, {
+    cluster = {
+      "kustomization.yaml" = file("${path.module}/terraform/templates/cluster.yaml")
+      "storage-class.yaml" = templatefile("${path.module}/terraform/templates/storage-class.yaml.tftpl", {
+        kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/00000000-0000-0000-0000-000000000000"
+      })
+    }
+    }, { for job in ["migrate", "audit"] : job => {
+      "kustomization.yaml" = templatefile("${path.module}/terraform/templates/job.yaml.tftpl", {
+        job = job, image = { name = "registry.example.com:5000/meridian", kind = "newTag", version = "v1.4.0" }
+      })
   } })
 }

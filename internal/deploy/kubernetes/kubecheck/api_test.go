@@ -35,7 +35,7 @@ func (c *check) checkAPI(names ...string) {
 // aws follows terraform's readme: the stacks of every region, and their end.
 func (c *check) aws(names []string) {
 	c.writeOverlays(names)
-	apply := c.script(awsPage, "-k deploy/k8s/cluster")
+	apply := c.script(awsPage, "$region-cluster")
 	if !c.do(admin, c.root, apply) {
 		return
 	}
@@ -67,7 +67,10 @@ func (c *check) writeOverlays(names []string) {
 			if err != nil {
 				c.t.Fatal(err)
 			}
-			c.write(site, []deploy.File{{Path: name + "/kustomization.yaml", Content: []byte(strings.ReplaceAll(string(text), "../../meridian/deploy/k8s/", "../../"))}})
+			c.write(site, []deploy.File{
+				{Path: name + "/kustomization.yaml", Content: []byte(strings.ReplaceAll(string(text), "../../meridian/deploy/k8s/", "../../"))},
+				{Path: name + "-cluster/kustomization.yaml", Content: []byte("resources: [../../cluster]\n")},
+			})
 		}
 		return
 	}

@@ -55,7 +55,7 @@ func toldCommands() []told {
 		{rolloutPage, "kubectl rollout undo", "", "what the page says not to do; a planted mistake does it"},
 		{"docs/explanation/capacity-arithmetic.md", "kubectl rollout restart deployment", podStage, ""},
 
-		{awsPage, `kubectl --context "$region" apply --server-side -k deploy/k8s/cluster`, apiStage, ""},
+		{awsPage, `kubectl --context "$region" apply --server-side -k "deploy/k8s/site/$region-cluster"`, apiStage, ""},
 		{awsPage, `kubectl --context "$region" apply --server-side -k "deploy/k8s/site/$region"`, apiStage, ""},
 		{awsPage, "kubectl --context us-east-1 -n meridian delete job migrate --ignore-not-found", apiStage, ""},
 		{awsPage, "kubectl --context us-east-1 apply --server-side -k deploy/k8s/site/migrate", apiStage, ""},
@@ -63,6 +63,7 @@ func toldCommands() []told {
 		{awsPage, `kubectl --context "$region" delete -k "deploy/k8s/site/$region"`, apiStage, ""},
 		{awsPage, `kubectl --context "$region" delete services,persistentvolumeclaims -A --field-selector metadata.namespace!=kube-system`, apiStage, ""},
 
+		{awsPage, "kubectl --context ap-southeast-1 get nodes", "", "an upgrade of a cluster's nodes cannot be played"},
 		{"README.md", "kubectl delete", "", "short for the commands of terraform/README.md, which are run"},
 		{cliPage, "kubectl --context {region} apply --server-side -k site/{region}", "", "the example of the rollout's own help, which the how-to repeats"},
 		{cliPage, "kubectl --context {region} apply --server-side -k site-before/{region}", "", "the example of the rollout's own help, which the how-to repeats"},
