@@ -1,4 +1,5 @@
-// Package money holds amounts as integer minor units of an ISO 4217 currency, and never as floats.
+// Package money holds amounts as integer minor units of an ISO 4217 currency, and never as floats. Which currencies and
+// countries there are is a library's to know, so that a new one comes with its release.
 package money
 
 import (
@@ -6,9 +7,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/bojanz/currency"
 )
 
-// Currency is an ISO 4217 alphabetic code that this package knows.
+// Currency is an ISO 4217 alphabetic code.
 type Currency string
 
 // Money is an amount. The zero value is no money in no currency.
@@ -25,31 +28,38 @@ var (
 	ErrSyntax   = errors.New("money: not a decimal amount")
 )
 
-// exponents gives the digits after the decimal point (ISO 4217, list one) of the currencies that can be priced.
-var exponents = map[Currency]int{
-	"AED": 2, "ARS": 2, "AUD": 2, "BHD": 3, "BRL": 2, "CAD": 2, "CHF": 2, "CLP": 0, "CNY": 2, "COP": 2, "CZK": 2,
-	"DKK": 2, "EGP": 2, "EUR": 2, "GBP": 2, "HKD": 2, "HUF": 2, "IDR": 2, "ILS": 2, "INR": 2, "ISK": 0, "JOD": 3,
-	"JPY": 0, "KES": 2, "KRW": 0, "KWD": 3, "MAD": 2, "MXN": 2, "MYR": 2, "NGN": 2, "NOK": 2, "NZD": 2, "OMR": 3,
-	"PEN": 2, "PHP": 2, "PLN": 2, "RON": 2, "SAR": 2, "SEK": 2, "SGD": 2, "THB": 2, "TND": 3, "TRY": 2, "TWD": 2,
-	"USD": 2, "VND": 0, "ZAR": 2,
-}
-
 // ParseCurrency checks a currency code. Lower case is accepted.
 func ParseCurrency(s string) (Currency, error) {
 	c := Currency(strings.ToUpper(s))
-	if _, ok := exponents[c]; !ok {
+	if _, ok := c.digits(); !ok {
 		return "", fmt.Errorf("%w %q", ErrCurrency, s)
 	}
 	return c, nil
 }
 
+// CurrencyOf returns the currency of a country (ISO 3166-1 alpha-2, upper case), as Unicode's CLDR has it. It is false for
+// what is no country, and for one without a currency.
+func CurrencyOf(country string) (Currency, bool) {
+	code, ok := currency.ForCountryCode(country)
+	return Currency(code), ok
+}
+
 // Exponent returns how many digits follow the decimal point.
-func (c Currency) Exponent() int { return exponents[c] }
+func (c Currency) Exponent() int {
+	n, _ := c.digits()
+	return n
+}
+
+// digits is false for what ISO 4217 does not list, or lists without minor units, such as gold.
+func (c Currency) digits() (int, bool) {
+	n, ok := currency.GetDigits(string(c))
+	return int(n), ok
+}
 
 // Parse reads a plain decimal such as 129.99 as an amount of c. More digits than the currency has is an
 // error rather than a rounding, unless they are zeros.
 func Parse(s string, c Currency) (Money, error) {
-	exp, ok := exponents[c]
+	exp, ok := c.digits()
 	if !ok {
 		return Money{}, fmt.Errorf("%w %q", ErrCurrency, c)
 	}

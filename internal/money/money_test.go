@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/currency"
+	"golang.org/x/text/language"
 	"pgregory.net/rapid"
 
 	"github.com/meridian-commerce/meridian/internal/money"
@@ -72,15 +74,76 @@ func TestParse(t *testing.T) {
 
 func TestParseCurrency(t *testing.T) {
 	t.Parallel()
-	for text, exponent := range map[string]int{"USD": 2, "eur": 2, "Jpy": 0, "KWD": 3} {
-		if c, err := money.ParseCurrency(text); err != nil || c != money.Currency(strings.ToUpper(text)) || c.Exponent() != exponent {
-			t.Errorf("ParseCurrency(%s) = %s with %d digits, %v", text, c, c.Exponent(), err)
+	for _, text := range []string{"USD", "eur", "Jpy", "KWD"} {
+		if c, err := money.ParseCurrency(text); err != nil || c != money.Currency(strings.ToUpper(text)) {
+			t.Errorf("ParseCurrency(%s) = %s, %v", text, c, err)
 		}
 	}
-	for _, text := range []string{"", "US", "USDX", " USD", "XXX", "€"} {
+	for _, text := range []string{"", "US", "USDX", " USD", "XXX", "XAU", "HRK", "€"} {
 		if c, err := money.ParseCurrency(text); !errors.Is(err, money.ErrCurrency) || c != "" {
 			t.Errorf("ParseCurrency(%q) = %q, %v, want ErrCurrency", text, c, err)
 		}
+	}
+}
+
+// Minor units are ISO 4217's, where Unicode's data says how many are shown.
+func TestExponent(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[money.Currency]int{
+		"USD": 2, "GBP": 2, "CHF": 2, "INR": 2, "HUF": 2, "TWD": 2, "LBP": 2, "COP": 2, // of which cash has fewer
+		"JPY": 0, "KRW": 0, "VND": 0, "ISK": 0, "CLP": 0, "UGX": 0, "XAF": 0, "PYG": 0,
+		"KWD": 3, "BHD": 3, "JOD": 3, "OMR": 3, "TND": 3, "LYD": 3, "IQD": 3,
+		"CLF": 4,
+	} {
+		c, err := money.ParseCurrency(string(code))
+		if err != nil || c != code || c.Exponent() != want {
+			t.Errorf("%s: %d digits, %v; want %d", code, c.Exponent(), err, want)
+		}
+	}
+}
+
+func TestCurrencyOf(t *testing.T) {
+	t.Parallel()
+	for country, want := range map[string]money.Currency{
+		"IE": "EUR", "HR": "EUR", "BG": "EUR", "XK": "EUR", "GB": "GBP", "IM": "GBP", "CH": "CHF", "LI": "CHF", "IN": "INR", "KW": "KWD",
+		"JP": "JPY", "SG": "SGD", "US": "USD", "EC": "USD", "CI": "XOF", "PF": "XPF", "CW": "XCG", "SL": "SLE", "VE": "VES",
+	} {
+		if got, ok := money.CurrencyOf(country); got != want || !ok {
+			t.Errorf("CurrencyOf(%q) = %q, %t, want %s", country, got, ok, want)
+		}
+	}
+	for _, country := range []string{"", "ie", "EU", "UK", "ZZ", "XX", "AQ", "GBR", " GB"} { // Antarctica has none
+		if got, ok := money.CurrencyOf(country); got != "" || ok {
+			t.Errorf("CurrencyOf(%q) = %q, %t", country, got, ok)
+		}
+	}
+}
+
+// Whatever country somebody is in, her currency can be priced in; and no country has lost the one that it had in older data.
+func TestEveryCountry(t *testing.T) {
+	t.Parallel()
+	countries := 0
+	for first := 'A'; first <= 'Z'; first++ {
+		for second := 'A'; second <= 'Z'; second++ {
+			country := string(first) + string(second)
+			own, ok := money.CurrencyOf(country)
+			if !ok {
+				// EA is a part of Spain, and no code of ISO 3166.
+				if r, err := language.ParseRegion(country); err == nil && r.IsCountry() && r.String() == country && country != "EA" {
+					if unit, has := currency.FromRegion(r); has && unit != currency.XXX {
+						t.Errorf("%s has no currency; it had %s", country, unit)
+					}
+				}
+				continue
+			}
+			countries++
+			if c, err := money.ParseCurrency(string(own)); err != nil || c != own {
+				t.Errorf("%s: %q, %v", country, c, err)
+			}
+		}
+	}
+	if countries < 240 {
+		t.Errorf("%d countries have a currency", countries)
 	}
 }
 
