@@ -3,11 +3,12 @@
 package account
 
 import (
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/text/secure/precis"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
@@ -26,48 +27,52 @@ type Account struct {
 	CreatedAt   time.Time
 }
 
-// Limits of what a sign-up may say, in characters.
+// Limits of what a sign-up may say, in characters: code points of the composed form.
 const (
 	MinPassword    = 10
 	MaxPassword    = 256
 	MaxDisplayName = 100
-	maxEmail       = 254 // RFC 5321
 )
 
-// euroCountries pay in EUR (the euro area, ISO 3166-1 alpha-2).
-var euroCountries = []string{
-	"AD", "AT", "BE", "BG", "CY", "DE", "EE", "ES", "FI", "FR", "GR", "HR", "IE", "IT", "LT", "LU", "LV", "MC",
-	"ME", "MT", "NL", "PT", "SI", "SK", "SM", "VA", "XK",
+// currencyFor returns what somebody in a country is shown prices in: the country's currency, if something is sold in it, else
+// the fallback, else the first of what the shop sells in. sold is in the order of codes; where it is empty, nothing has a price
+// yet and the fallback it is.
+func currencyFor(country string, sold []money.Currency, fallback money.Currency) money.Currency {
+	own, _ := money.CurrencyOf(country)
+	for _, c := range []money.Currency{own, fallback} {
+		if slices.Contains(sold, c) {
+			return c
+		}
+	}
+	if len(sold) > 0 {
+		return sold[0]
+	}
+	return fallback
 }
 
-// CurrencyOf returns what prices are shown in by default to callers of a country.
-func CurrencyOf(country string) money.Currency {
+// passwords returns the forms in which a password may have been hashed, the likeliest first: in the one that all ways of
+// typing it have (RFC 8265), and as it is, which former releases hashed. normal is false if it has no such form.
+func passwords(typed string) (forms []string, normal bool) {
+	form, err := precis.OpaqueString.String(typed)
 	switch {
-	case slices.Contains(euroCountries, country):
-		return "EUR"
-	case country == "SG":
-		return "SGD"
-	case country == "JP":
-		return "JPY"
+	case err != nil:
+		return []string{typed}, false
+	case form == typed:
+		return []string{form}, true
 	}
-	return "USD"
+	return []string{form, typed}, true
 }
 
-// NormalizeEmail checks an e-mail address and returns the form that identifies an account: without a display
-// name, in lower case. The error is fault.Invalid.
-func NormalizeEmail(s string) (string, error) {
-	parsed, err := mail.ParseAddress(s)
-	if err != nil || parsed.Name != "" || len(s) > maxEmail || parsed.Address != strings.TrimSpace(s) {
-		return "", fault.New(fault.Invalid, "EMAIL_INVALID", "email is not an e-mail address such as ada@example.com")
+// newPassword returns the form of a new password. Errors are fault.Invalid (PASSWORD_INVALID, PASSWORD_LENGTH).
+func newPassword(typed string) (string, error) {
+	forms, normal := passwords(typed)
+	if !normal && typed != "" {
+		return "", fault.New(fault.Invalid, "PASSWORD_INVALID", "password has no control characters, line breaks, or characters that Unicode does not know")
 	}
-	return strings.ToLower(parsed.Address), nil
-}
-
-func checkPassword(s string) error {
-	if n := utf8.RuneCountInString(s); n < MinPassword || n > MaxPassword {
-		return fault.New(fault.Invalid, "PASSWORD_LENGTH", "password has %d to %d characters", MinPassword, MaxPassword)
+	if n := utf8.RuneCountInString(forms[0]); n < MinPassword || n > MaxPassword {
+		return "", fault.New(fault.Invalid, "PASSWORD_LENGTH", "password has %d to %d characters", MinPassword, MaxPassword)
 	}
-	return nil
+	return forms[0], nil
 }
 
 func checkDisplayName(s string) error {

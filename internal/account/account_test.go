@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/meridian-commerce/meridian/internal/account"
 	"github.com/meridian-commerce/meridian/internal/fault"
-	"github.com/meridian-commerce/meridian/internal/money"
 )
 
 func TestNormalizeEmail(t *testing.T) {
@@ -17,6 +18,15 @@ func TestNormalizeEmail(t *testing.T) {
 		"ada+shop@example.com":      "ada+shop@example.com", // another mailbox at some providers
 		"o'hara@sub.example.co.uk":  "o'hara@sub.example.co.uk",
 		"JÖRG@bücher.example":       "jörg@bücher.example",
+		"2jörg_@xn--bcher-kva.COM":  "2jörg_@bücher.com",
+		"ada@straße.example":        "ada@straße.example", // another domain than strasse
+		"ada@xn--strae-oqa.example": "ada@straße.example",
+		"ada@r3--sn.example":        "ada@r3--sn.example",
+		"ａｄａ@example。com":           "ada@example.com",
+		"\u212aai@example.com":      "kai@example.com", // the sign of kelvins
+		"ada@\u212aai.example":      "ada@kai.example",
+		"שרה@example.com":           "שרה@example.com",
+		"花子@例え.example":             "花子@例え.example",
 		"x@" + long(252):            "x@" + long(252),
 		"postmaster@[192.168.1.20]": "postmaster@[192.168.1.20]",
 	} {
@@ -33,7 +43,8 @@ func TestNormalizeEmail(t *testing.T) {
 
 // long returns a domain of n characters.
 func long(n int) string {
-	return strings.Repeat("a", n-len(".example")) + ".example"
+	name := strings.Repeat("abcdefghi.", 26)
+	return name[:n-len("a.example")] + "a.example"
 }
 
 func TestNormalizeEmailDropsSpaceAround(t *testing.T) {
@@ -48,7 +59,9 @@ func TestNormalizeEmailRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "ada", "ada@", "@example.com", "ada@example.com, eve@example.com", "Ada <ada@example.com>", "<ada@example.com>",
 		"ada@exa mple.com", "ada@@example.com", "ada\n@example.com", "ada@example.com\nBcc: eve@example.com", "\xff@example.com",
-		`"a b"@example.com`, "x@" + long(253), "ada\x00@example.com",
+		`"a b"@example.com`, "x@" + long(253), "ada\x00@example.com", "\u2603@example.com", "ſue@example.com", "ada\u200d@example.com",
+		"ada＠@example.com", "ada．．b@example.com", "ada@xn--a.example", "ada@under_score.example", "ada@-.", "ada@example.com\u3002",
+		"ada@" + strings.Repeat("a", 64) + ".example", "שרה1a@example.com", "ada@" + strings.Repeat("ü", 60) + ".example", "[@[x]",
 	} {
 		if got, err := account.NormalizeEmail(text); fault.Reason(err) != "EMAIL_INVALID" || !fault.Is(err, fault.Invalid) {
 			t.Errorf("NormalizeEmail(%q) = %q, %v", text, got, err)
@@ -56,13 +69,22 @@ func TestNormalizeEmailRefuses(t *testing.T) {
 	}
 }
 
-func TestCurrencyOf(t *testing.T) {
-	t.Parallel()
-	for country, want := range map[string]money.Currency{
-		"IE": "EUR", "DE": "EUR", "HR": "EUR", "SG": "SGD", "JP": "JPY", "US": "USD", "GB": "USD", "": "USD", "ie": "USD", "XX": "USD",
-	} {
-		if got := account.CurrencyOf(country); got != want {
-			t.Errorf("CurrencyOf(%q) = %s, want %s", country, got, want)
-		}
+// What an address is does not depend on how it is composed, and is its own form.
+func FuzzNormalizeEmail(f *testing.F) {
+	for _, text := range []string{"ada@example.com", "JÖRG@bücher.example", "\u212aai@xn--strae-oqa.example", "ｊose\u0301@mu\u0308nchen。example", "שרה@example.com", "x@[::1]"} {
+		f.Add(text)
 	}
+	f.Fuzz(func(t *testing.T, text string) {
+		form, err := account.NormalizeEmail(text)
+		if err != nil {
+			return
+		}
+		if again, err := account.NormalizeEmail(form); err != nil || again != form {
+			t.Errorf("%q is %q, which is %q, %v", text, form, again, err)
+		}
+		apart := norm.NFD.String(text)
+		if other, err := account.NormalizeEmail(apart); len(apart) <= 254 && (err != nil || other != form) {
+			t.Errorf("%q is %q, and decomposed %q, %v", text, form, other, err)
+		}
+	})
 }

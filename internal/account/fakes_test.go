@@ -22,31 +22,56 @@ type store struct {
 	distance  time.Duration              // of the homes
 }
 
-func (s *store) Create(_ context.Context, emailHMAC []byte, a account.Account, passwordHash string) error {
+func (s *store) Create(_ context.Context, emailHMAC []byte, others [][]byte, a account.Account, passwordHash string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down != nil {
 		return s.down
 	}
-	if _, taken := s.directory[string(emailHMAC)]; taken {
-		return fault.New(fault.Exists, "EMAIL_TAKEN", "sign in instead")
+	for _, form := range append([][]byte{emailHMAC}, others...) {
+		if _, taken := s.directory[string(form)]; taken {
+			return fault.New(fault.Exists, "EMAIL_TAKEN", "sign in instead")
+		}
 	}
 	s.directory[string(emailHMAC)], s.hashes[a.ID] = a, passwordHash
 	return nil
 }
 
-func (s *store) Locate(_ context.Context, emailHMAC []byte) (regions.Name, string, error) {
+func (s *store) Locate(_ context.Context, emailHMACs [][]byte) (regions.Name, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down != nil {
 		return "", "", s.down
 	}
-	a, ok := s.directory[string(emailHMAC)]
-	if !ok {
-		return "", "", account.ErrNotFound
+	for _, form := range emailHMACs {
+		if a, ok := s.directory[string(form)]; ok {
+			return a.Home, a.ID, nil
+		}
 	}
-	return a.Home, a.ID, nil
+	return "", "", account.ErrNotFound
 }
+
+func (s *store) SetCurrency(ctx context.Context, home regions.Name, userID string, c money.Currency) (account.Account, error) {
+	a, err := s.Find(ctx, home, userID)
+	if err != nil {
+		return account.Account{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for form, known := range s.directory {
+		if known.ID == userID {
+			known.Currency = c
+			s.directory[form] = known
+		}
+	}
+	a.Currency = c
+	return a, nil
+}
+
+// shop sells in these.
+type shop []money.Currency
+
+func (s *shop) Currencies(context.Context) ([]money.Currency, error) { return *s, nil }
 
 func (s *store) Find(_ context.Context, home regions.Name, userID string) (account.Account, error) {
 	s.mu.Lock()
@@ -93,9 +118,16 @@ func (h *hasher) VerifyNobody(context.Context, string) error {
 }
 
 // attempts lets so many sign-ins pass.
-type attempts struct{ left int }
+type attempts struct {
+	left int
+	of   map[string]int // accounts
+}
 
-func (a *attempts) Take(context.Context, []byte) (time.Duration, bool) {
+func (a *attempts) Take(_ context.Context, emailHMAC []byte) (time.Duration, bool) {
+	if a.of == nil {
+		a.of = map[string]int{}
+	}
+	a.of[string(emailHMAC)]++
 	a.left--
 	return time.Minute, a.left >= 0
 }

@@ -1,10 +1,12 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,14 +23,22 @@ var ErrNotFound = errors.New("account: not found")
 // Store keeps accounts. It is safe for concurrent use; errors are ErrNotFound and *fault.Error.
 type Store interface {
 	// Create writes the directory entry, the user and the credential in one transaction. An address that is
-	// taken is fault.Exists.
-	Create(ctx context.Context, emailHMAC []byte, a Account, passwordHash string) error
-	// Locate finds where the account of an address lives. It reads GLOBAL data only.
-	Locate(ctx context.Context, emailHMAC []byte) (home regions.Name, userID string, err error)
+	// taken, in this form or in one of the others, is fault.Exists.
+	Create(ctx context.Context, emailHMAC []byte, others [][]byte, a Account, passwordHash string) error
+	// Locate finds where the account of an address lives, by the first of its forms that is known. It reads GLOBAL data only.
+	Locate(ctx context.Context, emailHMACs [][]byte) (home regions.Name, userID string, err error)
 	// Find reads an account at home.
 	Find(ctx context.Context, home regions.Name, userID string) (Account, error)
 	// PasswordHash reads an account's credential at home.
 	PasswordHash(ctx context.Context, home regions.Name, userID string) (string, error)
+	// SetCurrency writes an account's currency and its cart's, in one transaction, and returns the account.
+	SetCurrency(ctx context.Context, home regions.Name, userID string, c money.Currency) (Account, error)
+}
+
+// Shop knows what is sold. It reads GLOBAL data only, and is safe for concurrent use.
+type Shop interface {
+	// Currencies returns those in which something has a price, in the order of their codes.
+	Currencies(ctx context.Context) ([]money.Currency, error)
 }
 
 // Hasher hashes passwords slowly. It is safe for concurrent use and bounds its own memory.
@@ -55,6 +65,8 @@ type Issuer interface {
 // Service is the account room's behavior. It is safe for concurrent use.
 type Service struct {
 	store     Store
+	shop      Shop
+	fallback  money.Currency
 	hasher    Hasher
 	attempts  Attempts
 	issuer    Issuer
@@ -66,6 +78,8 @@ type Service struct {
 // Config is what a Service needs.
 type Config struct {
 	Store        Store
+	Shop         Shop
+	Fallback     money.Currency // of accounts in whose country's nothing is sold
 	Hasher       Hasher
 	Attempts     Attempts // nil: nobody counts
 	Issuer       Issuer
@@ -79,7 +93,7 @@ func New(c Config) (*Service, error) {
 	if len(c.DirectoryKey) < 32 {
 		return nil, errors.New("account: the directory key has less than 32 bytes")
 	}
-	return &Service{c.Store, c.Hasher, c.Attempts, c.Issuer, c.Regions, c.DirectoryKey, c.Clock}, nil
+	return &Service{c.Store, c.Shop, c.Fallback, c.Hasher, c.Attempts, c.Issuer, c.Regions, c.DirectoryKey, c.Clock}, nil
 }
 
 // SignUp is what a new user says, and where they are.
@@ -99,51 +113,95 @@ type Session struct {
 
 // SignUp creates an account at s.Home and signs it in. Errors: fault.Invalid, fault.Exists (EMAIL_TAKEN).
 func (s *Service) SignUp(ctx context.Context, in SignUp) (Session, error) {
-	email, err := NormalizeEmail(in.Email)
+	email, err := addressOf(in.Email)
+	if err == nil && email.normal == "" {
+		err = emailInvalid()
+	}
 	if err != nil {
 		return Session{}, err
 	}
-	if err := errors.Join(checkPassword(in.Password), checkDisplayName(in.DisplayName)); err != nil {
+	password, err := newPassword(in.Password)
+	if err := errors.Join(err, checkDisplayName(in.DisplayName)); err != nil {
 		return Session{}, err
-	}
-	currency := CurrencyOf(in.Country)
-	if in.Currency != "" {
-		if currency, err = money.ParseCurrency(in.Currency); err != nil {
-			return Session{}, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "currency is an ISO 4217 code such as EUR")
-		}
 	}
 	if _, known := s.regions.Lookup(in.Home); !known {
 		return Session{}, fault.New(fault.Invalid, "REGION_UNKNOWN", "region %q is not in the set of regions", in.Home)
 	}
-	hash, err := s.hasher.Hash(ctx, in.Password)
+	currency, err := s.currency(ctx, in.Currency, in.Country)
+	if err != nil {
+		return Session{}, err
+	}
+	hash, err := s.hasher.Hash(ctx, password)
 	if err != nil {
 		return Session{}, err
 	}
 	a := Account{
-		ID: id.New(id.User, s.regions.Code(in.Home)), Home: in.Home, Email: email, DisplayName: in.DisplayName,
+		ID: id.New(id.User, s.regions.Code(in.Home)), Home: in.Home, Email: email.normal, DisplayName: in.DisplayName,
 		Country: in.Country, Currency: currency, CreatedAt: s.clock().Truncate(time.Microsecond),
 	}
-	if err := s.store.Create(ctx, s.emailHMAC(email), a, hash); err != nil {
+	own, others := s.emailHMAC(email.normal), [][]byte{}
+	for _, form := range email.forms {
+		if form != email.normal {
+			others = append(others, s.emailHMAC(form))
+		}
+	}
+	if err := s.store.Create(ctx, own, others, a, hash); err != nil {
 		return Session{}, err
 	}
 	return s.session(a)
 }
 
+// currency returns the currency of that code, if the shop sells in it, or without a code the one for a country.
+func (s *Service) currency(ctx context.Context, code, country string) (money.Currency, error) {
+	wanted, err := money.ParseCurrency(code)
+	if code != "" && err != nil {
+		return "", fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "currency is an ISO 4217 code such as EUR")
+	}
+	sold, err := s.shop.Currencies(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case code == "":
+		return currencyFor(country, sold, s.fallback), nil
+	case len(sold) > 0 && !slices.Contains(sold, wanted): // a shop that is not filled yet takes any
+		return "", fault.New(fault.Invalid, "CURRENCY_NOT_SOLD", "nothing has a price in %s; there are prices in %v", wanted, sold)
+	}
+	return wanted, nil
+}
+
+// SetCurrency changes what a signed-in user is shown prices in. Her cart is priced in it from then on; an order is paid in what
+// it was placed in. Errors: fault.Invalid (CURRENCY_UNKNOWN, CURRENCY_NOT_SOLD), fault.NotFound (ACCOUNT_NOT_FOUND).
+func (s *Service) SetCurrency(ctx context.Context, home regions.Name, userID, code string) (Account, error) {
+	if code == "" {
+		return Account{}, fault.New(fault.Invalid, "CURRENCY_UNKNOWN", "currency is an ISO 4217 code such as EUR")
+	}
+	currency, err := s.currency(ctx, code, "")
+	if err != nil {
+		return Account{}, err
+	}
+	a, err := s.store.SetCurrency(ctx, home, userID, currency)
+	return a, gone(err)
+}
+
 // SignIn checks a password. A wrong one and an unknown address are the same fault.Unauthenticated (CREDENTIALS_WRONG) and
 // take the same time. An account that is tried too often is fault.Exhausted (SIGN_INS_TOO_MANY), right password or not.
 func (s *Service) SignIn(ctx context.Context, email, password string) (Session, error) {
-	normalized, err := NormalizeEmail(email)
+	of, err := addressOf(email)
 	if err != nil {
 		return Session{}, err
 	}
-	address := s.emailHMAC(normalized)
 	if s.attempts != nil {
-		if wait, ok := s.attempts(ctx, address); !ok {
+		// Counted by the one form that all ways of writing the address have: another way is no other account to try.
+		if wait, ok := s.attempts(ctx, s.emailHMAC(cmp.Or(of.normal, of.forms[0]))); !ok {
 			return Session{}, fault.New(fault.Exhausted, "SIGN_INS_TOO_MANY", "There were too many sign-ins to this account; wait before you try again.").After(wait)
 		}
 	}
+	forms := make([][]byte, len(of.forms))
+	for i, form := range of.forms {
+		forms[i] = s.emailHMAC(form)
+	}
 	began := time.Now()
-	home, userID, err := s.authenticate(ctx, address, password)
+	home, userID, err := s.authenticate(ctx, forms, password)
 	if errors.Is(err, errWrong) {
 		if err := clock.Sleep(ctx, refusalTakes-time.Since(began)); err != nil {
 			return Session{}, err
@@ -163,11 +221,14 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Session, 
 var errWrong = errors.New("account: wrong credentials")
 
 // authenticate returns whose address and password these are. Its error is errWrong if they are nobody's.
-func (s *Service) authenticate(ctx context.Context, emailHMAC []byte, password string) (home regions.Name, userID string, err error) {
-	home, userID, err = s.store.Locate(ctx, emailHMAC)
+func (s *Service) authenticate(ctx context.Context, emailHMACs [][]byte, password string) (home regions.Name, userID string, err error) {
+	forms, _ := passwords(password)
+	home, userID, err = s.store.Locate(ctx, emailHMACs)
 	if errors.Is(err, ErrNotFound) {
-		if err := s.hasher.VerifyNobody(ctx, password); err != nil {
-			return "", "", err
+		for _, form := range forms { // as many as of somebody
+			if err := s.hasher.VerifyNobody(ctx, form); err != nil {
+				return "", "", err
+			}
 		}
 		return "", "", errWrong
 	}
@@ -178,21 +239,28 @@ func (s *Service) authenticate(ctx context.Context, emailHMAC []byte, password s
 	if err != nil {
 		return "", "", err
 	}
-	if ok, err := s.hasher.Verify(ctx, hash, password); err != nil {
-		return "", "", err
-	} else if !ok {
-		return "", "", errWrong
+	for _, form := range forms {
+		if ok, err := s.hasher.Verify(ctx, hash, form); err != nil {
+			return "", "", err
+		} else if ok {
+			return home, userID, nil
+		}
 	}
-	return home, userID, nil
+	return "", "", errWrong
 }
 
 // Account returns the account of a signed-in user. An account that is gone is fault.NotFound.
 func (s *Service) Account(ctx context.Context, home regions.Name, userID string) (Account, error) {
 	a, err := s.store.Find(ctx, home, userID)
+	return a, gone(err)
+}
+
+// gone tells the caller that it is its account that was not found.
+func gone(err error) error {
 	if errors.Is(err, ErrNotFound) {
-		return Account{}, fault.New(fault.NotFound, "ACCOUNT_NOT_FOUND", "the account does not exist any more")
+		return fault.New(fault.NotFound, "ACCOUNT_NOT_FOUND", "the account does not exist any more")
 	}
-	return a, err
+	return err
 }
 
 // Ticket returns what lets a signed-in user get one path without an access token, and until when. Errors are fault.Invalid.

@@ -6,12 +6,23 @@ import (
 	"strings"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 )
 
 // Settings are configuration keys, below account.
 type Settings struct {
 	DirectoryKeyFile string `koanf:"directory_key_file" help:"secret key of the account directory (meridian keys generate)"`
+	FallbackCurrency string `koanf:"fallback_currency" default:"USD" help:"stack: currency of accounts in whose country's currency nothing has a price"`
 	SignInRate       int    `koanf:"sign_in_rate" default:"20" help:"stack: sign-ins to one account in a minute, with whatever password; 0: no limit"`
+}
+
+// Fallback returns the fallback currency. Its error is fault.Invalid (CONFIG_INVALID).
+func (s Settings) Fallback() (money.Currency, error) {
+	c, err := money.ParseCurrency(s.FallbackCurrency)
+	if err != nil {
+		return "", fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "account.fallback_currency is an ISO 4217 code such as EUR")
+	}
+	return c, nil
 }
 
 // DirectoryKey reads the secret that keys e-mail addresses in the directory. Its error is fault.Invalid (CONFIG_INVALID).

@@ -53,6 +53,10 @@ func accountModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
+	fallback, err := s.config.Account.Fallback()
+	if err != nil {
+		return err
+	}
 	issuer, err := s.keys.Signer()
 	if err != nil {
 		return err
@@ -62,8 +66,8 @@ func accountModule(_ context.Context, s *stack) error {
 		return err
 	}
 	service, err := account.New(account.Config{
-		Store: accountsql.New(s.db), Hasher: password.New(), Attempts: attempts, Issuer: issuer, Regions: s.regions,
-		DirectoryKey: directoryKey, Clock: s.clock,
+		Store: accountsql.New(s.db), Shop: catalogsql.New(s.db, s.regions, s.clock), Fallback: fallback, Hasher: password.New(),
+		Attempts: attempts, Issuer: issuer, Regions: s.regions, DirectoryKey: directoryKey, Clock: s.clock,
 	})
 	if err != nil {
 		return err

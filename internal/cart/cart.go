@@ -3,6 +3,7 @@
 package cart
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -20,21 +21,23 @@ const (
 
 // Cart is a user's cart. The zero Cart is empty and was never written.
 type Cart struct {
-	Items   map[string]int64       // units by variant
-	Prices  map[string]money.Money // what a unit cost when it was put in, by variant; missing where that is not known
-	Version int64
+	Items    map[string]int64       // units by variant
+	Prices   map[string]money.Money // what a unit cost when it was put in, by variant; missing where that is not known
+	Currency money.Currency         // that its owner changed to; "": the one that she began with
+	Version  int64
 }
 
 // Variants returns the ids of what is in the cart, sorted.
 func (c Cart) Variants() []string { return slices.Sorted(maps.Keys(c.Items)) }
 
-// Checkout returns the cart as the checkout room prices it.
-func (c Cart) Checkout(currency money.Currency) checkout.Cart {
+// Checkout returns the cart as the checkout room prices it: in its own currency, or else in the one that its owner's access
+// token names, which may be older than her last change.
+func (c Cart) Checkout(token money.Currency) checkout.Cart {
 	items := make(map[string]checkout.Item, len(c.Items))
 	for variant, quantity := range c.Items {
 		items[variant] = checkout.Item{Quantity: quantity, Seen: c.Prices[variant]}
 	}
-	return checkout.Cart{Currency: currency, Items: items}
+	return checkout.Cart{Currency: cmp.Or(c.Currency, token), Items: items}
 }
 
 // Etag names this state of the cart.
@@ -59,7 +62,7 @@ func (c Cart) With(variant string, quantity int64, price money.Money) (Cart, err
 	case c.Items[variant] == 0 && len(c.Items) >= MaxItems:
 		return c, fault.New(fault.Invalid, "CART_FULL", "a cart holds at most %d different items", MaxItems)
 	}
-	next := Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Version: c.Version + 1}
+	next := Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Currency: c.Currency, Version: c.Version + 1}
 	for other, units := range c.Items {
 		if other != variant {
 			next.put(other, units, c.Prices[other])

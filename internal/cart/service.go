@@ -27,11 +27,11 @@ type Offers interface {
 	Offer(ctx context.Context, sku string, currency money.Currency) (variant string, offer *checkout.Offer, err error)
 }
 
-// Owner is whose cart it is, and the currency she is quoted in.
+// Owner is whose cart it is.
 type Owner struct {
 	UserID   string
 	Home     regions.Name
-	Currency money.Currency
+	Currency money.Currency // as her access token says; the cart knows if she has changed it since
 }
 
 // Priced is a cart and what it costs now.
@@ -113,13 +113,14 @@ func (s *Service) set(ctx context.Context, of Owner, variant string, quantity in
 	return priced, nil
 }
 
-func (s *Service) quote(ctx context.Context, c Cart, currency money.Currency) (checkout.Quote, error) {
-	if len(c.Items) == 0 {
-		return s.rules.Quote(c.Checkout(currency), nil)
+func (s *Service) quote(ctx context.Context, c Cart, token money.Currency) (checkout.Quote, error) {
+	of := c.Checkout(token)
+	if len(of.Items) == 0 {
+		return s.rules.Quote(of, nil)
 	}
-	offers, err := s.offers.Offers(ctx, c.Variants(), currency)
+	offers, err := s.offers.Offers(ctx, c.Variants(), of.Currency)
 	if err != nil {
 		return checkout.Quote{}, err
 	}
-	return s.rules.Quote(c.Checkout(currency), offers)
+	return s.rules.Quote(of, offers)
 }

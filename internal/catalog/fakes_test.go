@@ -10,6 +10,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -56,6 +57,8 @@ func (s *store) Search(_ context.Context, _ string, offset, limit int) ([]catalo
 	all = all[min(offset, len(all)):]
 	return all[:min(limit, len(all))], s.down
 }
+
+func (s *store) Currencies(context.Context) ([]money.Currency, error) { return nil, s.down }
 
 func (s *store) Put(_ context.Context, products []catalog.Product) (catalog.Stored, error) {
 	stored := catalog.Stored{IDs: map[string]string{}}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/regions"
 )
 
@@ -23,6 +24,8 @@ type Store interface {
 	Popular(ctx context.Context, region regions.Name, category string, after *Rank, limit int) ([]Product, []Rank, error)
 	// Search returns listed products that hold every word of a query, best first.
 	Search(ctx context.Context, query string, offset, limit int) ([]Product, error)
+	// Currencies returns those in which a variant has had a price, in the order of their codes.
+	Currencies(ctx context.Context) ([]money.Currency, error)
 	// Put inserts or updates products by handle in one transaction, and their variants as Identify says. Variants
 	// that a product no longer names are withdrawn, unless it is Partial; prices stay. The products' versions are noted in ctx's consistency session.
 	// A variant whose SKU belongs to another product is fault.Exists: it stays with the product that had it first.
@@ -62,6 +65,11 @@ func (s *Service) Product(ctx context.Context, handle string) (Product, error) {
 		return Product{}, fault.New(fault.NotFound, "PRODUCT_NOT_FOUND", "there is no product %.80q", handle)
 	}
 	return p, err
+}
+
+// Currencies returns what the shop sells in, in the order of the codes.
+func (s *Service) Currencies(ctx context.Context) ([]money.Currency, error) {
+	return s.store.Currencies(ctx)
 }
 
 // Search returns one page of the active products that hold every word of query, best first, and the offset to

@@ -24,7 +24,7 @@ type Placement struct {
 	EventID       string
 	Home          regions.Name
 	UserID        string
-	Currency      money.Currency
+	Currency      money.Currency    // as the access token says; the cart's own counts more
 	Key           string            // idempotency key, scoped to the user
 	RequestHash   [sha256.Size]byte // of the request, to tell a repeated one from another
 	CartEtag      string            // empty: whatever the cart holds

@@ -103,6 +103,7 @@ internal/health                    : words
 internal/health/healthsql          : words internal/sqldb internal/health
 internal/health/monitor            : words internal/health internal/health/healthsql internal/telemetry internal/discovery
 internal/account/accountrpc        : internal/account/token
+internal/account/accountsql        : internal/cart/cartsql
 internal/plant                     :
 
 internal/edge                      : words internal/plant geo api/gen internal/method internal/discovery internal/telemetry internal/rpc internal/credentials

@@ -64,6 +64,19 @@ func (h *Handler) GetAccount(ctx context.Context, _ *accountv1.GetAccountRequest
 	return &accountv1.GetAccountResponse{Account: message(a)}, nil
 }
 
+// SetCurrency implements the method.
+func (h *Handler) SetCurrency(ctx context.Context, r *accountv1.SetCurrencyRequest) (*accountv1.SetCurrencyResponse, error) {
+	caller, err := rpc.CallerOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := h.service.SetCurrency(ctx, caller.Home, caller.UserID, r.GetCurrency())
+	if err != nil {
+		return nil, err
+	}
+	return &accountv1.SetCurrencyResponse{Account: message(a)}, nil
+}
+
 // CreateStreamTicket implements the method.
 func (h *Handler) CreateStreamTicket(ctx context.Context, r *accountv1.CreateStreamTicketRequest) (*accountv1.CreateStreamTicketResponse, error) {
 	caller, err := rpc.CallerOf(ctx)

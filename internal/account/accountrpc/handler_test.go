@@ -19,6 +19,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/account"
 	"github.com/meridian-commerce/meridian/internal/account/accountrpc"
 	"github.com/meridian-commerce/meridian/internal/account/accountsql"
+	"github.com/meridian-commerce/meridian/internal/catalog"
+	"github.com/meridian-commerce/meridian/internal/catalog/catalogsql"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/id"
@@ -84,8 +86,18 @@ type stack struct {
 func serve(t *testing.T) stack {
 	t.Helper()
 	keys := &tokens{issued: map[string]rpc.Caller{}}
+	db := sqltest.Open(t, nil)
+	products := catalogsql.New(db, regions.Default(), clock.System())
+	var prices []money.Money
+	for _, c := range []money.Currency{"EUR", "GBP", "INR", "JPY", "KWD", "SGD", "USD"} {
+		prices = append(prices, money.Money{Minor: 900, Currency: c})
+	}
+	_, err := products.Put(t.Context(), []catalog.Product{{Handle: "tea", Title: "Tea", Active: true, Variants: []catalog.Variant{{SKU: "A", Prices: prices}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	service, err := account.New(account.Config{
-		Store: accountsql.New(sqltest.Open(t, nil)), Hasher: plain{}, Issuer: keys, Regions: regions.Default(),
+		Store: accountsql.New(db), Shop: products, Fallback: "USD", Hasher: plain{}, Issuer: keys, Regions: regions.Default(),
 		DirectoryKey: make([]byte, 32), Clock: clock.System(),
 	})
 	if err != nil {
@@ -138,6 +150,43 @@ func TestSignUpWithoutAnEdge(t *testing.T) {
 	if a := up.GetAccount(); err != nil || a.GetHomeRegion() != "eu-west-1" || a.GetCurrency() != "USD" || a.GetCountry() != "" {
 		t.Errorf("got %v, %v; want the stack's own region", a, err)
 	}
+}
+
+// Who signs up somewhere is shown what is sold there in its own currency, and changes it where another is wanted.
+func TestCurrencyOfACountry(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for country, want := range map[string]string{
+		"IE": "EUR", "HR": "EUR", "BG": "EUR", "GB": "GBP", "JE": "GBP", "IN": "INR", "KW": "KWD", "JP": "JPY", "SG": "SGD", "US": "USD",
+		"CH": "USD", "BR": "USD", "AQ": "USD", "": "USD", // in whose nothing is sold
+	} {
+		in := signUp()
+		in.Email = "ada-" + country + "@example.com"
+		up, err := s.SignUp(rpctest.With(t.Context(), "Meridian-Caller-Region", "eu-west-1", "Meridian-Caller-Country", country), in)
+		if err != nil || up.GetAccount().GetCurrency() != want {
+			t.Errorf("%q: %v, %v; want %s", country, up.GetAccount(), err, want)
+			continue
+		}
+		as := rpctest.As(t.Context(), up.GetAccessToken())
+		_, err = s.SetCurrency(as, &accountv1.SetCurrencyRequest{Currency: "CHF"})
+		rpctest.Refused(t, "nothing is sold in it", err, connect.CodeInvalidArgument, "CURRENCY_NOT_SOLD")
+		_, err = s.SetCurrency(rpctest.As(t.Context(), up.GetAccessToken()), &accountv1.SetCurrencyRequest{})
+		rpctest.Refused(t, "none is said", err, connect.CodeInvalidArgument, "CURRENCY_UNKNOWN")
+		set, err := s.SetCurrency(rpctest.As(t.Context(), up.GetAccessToken()), &accountv1.SetCurrencyRequest{Currency: "KWD"})
+		if err != nil || set.GetAccount().GetCurrency() != "KWD" || set.GetAccount().GetId() != up.GetAccount().GetId() {
+			t.Errorf("%q: %v, %v", country, set, err)
+		}
+		got, err := s.GetAccount(rpctest.As(t.Context(), up.GetAccessToken()), &accountv1.GetAccountRequest{})
+		if diff := cmp.Diff(set.GetAccount(), got.GetAccount(), protocmp.Transform()); err != nil || diff != "" {
+			t.Errorf("%q: %v\n%s", country, err, diff)
+		}
+	}
+	in := signUp()
+	in.Currency = "CHF"
+	_, err := s.SignUp(t.Context(), in)
+	rpctest.Refused(t, "a sign-up for it", err, connect.CodeInvalidArgument, "CURRENCY_NOT_SOLD")
+	_, err = s.SetCurrency(t.Context(), &accountv1.SetCurrencyRequest{Currency: "EUR"})
+	rpctest.Refused(t, "nobody", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
 }
 
 func TestRefusals(t *testing.T) {

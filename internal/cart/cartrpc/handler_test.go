@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,8 @@ import (
 	"github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1/cartv1connect"
 	checkoutv1 "github.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1"
 	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
+	"github.com/meridian-commerce/meridian/internal/account"
+	"github.com/meridian-commerce/meridian/internal/account/accountsql"
 	"github.com/meridian-commerce/meridian/internal/cache"
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/cart/cartrpc"
@@ -28,6 +31,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -39,6 +43,7 @@ type shop struct {
 	cartv1connect.CartServiceClient
 	server   *httptest.Server
 	products *catalogcache.Store
+	db       *sqldb.DB
 }
 
 // serve serves carts on a real database and no Redis, to ada and eve. The catalog sells A at 10.00 and B at 2.50 EUR,
@@ -66,7 +71,7 @@ func serve(t *testing.T) shop {
 	s := rpctest.Serve(t, callers, func(mux *http.ServeMux, options ...connect.HandlerOption) {
 		mux.Handle(cartv1connect.NewCartServiceHandler(cartrpc.New(service), options...))
 	})
-	return shop{cartv1connect.NewCartServiceClient(s.Client(), s.URL, connect.WithHTTPGet()), s, products}
+	return shop{cartv1connect.NewCartServiceClient(s.Client(), s.URL, connect.WithHTTPGet()), s, products, db}
 }
 
 func tea(minor int64) catalog.Product {
@@ -88,6 +93,8 @@ func fourthFree(q checkout.Quote) (out []checkout.Adjustment, err error) {
 }
 
 func eur(minor int64) *moneyv1.Money { return &moneyv1.Money{MinorUnits: minor, Currency: "EUR"} }
+
+func usd(minor int64) *moneyv1.Money { return &moneyv1.Money{MinorUnits: minor, Currency: "USD"} }
 
 func TestCart(t *testing.T) {
 	t.Parallel()
@@ -211,6 +218,55 @@ func TestSKUThatChanges(t *testing.T) {
 	}
 	if c := set(&cartv1.SetItemRequest{Sku: "A-2"}, 0); len(c.GetItems()) != 0 {
 		t.Errorf("left is %v", c)
+	}
+}
+
+// A cart follows its account's currency at once, whatever the access token says: the same quote in the other currency, and
+// nothing of it is lost.
+func TestCartInAnotherCurrency(t *testing.T) {
+	t.Parallel()
+	client := serve(t)
+	accounts := accountsql.New(client.db)
+	err := accounts.Create(t.Context(), []byte("ada"), nil, account.Account{ID: "usr_eu1_ada", Home: "eu-west-1", Currency: "EUR", CreatedAt: time.Now()}, "hash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(sku string, quantity int32) {
+		t.Helper()
+		if _, err := client.SetItem(rpctest.As(t.Context(), "ada"), &cartv1.SetItemRequest{Sku: sku, Quantity: &quantity}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("A", 2)
+	set("C", 5)
+	inEUR := &cartv1.Cart{
+		Items: []*cartv1.Item{
+			{VariantId: "A", Sku: "A", Quantity: 2, Title: "Tea · Large", UnitPrice: eur(1000), Amount: eur(2000), Total: eur(2000)},
+			{VariantId: "C", Sku: "C", Quantity: 5, Unavailable: cartv1.Unavailable_UNAVAILABLE_NO_PRICE},
+		},
+		Etag: "v2", Subtotal: eur(2000), Total: eur(2000),
+	}
+	inUSD := &cartv1.Cart{
+		Items: []*cartv1.Item{
+			{VariantId: "A", Sku: "A", Quantity: 2, Unavailable: cartv1.Unavailable_UNAVAILABLE_NO_PRICE},
+			{VariantId: "C", Sku: "C", Quantity: 5, Title: "Tea", UnitPrice: usd(99), Amount: usd(495), Total: usd(396)},
+		},
+		Adjustments: []*checkoutv1.Adjustment{{Source: "promotion/fourth", Kind: "discount", Sku: "C", Amount: usd(-99)}},
+		Etag:        "v3", Subtotal: usd(495), Total: usd(396),
+	}
+	back := proto.CloneOf(inEUR)
+	back.Etag = "v4"
+	for _, step := range []struct {
+		currency money.Currency
+		want     *cartv1.Cart
+	}{{"EUR", inEUR}, {"USD", inUSD}, {"USD", inUSD}, {"EUR", back}} {
+		if _, err := accounts.SetCurrency(t.Context(), "eu-west-1", "usr_eu1_ada", step.currency); err != nil {
+			t.Fatal(err)
+		}
+		got, err := client.GetCart(rpctest.As(t.Context(), "ada"), &cartv1.GetCartRequest{})
+		if diff := cmp.Diff(step.want, got.GetCart(), protocmp.Transform()); err != nil || diff != "" {
+			t.Errorf("in %s: %v\n%s", step.currency, err, diff)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/meridian-commerce/meridian/internal/cart"
 	"github.com/meridian-commerce/meridian/internal/clock"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/plant"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/regions"
@@ -23,7 +24,7 @@ type Store struct {
 // New returns a Store.
 func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
 
-const find = `SELECT items, prices, version FROM carts WHERE home_region = $1 AND user_id = $2`
+const find = `SELECT items, prices, currency, version FROM carts WHERE home_region = $1 AND user_id = $2`
 
 // Find implements cart.Store.
 func (s *Store) Find(ctx context.Context, home regions.Name, userID string) (cart.Cart, error) {
@@ -66,8 +67,16 @@ func QueueClear(batch *sqldb.Batch, home regions.Name, userID string) {
 	batch.Queue(`UPDATE carts SET version = version + 1, items = '{}', prices = '{}' WHERE home_region = $1 AND user_id = $2`, home, userID)
 }
 
+// QueueCurrency has a cart priced in a currency from now on, and makes one that says so where there is none. It is another
+// version: who agreed to the one before has agreed to its currency.
+func QueueCurrency(batch *sqldb.Batch, home regions.Name, userID string, c money.Currency) {
+	batch.Queue(`INSERT INTO carts (home_region, user_id, version, items, prices, currency, updated_at) VALUES ($1, $2, 1, '{}', '{}', $3, now())
+		ON CONFLICT (home_region, user_id) DO UPDATE SET version = carts.version + 1, currency = excluded.currency, updated_at = excluded.updated_at`,
+		home, userID, c)
+}
+
 func scan(row pgx.Row) (c cart.Cart, err error) {
-	err = row.Scan(&c.Items, &c.Prices, &c.Version)
+	err = row.Scan(&c.Items, &c.Prices, &c.Currency, &c.Version)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return cart.Cart{}, nil
 	}

@@ -63,6 +63,41 @@ func (s shop) holds(user string, want cart.Cart) {
 	}
 }
 
+// A cart that is told its currency keeps it, and what is in it, through changes and orders; each telling is another version.
+func TestQueueCurrency(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	send := func(queue func(batch *sqldb.Batch)) {
+		t.Helper()
+		err := s.db.InTx(t.Context(), func(tx sqldb.Tx) error {
+			batch := &sqldb.Batch{}
+			queue(batch)
+			return tx.Send(t.Context(), batch)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell := func(user string, c money.Currency) {
+		t.Helper()
+		send(func(batch *sqldb.Batch) { cartsql.QueueCurrency(batch, home, user, c) })
+	}
+	tell("empty", "USD")
+	s.holds("empty", cart.Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Currency: "USD", Version: 1})
+	s.set("u", "A", 2)
+	tell("u", "USD")
+	tell("u", "KWD")
+	want := holding(3, map[string]int64{"A": 2})
+	want.Currency = "KWD"
+	s.holds("u", want)
+	s.set("u", "B", 1)
+	want = holding(4, map[string]int64{"A": 2, "B": 1})
+	want.Currency = "KWD"
+	s.holds("u", want)
+	send(func(batch *sqldb.Batch) { cartsql.QueueClear(batch, home, "u") })
+	s.holds("u", cart.Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Currency: "KWD", Version: 5})
+}
+
 func TestChange(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -9,6 +9,7 @@ import (
 	catalogv1 "github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 	"github.com/meridian-commerce/meridian/regions"
 )
@@ -39,16 +40,21 @@ func (h *Handler) ListProducts(ctx context.Context, r *catalogv1.ListProductsReq
 	if err != nil {
 		return nil, err
 	}
+	in, err := pricesIn(r.GetCurrency())
+	if err != nil {
+		return nil, err
+	}
+	// A page token is not of a currency: the products and their order are the same in all.
 	switch r.GetSort() {
 	case catalogv1.Sort_SORT_UNSPECIFIED:
-		return h.byHandle(ctx, r, size)
+		return h.byHandle(ctx, r, size, in)
 	case catalogv1.Sort_SORT_POPULAR:
-		return h.byPopularity(ctx, r, size)
+		return h.byPopularity(ctx, r, size, in)
 	}
 	return nil, fault.New(fault.Invalid, "SORT_INVALID", "sort is not one that this version knows: %d", r.GetSort())
 }
 
-func (h *Handler) byHandle(ctx context.Context, r *catalogv1.ListProductsRequest, size int) (*catalogv1.ListProductsResponse, error) {
+func (h *Handler) byHandle(ctx context.Context, r *catalogv1.ListProductsRequest, size int, in money.Currency) (*catalogv1.ListProductsResponse, error) {
 	var at listCursor
 	if err := rpc.ReadPageToken(r.GetPageToken(), &at, "handle", r.GetCategory()); err != nil {
 		return nil, err
@@ -57,7 +63,7 @@ func (h *Handler) byHandle(ctx context.Context, r *catalogv1.ListProductsRequest
 	if err != nil {
 		return nil, err
 	}
-	out := &catalogv1.ListProductsResponse{Products: messages(page)}
+	out := &catalogv1.ListProductsResponse{Products: messages(page, in)}
 	if next != "" {
 		out.NextPageToken = rpc.PageToken(listCursor{next}, "handle", r.GetCategory())
 	}
@@ -71,7 +77,7 @@ type popularCursor struct {
 	Handle string       `json:"h"`
 }
 
-func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsRequest, size int) (*catalogv1.ListProductsResponse, error) {
+func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsRequest, size int, in money.Currency) (*catalogv1.ListProductsResponse, error) {
 	region := h.region
 	var after *catalog.Rank
 	if token := r.GetPageToken(); token != "" {
@@ -90,7 +96,7 @@ func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsReq
 	if err != nil {
 		return nil, err
 	}
-	out := &catalogv1.ListProductsResponse{Products: messages(page)}
+	out := &catalogv1.ListProductsResponse{Products: messages(page, in)}
 	if next != nil {
 		out.NextPageToken = rpc.PageToken(popularCursor{region, next.Views, next.Handle}, "popular", r.GetCategory())
 	}
@@ -99,16 +105,24 @@ func (h *Handler) byPopularity(ctx context.Context, r *catalogv1.ListProductsReq
 
 // GetProduct implements the method.
 func (h *Handler) GetProduct(ctx context.Context, r *catalogv1.GetProductRequest) (*catalogv1.GetProductResponse, error) {
+	in, err := pricesIn(r.GetCurrency())
+	if err != nil {
+		return nil, err
+	}
 	p, err := h.service.Product(ctx, r.GetHandle())
 	if err != nil {
 		return nil, err
 	}
-	return &catalogv1.GetProductResponse{Product: message(p)}, nil
+	return &catalogv1.GetProductResponse{Product: message(p, in)}, nil
 }
 
 // SearchProducts implements the method.
 func (h *Handler) SearchProducts(ctx context.Context, r *catalogv1.SearchProductsRequest) (*catalogv1.SearchProductsResponse, error) {
 	size, err := rpc.PageSize(r.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	in, err := pricesIn(r.GetCurrency())
 	if err != nil {
 		return nil, err
 	}
@@ -120,22 +134,47 @@ func (h *Handler) SearchProducts(ctx context.Context, r *catalogv1.SearchProduct
 	if err != nil {
 		return nil, err
 	}
-	out := &catalogv1.SearchProductsResponse{Products: messages(page)}
+	out := &catalogv1.SearchProductsResponse{Products: messages(page, in)}
 	if next != 0 {
 		out.NextPageToken = rpc.PageToken(searchCursor{next}, "search", r.GetQuery())
 	}
 	return out, nil
 }
 
-func messages(products []catalog.Product) []*catalogv1.Product {
+// ListCurrencies implements the method.
+func (h *Handler) ListCurrencies(ctx context.Context, _ *catalogv1.ListCurrenciesRequest) (*catalogv1.ListCurrenciesResponse, error) {
+	sold, err := h.service.Currencies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &catalogv1.ListCurrenciesResponse{}
+	for _, c := range sold {
+		out.Currencies = append(out.Currencies, &catalogv1.Currency{Code: string(c), Digits: int32(c.Exponent())})
+	}
+	return out, nil
+}
+
+// pricesIn reads the currency that a caller asks for prices in; "" is all of them.
+func pricesIn(code string) (money.Currency, error) {
+	if code == "" {
+		return "", nil
+	}
+	c, err := money.ParseCurrency(code)
+	if err != nil {
+		return "", fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "currency is an ISO 4217 code such as EUR")
+	}
+	return c, nil
+}
+
+func messages(products []catalog.Product, in money.Currency) []*catalogv1.Product {
 	out := make([]*catalogv1.Product, len(products))
 	for i, p := range products {
-		out[i] = message(p)
+		out[i] = message(p, in)
 	}
 	return out
 }
 
-func message(p catalog.Product) *catalogv1.Product {
+func message(p catalog.Product, in money.Currency) *catalogv1.Product {
 	out := &catalogv1.Product{
 		Handle: p.Handle, Title: p.Title, Description: p.Description, Vendor: p.Vendor, Category: p.Category, Type: p.Type,
 		Tags: p.Tags, Images: p.Images, Version: p.Version, UpdateTime: timestamppb.New(p.UpdatedAt),
@@ -143,10 +182,14 @@ func message(p catalog.Product) *catalogv1.Product {
 	for _, v := range p.Variants {
 		variant := &catalogv1.Variant{Id: v.ID, Sku: v.SKU, Title: v.Title, Barcode: v.Barcode, Grams: int32(v.Grams)}
 		for _, price := range v.Prices {
-			variant.Prices = append(variant.Prices, rpc.Money(price))
+			if in == "" || price.Currency == in {
+				variant.Prices = append(variant.Prices, rpc.Money(price))
+			}
 		}
 		for _, before := range v.CompareAt {
-			variant.CompareAtPrices = append(variant.CompareAtPrices, rpc.Money(before))
+			if in == "" || before.Currency == in {
+				variant.CompareAtPrices = append(variant.CompareAtPrices, rpc.Money(before))
+			}
 		}
 		out.Variants = append(out.Variants, variant)
 	}

@@ -92,6 +92,47 @@ func TestGetProduct(t *testing.T) {
 	}
 }
 
+// Whoever has no account asks for a currency with each request, and is told which there are.
+func TestPricesInOneCurrency(t *testing.T) {
+	t.Parallel()
+	client, _ := serve(t)
+	eur, jpy := &moneyv1.Money{MinorUnits: 750, Currency: "EUR"}, &moneyv1.Money{MinorUnits: 1200, Currency: "JPY"}
+	for currency, want := range map[string][]*moneyv1.Money{"": {eur, jpy}, "EUR": {eur}, "jpy": {jpy}, "KWD": nil} {
+		one, err := client.GetProduct(t.Context(), &catalogv1.GetProductRequest{Handle: "tea", Currency: currency})
+		list, listed := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{Category: "Food", Currency: currency})
+		found, searched := client.SearchProducts(t.Context(), &catalogv1.SearchProductsRequest{Query: "tea", Currency: currency})
+		for what, p := range map[string][]*catalogv1.Product{"one": {one.GetProduct()}, "listed": list.GetProducts(), "found": found.GetProducts()} {
+			if err != nil || listed != nil || searched != nil || len(p) != 1 || len(p[0].GetVariants()) != 1 {
+				t.Fatalf("%s in %q: %v (%v, %v, %v)", what, currency, p, err, listed, searched)
+			}
+			if diff := cmp.Diff(want, p[0].GetVariants()[0].GetPrices(), protocmp.Transform()); diff != "" {
+				t.Errorf("%s in %q: %s", what, currency, diff)
+			}
+		}
+	}
+	_, err := client.GetProduct(t.Context(), &catalogv1.GetProductRequest{Handle: "tea", Currency: "XXX"})
+	_, listed := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{Currency: "€"})
+	_, searched := client.SearchProducts(t.Context(), &catalogv1.SearchProductsRequest{Query: "tea", Currency: "EURO"})
+	for what, err := range map[string]error{"one": err, "listed": listed, "found": searched} {
+		rpctest.Refused(t, what, err, connect.CodeInvalidArgument, "CURRENCY_UNKNOWN")
+	}
+}
+
+func TestListCurrencies(t *testing.T) {
+	t.Parallel()
+	client, _, store := open(t)
+	more := product("kohl", "Kohl", "Kitchen", true)
+	more.Variants[0].Prices = []money.Money{{Minor: 1250, Currency: "KWD"}, {Minor: 3, Currency: "EUR"}}
+	if _, err := store.Put(t.Context(), []catalog.Product{more}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.ListCurrencies(t.Context(), &catalogv1.ListCurrenciesRequest{})
+	want := &catalogv1.ListCurrenciesResponse{Currencies: []*catalogv1.Currency{{Code: "EUR", Digits: 2}, {Code: "JPY"}, {Code: "KWD", Digits: 3}}}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}
+
 func TestListProducts(t *testing.T) {
 	t.Parallel()
 	client, _ := serve(t)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,6 +157,9 @@ func TestPricesNotGivenAgain(t *testing.T) {
 		if err != nil || !maps.Equal(got, want) {
 			t.Errorf("others than %s are %v, %v, want %v", given, got, err, want)
 		}
+	}
+	if got, err := s.Currencies(t.Context()); err != nil || !slices.Equal(got, []money.Currency{"EUR", "GBP", "USD"}) {
+		t.Errorf("the shop sells in %v, %v", got, err)
 	}
 }
 

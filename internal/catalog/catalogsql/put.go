@@ -84,6 +84,7 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (catalog.St
 			}
 		}
 		queueWithdraw(batch, whole, kept, changes)
+		queueCurrencies(batch, products)
 		if err := tx.Send(ctx, batch); err != nil {
 			return err
 		}
@@ -188,6 +189,20 @@ func queueWithdraw(batch *sqldb.Batch, whole, kept []string, changes map[string]
 		})
 		return err
 	})
+}
+
+// queueCurrencies notes what the shop sells in.
+func queueCurrencies(batch *sqldb.Batch, products []catalog.Product) {
+	in := map[money.Currency]bool{}
+	for _, p := range products {
+		for _, v := range p.Variants {
+			for _, price := range v.Prices {
+				in[price.Currency] = true
+			}
+		}
+	}
+	// In the order of their codes, so that two imports which begin with one currency never wait for each other.
+	batch.Queue(`INSERT INTO currencies (code) SELECT unnest($1::text[]) ON CONFLICT (code) DO NOTHING`, slices.Sorted(maps.Keys(in)))
 }
 
 func orEmpty(s []string) []string {

@@ -143,6 +143,16 @@ func skus(rows pgx.Rows, err error) (map[string]string, error) {
 	return of, err
 }
 
+// Currencies implements catalog.Store and account.Shop.
+func (s *Store) Currencies(ctx context.Context) ([]money.Currency, error) {
+	rows, err := s.db.Query(ctx, `SELECT code FROM currencies ORDER BY code`)
+	if err != nil {
+		return nil, fail(err)
+	}
+	codes, err := pgx.CollectRows(rows, pgx.RowTo[money.Currency])
+	return codes, fail(err)
+}
+
 // OtherPrices counts, by currency, the prices that are not in the given currencies, of variants that have one of those too.
 func (s *Store) OtherPrices(ctx context.Context, given []money.Currency) (map[money.Currency]int64, error) {
 	rows, err := s.db.Query(ctx, `SELECT p.currency, count(*) FROM prices p JOIN variants v ON v.sku = p.sku

@@ -134,6 +134,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 	if err := c.Matches(p.CartEtag); err != nil {
 		return order.Order{}, err
 	}
+	of := c.Checkout(p.Currency)
 	offers := map[string]checkout.Offer{}
 	if len(c.Items) > 0 {
 		batch := &sqldb.Batch{}
@@ -143,7 +144,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 			variants[i] = q.Variant
 		}
 		// Read here and not out of a cache: an order is never placed at a price of yesterday.
-		catalogsql.QueueOffers(batch, variants, p.Currency, offers)
+		catalogsql.QueueOffers(batch, variants, of.Currency, offers)
 		stocksql.QueueLock(batch, p.Home, wanted, func(variant string) string { return cmp.Or(offers[variant].SKU, variant) })
 		if err := tx.Send(ctx, batch); err != nil {
 			return order.Order{}, err
@@ -155,7 +156,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 			offers[variant] = offer
 		}
 	}
-	q, err := s.rules.Quote(c.Checkout(p.Currency), offers)
+	q, err := s.rules.Quote(of, offers)
 	if err != nil {
 		return order.Order{}, err
 	}

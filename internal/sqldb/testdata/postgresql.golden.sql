@@ -436,3 +436,21 @@ ALTER TABLE order_lines ADD COLUMN ordered_sku TEXT;
 -- +goose Up
 -- What a variant cost before its price was reduced, to be shown struck through, or NULL.
 ALTER TABLE prices ADD COLUMN compare_at BIGINT;
+-- 00074_carts_currency.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- What its owner changed to, in the transaction that changed the account's: orders lock the cart and read it there. Empty: never.
+ALTER TABLE carts ADD COLUMN currency TEXT NOT NULL DEFAULT '';
+-- 00075_currencies.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- Every currency that a variant has had a price in: prices are too many to be looked through for it.
+CREATE TABLE currencies (
+  code TEXT NOT NULL PRIMARY KEY
+);
+-- 00076_currencies_of_prices.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- A few rows, of a table that no release before reads.
+-- contract: since v0.0.1: any release
+INSERT INTO currencies (code) SELECT DISTINCT currency FROM prices ON CONFLICT (code) DO NOTHING;

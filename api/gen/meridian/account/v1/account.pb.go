@@ -123,10 +123,11 @@ func (x *Account) GetCreateTime() *timestamppb.Timestamp {
 type SignUpRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Email string                 `protobuf:"bytes,1,opt,name=email,proto3" json:"email,omitempty"`
-	// 10 to 256 characters.
+	// 10 to 256 characters, none of them a control character. However a character is composed, it is the same one.
 	Password    string `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Optional: by default the currency of the caller's country, else USD.
+	// Optional, one of CatalogService.ListCurrencies. By default the currency of the caller's country if that is one of them, else
+	// the shop's own (account.fallback_currency), which is USD unless it is configured.
 	Currency      string `protobuf:"bytes,4,opt,name=currency,proto3" json:"currency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -443,6 +444,95 @@ func (x *GetAccountResponse) GetAccount() *Account {
 	return nil
 }
 
+type SetCurrencyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of CatalogService.ListCurrencies.
+	Currency      string `protobuf:"bytes,1,opt,name=currency,proto3" json:"currency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetCurrencyRequest) Reset() {
+	*x = SetCurrencyRequest{}
+	mi := &file_meridian_account_v1_account_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetCurrencyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetCurrencyRequest) ProtoMessage() {}
+
+func (x *SetCurrencyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_account_v1_account_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetCurrencyRequest.ProtoReflect.Descriptor instead.
+func (*SetCurrencyRequest) Descriptor() ([]byte, []int) {
+	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SetCurrencyRequest) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+type SetCurrencyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       *Account               `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetCurrencyResponse) Reset() {
+	*x = SetCurrencyResponse{}
+	mi := &file_meridian_account_v1_account_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetCurrencyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetCurrencyResponse) ProtoMessage() {}
+
+func (x *SetCurrencyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_account_v1_account_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetCurrencyResponse.ProtoReflect.Descriptor instead.
+func (*SetCurrencyResponse) Descriptor() ([]byte, []int) {
+	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SetCurrencyResponse) GetAccount() *Account {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
 type CreateStreamTicketRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stream's path, such as /v1/orders/{id}/events.
@@ -453,7 +543,7 @@ type CreateStreamTicketRequest struct {
 
 func (x *CreateStreamTicketRequest) Reset() {
 	*x = CreateStreamTicketRequest{}
-	mi := &file_meridian_account_v1_account_proto_msgTypes[7]
+	mi := &file_meridian_account_v1_account_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +555,7 @@ func (x *CreateStreamTicketRequest) String() string {
 func (*CreateStreamTicketRequest) ProtoMessage() {}
 
 func (x *CreateStreamTicketRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_meridian_account_v1_account_proto_msgTypes[7]
+	mi := &file_meridian_account_v1_account_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +568,7 @@ func (x *CreateStreamTicketRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStreamTicketRequest.ProtoReflect.Descriptor instead.
 func (*CreateStreamTicketRequest) Descriptor() ([]byte, []int) {
-	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{7}
+	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateStreamTicketRequest) GetPath() string {
@@ -500,7 +590,7 @@ type CreateStreamTicketResponse struct {
 
 func (x *CreateStreamTicketResponse) Reset() {
 	*x = CreateStreamTicketResponse{}
-	mi := &file_meridian_account_v1_account_proto_msgTypes[8]
+	mi := &file_meridian_account_v1_account_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +602,7 @@ func (x *CreateStreamTicketResponse) String() string {
 func (*CreateStreamTicketResponse) ProtoMessage() {}
 
 func (x *CreateStreamTicketResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_meridian_account_v1_account_proto_msgTypes[8]
+	mi := &file_meridian_account_v1_account_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +615,7 @@ func (x *CreateStreamTicketResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStreamTicketResponse.ProtoReflect.Descriptor instead.
 func (*CreateStreamTicketResponse) Descriptor() ([]byte, []int) {
-	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{8}
+	return file_meridian_account_v1_account_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateStreamTicketResponse) GetTicket() string {
@@ -575,18 +665,23 @@ const file_meridian_account_v1_account_proto_rawDesc = "" +
 	"\x18access_token_expire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x15accessTokenExpireTime\"\x13\n" +
 	"\x11GetAccountRequest\"L\n" +
 	"\x12GetAccountResponse\x126\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1c.meridian.account.v1.AccountR\aaccount\"0\n" +
+	"\x12SetCurrencyRequest\x12\x1a\n" +
+	"\bcurrency\x18\x01 \x01(\tR\bcurrency\"M\n" +
+	"\x13SetCurrencyResponse\x126\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1c.meridian.account.v1.AccountR\aaccount\"/\n" +
 	"\x19CreateStreamTicketRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\"q\n" +
 	"\x1aCreateStreamTicketResponse\x12\x16\n" +
 	"\x06ticket\x18\x01 \x01(\tR\x06ticket\x12;\n" +
 	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xdb\x03\n" +
+	"expireTime2\xce\x04\n" +
 	"\x0eAccountService\x12g\n" +
 	"\x06SignUp\x12\".meridian.account.v1.SignUpRequest\x1a#.meridian.account.v1.SignUpResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x04\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12g\n" +
 	"\x06SignIn\x12\".meridian.account.v1.SignInRequest\x1a#.meridian.account.v1.SignInResponse\"\x14\x88\xb5\x18\x03\x90\xb5\x18\x04\x98\xb5\x18\x01\xa0\xb5\x18\x01\xb0\xb5\x18\x01\x12n\n" +
 	"\n" +
-	"GetAccount\x12&.meridian.account.v1.GetAccountRequest\x1a'.meridian.account.v1.GetAccountResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01\x12\x86\x01\n" +
+	"GetAccount\x12&.meridian.account.v1.GetAccountRequest\x1a'.meridian.account.v1.GetAccountResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01\x12q\n" +
+	"\vSetCurrency\x12'.meridian.account.v1.SetCurrencyRequest\x1a(.meridian.account.v1.SetCurrencyResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02\x12\x86\x01\n" +
 	"\x12CreateStreamTicket\x12..meridian.account.v1.CreateStreamTicketRequest\x1a/.meridian.account.v1.CreateStreamTicketResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02B\xe2\x01\n" +
 	"\x17com.meridian.account.v1B\fAccountProtoP\x01ZKgithub.com/meridian-commerce/meridian/api/gen/meridian/account/v1;accountv1\xa2\x02\x03MAX\xaa\x02\x13Meridian.Account.V1\xca\x02\x13Meridian\\Account\\V1\xe2\x02\x1fMeridian\\Account\\V1\\GPBMetadata\xea\x02\x15Meridian::Account::V1b\x06proto3"
 
@@ -602,7 +697,7 @@ func file_meridian_account_v1_account_proto_rawDescGZIP() []byte {
 	return file_meridian_account_v1_account_proto_rawDescData
 }
 
-var file_meridian_account_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_meridian_account_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_meridian_account_v1_account_proto_goTypes = []any{
 	(*Account)(nil),                    // 0: meridian.account.v1.Account
 	(*SignUpRequest)(nil),              // 1: meridian.account.v1.SignUpRequest
@@ -611,31 +706,36 @@ var file_meridian_account_v1_account_proto_goTypes = []any{
 	(*SignInResponse)(nil),             // 4: meridian.account.v1.SignInResponse
 	(*GetAccountRequest)(nil),          // 5: meridian.account.v1.GetAccountRequest
 	(*GetAccountResponse)(nil),         // 6: meridian.account.v1.GetAccountResponse
-	(*CreateStreamTicketRequest)(nil),  // 7: meridian.account.v1.CreateStreamTicketRequest
-	(*CreateStreamTicketResponse)(nil), // 8: meridian.account.v1.CreateStreamTicketResponse
-	(*timestamppb.Timestamp)(nil),      // 9: google.protobuf.Timestamp
+	(*SetCurrencyRequest)(nil),         // 7: meridian.account.v1.SetCurrencyRequest
+	(*SetCurrencyResponse)(nil),        // 8: meridian.account.v1.SetCurrencyResponse
+	(*CreateStreamTicketRequest)(nil),  // 9: meridian.account.v1.CreateStreamTicketRequest
+	(*CreateStreamTicketResponse)(nil), // 10: meridian.account.v1.CreateStreamTicketResponse
+	(*timestamppb.Timestamp)(nil),      // 11: google.protobuf.Timestamp
 }
 var file_meridian_account_v1_account_proto_depIdxs = []int32{
-	9,  // 0: meridian.account.v1.Account.create_time:type_name -> google.protobuf.Timestamp
+	11, // 0: meridian.account.v1.Account.create_time:type_name -> google.protobuf.Timestamp
 	0,  // 1: meridian.account.v1.SignUpResponse.account:type_name -> meridian.account.v1.Account
-	9,  // 2: meridian.account.v1.SignUpResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
+	11, // 2: meridian.account.v1.SignUpResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
 	0,  // 3: meridian.account.v1.SignInResponse.account:type_name -> meridian.account.v1.Account
-	9,  // 4: meridian.account.v1.SignInResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
+	11, // 4: meridian.account.v1.SignInResponse.access_token_expire_time:type_name -> google.protobuf.Timestamp
 	0,  // 5: meridian.account.v1.GetAccountResponse.account:type_name -> meridian.account.v1.Account
-	9,  // 6: meridian.account.v1.CreateStreamTicketResponse.expire_time:type_name -> google.protobuf.Timestamp
-	1,  // 7: meridian.account.v1.AccountService.SignUp:input_type -> meridian.account.v1.SignUpRequest
-	3,  // 8: meridian.account.v1.AccountService.SignIn:input_type -> meridian.account.v1.SignInRequest
-	5,  // 9: meridian.account.v1.AccountService.GetAccount:input_type -> meridian.account.v1.GetAccountRequest
-	7,  // 10: meridian.account.v1.AccountService.CreateStreamTicket:input_type -> meridian.account.v1.CreateStreamTicketRequest
-	2,  // 11: meridian.account.v1.AccountService.SignUp:output_type -> meridian.account.v1.SignUpResponse
-	4,  // 12: meridian.account.v1.AccountService.SignIn:output_type -> meridian.account.v1.SignInResponse
-	6,  // 13: meridian.account.v1.AccountService.GetAccount:output_type -> meridian.account.v1.GetAccountResponse
-	8,  // 14: meridian.account.v1.AccountService.CreateStreamTicket:output_type -> meridian.account.v1.CreateStreamTicketResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	0,  // 6: meridian.account.v1.SetCurrencyResponse.account:type_name -> meridian.account.v1.Account
+	11, // 7: meridian.account.v1.CreateStreamTicketResponse.expire_time:type_name -> google.protobuf.Timestamp
+	1,  // 8: meridian.account.v1.AccountService.SignUp:input_type -> meridian.account.v1.SignUpRequest
+	3,  // 9: meridian.account.v1.AccountService.SignIn:input_type -> meridian.account.v1.SignInRequest
+	5,  // 10: meridian.account.v1.AccountService.GetAccount:input_type -> meridian.account.v1.GetAccountRequest
+	7,  // 11: meridian.account.v1.AccountService.SetCurrency:input_type -> meridian.account.v1.SetCurrencyRequest
+	9,  // 12: meridian.account.v1.AccountService.CreateStreamTicket:input_type -> meridian.account.v1.CreateStreamTicketRequest
+	2,  // 13: meridian.account.v1.AccountService.SignUp:output_type -> meridian.account.v1.SignUpResponse
+	4,  // 14: meridian.account.v1.AccountService.SignIn:output_type -> meridian.account.v1.SignInResponse
+	6,  // 15: meridian.account.v1.AccountService.GetAccount:output_type -> meridian.account.v1.GetAccountResponse
+	8,  // 16: meridian.account.v1.AccountService.SetCurrency:output_type -> meridian.account.v1.SetCurrencyResponse
+	10, // 17: meridian.account.v1.AccountService.CreateStreamTicket:output_type -> meridian.account.v1.CreateStreamTicketResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_meridian_account_v1_account_proto_init() }
@@ -649,7 +749,7 @@ func file_meridian_account_v1_account_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_account_v1_account_proto_rawDesc), len(file_meridian_account_v1_account_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -78,12 +78,13 @@ func (Unavailable) EnumDescriptor() ([]byte, []int) {
 	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{0}
 }
 
-// Cart is what the caller means to buy, and what it costs now in the account's currency. The server adds up: PlaceOrder
+// Cart is what the caller means to buy, and what it costs now in the account's currency, which AccountService.SetCurrency
+// changes. The server adds up: PlaceOrder
 // charges what the same computation says then, and expected_total holds it to what the caller saw.
 type Cart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Items []*Item                `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Changes whenever the cart does; send it back to be told of a lost race (ABORTED).
+	// Changes whenever the cart does, or its currency; send it back to be told of a lost race (ABORTED).
 	Etag string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
 	// What rules of pricing added to or took off items and the whole, in the order in which they did.
 	Adjustments []*v1.Adjustment `protobuf:"bytes,3,rep,name=adjustments,proto3" json:"adjustments,omitempty"`

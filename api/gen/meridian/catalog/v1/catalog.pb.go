@@ -207,7 +207,7 @@ type Variant struct {
 	// What its merchant calls it; unique over all products. It may change.
 	Sku   string `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	// One price per currency.
+	// One price per currency, or only the one in the currency that was asked for; none if it has no price in that.
 	Prices  []*v1.Money `protobuf:"bytes,3,rep,name=prices,proto3" json:"prices,omitempty"`
 	Barcode string      `protobuf:"bytes,4,opt,name=barcode,proto3" json:"barcode,omitempty"`
 	Grams   int32       `protobuf:"varint,5,opt,name=grams,proto3" json:"grams,omitempty"`
@@ -307,7 +307,9 @@ type ListProductsRequest struct {
 	// Only products of this category or below it ("Accessories" also lists "Accessories > Backpack").
 	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
 	// Unspecified is by handle.
-	Sort          Sort `protobuf:"varint,4,opt,name=sort,proto3,enum=meridian.catalog.v1.Sort" json:"sort,omitempty"`
+	Sort Sort `protobuf:"varint,4,opt,name=sort,proto3,enum=meridian.catalog.v1.Sort" json:"sort,omitempty"`
+	// Optional, ISO 4217: prices in this currency alone.
+	Currency      string `protobuf:"bytes,5,opt,name=currency,proto3" json:"currency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +372,13 @@ func (x *ListProductsRequest) GetSort() Sort {
 	return Sort_SORT_UNSPECIFIED
 }
 
+func (x *ListProductsRequest) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
 type ListProductsResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Products []*Product             `protobuf:"bytes,1,rep,name=products,proto3" json:"products,omitempty"`
@@ -424,8 +433,10 @@ func (x *ListProductsResponse) GetNextPageToken() string {
 }
 
 type GetProductRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Handle        string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Handle string                 `protobuf:"bytes,1,opt,name=handle,proto3" json:"handle,omitempty"`
+	// Optional, ISO 4217: prices in this currency alone.
+	Currency      string `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -463,6 +474,13 @@ func (*GetProductRequest) Descriptor() ([]byte, []int) {
 func (x *GetProductRequest) GetHandle() string {
 	if x != nil {
 		return x.Handle
+	}
+	return ""
+}
+
+func (x *GetProductRequest) GetCurrency() string {
+	if x != nil {
+		return x.Currency
 	}
 	return ""
 }
@@ -517,7 +535,9 @@ type SearchProductsRequest struct {
 	// 1 to 100; 0 means 20.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the previous page; empty for the first.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional, ISO 4217: prices in this currency alone.
+	Currency      string `protobuf:"bytes,4,opt,name=currency,proto3" json:"currency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -569,6 +589,13 @@ func (x *SearchProductsRequest) GetPageSize() int32 {
 func (x *SearchProductsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *SearchProductsRequest) GetCurrency() string {
+	if x != nil {
+		return x.Currency
 	}
 	return ""
 }
@@ -626,6 +653,141 @@ func (x *SearchProductsResponse) GetNextPageToken() string {
 	return ""
 }
 
+type ListCurrenciesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCurrenciesRequest) Reset() {
+	*x = ListCurrenciesRequest{}
+	mi := &file_meridian_catalog_v1_catalog_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCurrenciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCurrenciesRequest) ProtoMessage() {}
+
+func (x *ListCurrenciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_catalog_v1_catalog_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCurrenciesRequest.ProtoReflect.Descriptor instead.
+func (*ListCurrenciesRequest) Descriptor() ([]byte, []int) {
+	return file_meridian_catalog_v1_catalog_proto_rawDescGZIP(), []int{8}
+}
+
+type ListCurrenciesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By code.
+	Currencies    []*Currency `protobuf:"bytes,1,rep,name=currencies,proto3" json:"currencies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCurrenciesResponse) Reset() {
+	*x = ListCurrenciesResponse{}
+	mi := &file_meridian_catalog_v1_catalog_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCurrenciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCurrenciesResponse) ProtoMessage() {}
+
+func (x *ListCurrenciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_catalog_v1_catalog_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCurrenciesResponse.ProtoReflect.Descriptor instead.
+func (*ListCurrenciesResponse) Descriptor() ([]byte, []int) {
+	return file_meridian_catalog_v1_catalog_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListCurrenciesResponse) GetCurrencies() []*Currency {
+	if x != nil {
+		return x.Currencies
+	}
+	return nil
+}
+
+type Currency struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ISO 4217.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// How many of an amount's minor_units follow the decimal point: 2 of EUR, 0 of JPY, 3 of KWD.
+	Digits        int32 `protobuf:"varint,2,opt,name=digits,proto3" json:"digits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Currency) Reset() {
+	*x = Currency{}
+	mi := &file_meridian_catalog_v1_catalog_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Currency) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Currency) ProtoMessage() {}
+
+func (x *Currency) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_catalog_v1_catalog_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Currency.ProtoReflect.Descriptor instead.
+func (*Currency) Descriptor() ([]byte, []int) {
+	return file_meridian_catalog_v1_catalog_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Currency) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Currency) GetDigits() int32 {
+	if x != nil {
+		return x.Digits
+	}
+	return 0
+}
+
 var File_meridian_catalog_v1_catalog_proto protoreflect.FileDescriptor
 
 const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
@@ -652,36 +814,48 @@ const file_meridian_catalog_v1_catalog_proto_rawDesc = "" +
 	"\abarcode\x18\x04 \x01(\tR\abarcode\x12\x14\n" +
 	"\x05grams\x18\x05 \x01(\x05R\x05grams\x12D\n" +
 	"\x11compare_at_prices\x18\x06 \x03(\v2\x18.meridian.money.v1.MoneyR\x0fcompareAtPrices\x12\x0e\n" +
-	"\x02id\x18\a \x01(\tR\x02id\"\x9c\x01\n" +
+	"\x02id\x18\a \x01(\tR\x02id\"\xb8\x01\n" +
 	"\x13ListProductsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x1a\n" +
 	"\bcategory\x18\x03 \x01(\tR\bcategory\x12-\n" +
-	"\x04sort\x18\x04 \x01(\x0e2\x19.meridian.catalog.v1.SortR\x04sort\"x\n" +
+	"\x04sort\x18\x04 \x01(\x0e2\x19.meridian.catalog.v1.SortR\x04sort\x12\x1a\n" +
+	"\bcurrency\x18\x05 \x01(\tR\bcurrency\"x\n" +
 	"\x14ListProductsResponse\x128\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1c.meridian.catalog.v1.ProductR\bproducts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"+\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n" +
 	"\x11GetProductRequest\x12\x16\n" +
-	"\x06handle\x18\x01 \x01(\tR\x06handle\"L\n" +
+	"\x06handle\x18\x01 \x01(\tR\x06handle\x12\x1a\n" +
+	"\bcurrency\x18\x02 \x01(\tR\bcurrency\"L\n" +
 	"\x12GetProductResponse\x126\n" +
-	"\aproduct\x18\x01 \x01(\v2\x1c.meridian.catalog.v1.ProductR\aproduct\"i\n" +
+	"\aproduct\x18\x01 \x01(\v2\x1c.meridian.catalog.v1.ProductR\aproduct\"\x85\x01\n" +
 	"\x15SearchProductsRequest\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"z\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x1a\n" +
+	"\bcurrency\x18\x04 \x01(\tR\bcurrency\"z\n" +
 	"\x16SearchProductsResponse\x128\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1c.meridian.catalog.v1.ProductR\bproducts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*.\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x17\n" +
+	"\x15ListCurrenciesRequest\"W\n" +
+	"\x16ListCurrenciesResponse\x12=\n" +
+	"\n" +
+	"currencies\x18\x01 \x03(\v2\x1d.meridian.catalog.v1.CurrencyR\n" +
+	"currencies\"6\n" +
+	"\bCurrency\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
+	"\x06digits\x18\x02 \x01(\x05R\x06digits*.\n" +
 	"\x04Sort\x12\x14\n" +
 	"\x10SORT_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fSORT_POPULAR\x10\x012\xf2\x02\n" +
+	"\fSORT_POPULAR\x10\x012\xee\x03\n" +
 	"\x0eCatalogService\x12t\n" +
 	"\fListProducts\x12(.meridian.catalog.v1.ListProductsRequest\x1a).meridian.catalog.v1.ListProductsResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01\x12n\n" +
 	"\n" +
 	"GetProduct\x12&.meridian.catalog.v1.GetProductRequest\x1a'.meridian.catalog.v1.GetProductResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01\x12z\n" +
-	"\x0eSearchProducts\x12*.meridian.catalog.v1.SearchProductsRequest\x1a+.meridian.catalog.v1.SearchProductsResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01B\xe2\x01\n" +
+	"\x0eSearchProducts\x12*.meridian.catalog.v1.SearchProductsRequest\x1a+.meridian.catalog.v1.SearchProductsResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01\x12z\n" +
+	"\x0eListCurrencies\x12*.meridian.catalog.v1.ListCurrenciesRequest\x1a+.meridian.catalog.v1.ListCurrenciesResponse\"\x0f\x88\xb5\x18\x01\x90\xb5\x18\x03\xa0\xb5\x18\x01\x90\x02\x01B\xe2\x01\n" +
 	"\x17com.meridian.catalog.v1B\fCatalogProtoP\x01ZKgithub.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1;catalogv1\xa2\x02\x03MCX\xaa\x02\x13Meridian.Catalog.V1\xca\x02\x13Meridian\\Catalog\\V1\xe2\x02\x1fMeridian\\Catalog\\V1\\GPBMetadata\xea\x02\x15Meridian::Catalog::V1b\x06proto3"
 
 var (
@@ -697,7 +871,7 @@ func file_meridian_catalog_v1_catalog_proto_rawDescGZIP() []byte {
 }
 
 var file_meridian_catalog_v1_catalog_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_meridian_catalog_v1_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_meridian_catalog_v1_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_meridian_catalog_v1_catalog_proto_goTypes = []any{
 	(Sort)(0),                      // 0: meridian.catalog.v1.Sort
 	(*Product)(nil),                // 1: meridian.catalog.v1.Product
@@ -708,29 +882,35 @@ var file_meridian_catalog_v1_catalog_proto_goTypes = []any{
 	(*GetProductResponse)(nil),     // 6: meridian.catalog.v1.GetProductResponse
 	(*SearchProductsRequest)(nil),  // 7: meridian.catalog.v1.SearchProductsRequest
 	(*SearchProductsResponse)(nil), // 8: meridian.catalog.v1.SearchProductsResponse
-	(*timestamppb.Timestamp)(nil),  // 9: google.protobuf.Timestamp
-	(*v1.Money)(nil),               // 10: meridian.money.v1.Money
+	(*ListCurrenciesRequest)(nil),  // 9: meridian.catalog.v1.ListCurrenciesRequest
+	(*ListCurrenciesResponse)(nil), // 10: meridian.catalog.v1.ListCurrenciesResponse
+	(*Currency)(nil),               // 11: meridian.catalog.v1.Currency
+	(*timestamppb.Timestamp)(nil),  // 12: google.protobuf.Timestamp
+	(*v1.Money)(nil),               // 13: meridian.money.v1.Money
 }
 var file_meridian_catalog_v1_catalog_proto_depIdxs = []int32{
 	2,  // 0: meridian.catalog.v1.Product.variants:type_name -> meridian.catalog.v1.Variant
-	9,  // 1: meridian.catalog.v1.Product.update_time:type_name -> google.protobuf.Timestamp
-	10, // 2: meridian.catalog.v1.Variant.prices:type_name -> meridian.money.v1.Money
-	10, // 3: meridian.catalog.v1.Variant.compare_at_prices:type_name -> meridian.money.v1.Money
+	12, // 1: meridian.catalog.v1.Product.update_time:type_name -> google.protobuf.Timestamp
+	13, // 2: meridian.catalog.v1.Variant.prices:type_name -> meridian.money.v1.Money
+	13, // 3: meridian.catalog.v1.Variant.compare_at_prices:type_name -> meridian.money.v1.Money
 	0,  // 4: meridian.catalog.v1.ListProductsRequest.sort:type_name -> meridian.catalog.v1.Sort
 	1,  // 5: meridian.catalog.v1.ListProductsResponse.products:type_name -> meridian.catalog.v1.Product
 	1,  // 6: meridian.catalog.v1.GetProductResponse.product:type_name -> meridian.catalog.v1.Product
 	1,  // 7: meridian.catalog.v1.SearchProductsResponse.products:type_name -> meridian.catalog.v1.Product
-	3,  // 8: meridian.catalog.v1.CatalogService.ListProducts:input_type -> meridian.catalog.v1.ListProductsRequest
-	5,  // 9: meridian.catalog.v1.CatalogService.GetProduct:input_type -> meridian.catalog.v1.GetProductRequest
-	7,  // 10: meridian.catalog.v1.CatalogService.SearchProducts:input_type -> meridian.catalog.v1.SearchProductsRequest
-	4,  // 11: meridian.catalog.v1.CatalogService.ListProducts:output_type -> meridian.catalog.v1.ListProductsResponse
-	6,  // 12: meridian.catalog.v1.CatalogService.GetProduct:output_type -> meridian.catalog.v1.GetProductResponse
-	8,  // 13: meridian.catalog.v1.CatalogService.SearchProducts:output_type -> meridian.catalog.v1.SearchProductsResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	11, // 8: meridian.catalog.v1.ListCurrenciesResponse.currencies:type_name -> meridian.catalog.v1.Currency
+	3,  // 9: meridian.catalog.v1.CatalogService.ListProducts:input_type -> meridian.catalog.v1.ListProductsRequest
+	5,  // 10: meridian.catalog.v1.CatalogService.GetProduct:input_type -> meridian.catalog.v1.GetProductRequest
+	7,  // 11: meridian.catalog.v1.CatalogService.SearchProducts:input_type -> meridian.catalog.v1.SearchProductsRequest
+	9,  // 12: meridian.catalog.v1.CatalogService.ListCurrencies:input_type -> meridian.catalog.v1.ListCurrenciesRequest
+	4,  // 13: meridian.catalog.v1.CatalogService.ListProducts:output_type -> meridian.catalog.v1.ListProductsResponse
+	6,  // 14: meridian.catalog.v1.CatalogService.GetProduct:output_type -> meridian.catalog.v1.GetProductResponse
+	8,  // 15: meridian.catalog.v1.CatalogService.SearchProducts:output_type -> meridian.catalog.v1.SearchProductsResponse
+	10, // 16: meridian.catalog.v1.CatalogService.ListCurrencies:output_type -> meridian.catalog.v1.ListCurrenciesResponse
+	13, // [13:17] is the sub-list for method output_type
+	9,  // [9:13] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_meridian_catalog_v1_catalog_proto_init() }
@@ -744,7 +924,7 @@ func file_meridian_catalog_v1_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_catalog_v1_catalog_proto_rawDesc), len(file_meridian_catalog_v1_catalog_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -41,6 +41,9 @@ const (
 	// AccountServiceGetAccountProcedure is the fully-qualified name of the AccountService's GetAccount
 	// RPC.
 	AccountServiceGetAccountProcedure = "/meridian.account.v1.AccountService/GetAccount"
+	// AccountServiceSetCurrencyProcedure is the fully-qualified name of the AccountService's
+	// SetCurrency RPC.
+	AccountServiceSetCurrencyProcedure = "/meridian.account.v1.AccountService/SetCurrency"
 	// AccountServiceCreateStreamTicketProcedure is the fully-qualified name of the AccountService's
 	// CreateStreamTicket RPC.
 	AccountServiceCreateStreamTicketProcedure = "/meridian.account.v1.AccountService/CreateStreamTicket"
@@ -54,6 +57,9 @@ type AccountServiceClient interface {
 	SignIn(context.Context, *v1.SignInRequest) (*v1.SignInResponse, error)
 	// GetAccount returns the caller's account.
 	GetAccount(context.Context, *v1.GetAccountRequest) (*v1.GetAccountResponse, error)
+	// SetCurrency changes the currency that the caller is shown prices in. Her cart is priced in it from then on, under another
+	// etag and with all that is in it; what has no price in it is said to be unavailable (UNAVAILABLE_NO_PRICE). Orders keep theirs.
+	SetCurrency(context.Context, *v1.SetCurrencyRequest) (*v1.SetCurrencyResponse, error)
 	// CreateStreamTicket returns what opens one stream of events in the place of an access token, for who cannot set a header: a
 	// browser's EventSource.
 	CreateStreamTicket(context.Context, *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error)
@@ -89,6 +95,13 @@ func NewAccountServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		setCurrency: connect.NewClient[v1.SetCurrencyRequest, v1.SetCurrencyResponse](
+			httpClient,
+			baseURL+AccountServiceSetCurrencyProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("SetCurrency")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 		createStreamTicket: connect.NewClient[v1.CreateStreamTicketRequest, v1.CreateStreamTicketResponse](
 			httpClient,
 			baseURL+AccountServiceCreateStreamTicketProcedure,
@@ -104,6 +117,7 @@ type accountServiceClient struct {
 	signUp             *connect.Client[v1.SignUpRequest, v1.SignUpResponse]
 	signIn             *connect.Client[v1.SignInRequest, v1.SignInResponse]
 	getAccount         *connect.Client[v1.GetAccountRequest, v1.GetAccountResponse]
+	setCurrency        *connect.Client[v1.SetCurrencyRequest, v1.SetCurrencyResponse]
 	createStreamTicket *connect.Client[v1.CreateStreamTicketRequest, v1.CreateStreamTicketResponse]
 }
 
@@ -134,6 +148,15 @@ func (c *accountServiceClient) GetAccount(ctx context.Context, req *v1.GetAccoun
 	return nil, err
 }
 
+// SetCurrency calls meridian.account.v1.AccountService.SetCurrency.
+func (c *accountServiceClient) SetCurrency(ctx context.Context, req *v1.SetCurrencyRequest) (*v1.SetCurrencyResponse, error) {
+	response, err := c.setCurrency.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // CreateStreamTicket calls meridian.account.v1.AccountService.CreateStreamTicket.
 func (c *accountServiceClient) CreateStreamTicket(ctx context.Context, req *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error) {
 	response, err := c.createStreamTicket.CallUnary(ctx, connect.NewRequest(req))
@@ -151,6 +174,9 @@ type AccountServiceHandler interface {
 	SignIn(context.Context, *v1.SignInRequest) (*v1.SignInResponse, error)
 	// GetAccount returns the caller's account.
 	GetAccount(context.Context, *v1.GetAccountRequest) (*v1.GetAccountResponse, error)
+	// SetCurrency changes the currency that the caller is shown prices in. Her cart is priced in it from then on, under another
+	// etag and with all that is in it; what has no price in it is said to be unavailable (UNAVAILABLE_NO_PRICE). Orders keep theirs.
+	SetCurrency(context.Context, *v1.SetCurrencyRequest) (*v1.SetCurrencyResponse, error)
 	// CreateStreamTicket returns what opens one stream of events in the place of an access token, for who cannot set a header: a
 	// browser's EventSource.
 	CreateStreamTicket(context.Context, *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error)
@@ -182,6 +208,13 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	accountServiceSetCurrencyHandler := connect.NewUnaryHandlerSimple(
+		AccountServiceSetCurrencyProcedure,
+		svc.SetCurrency,
+		connect.WithSchema(accountServiceMethods.ByName("SetCurrency")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	accountServiceCreateStreamTicketHandler := connect.NewUnaryHandlerSimple(
 		AccountServiceCreateStreamTicketProcedure,
 		svc.CreateStreamTicket,
@@ -197,6 +230,8 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 			accountServiceSignInHandler.ServeHTTP(w, r)
 		case AccountServiceGetAccountProcedure:
 			accountServiceGetAccountHandler.ServeHTTP(w, r)
+		case AccountServiceSetCurrencyProcedure:
+			accountServiceSetCurrencyHandler.ServeHTTP(w, r)
 		case AccountServiceCreateStreamTicketProcedure:
 			accountServiceCreateStreamTicketHandler.ServeHTTP(w, r)
 		default:
@@ -218,6 +253,10 @@ func (UnimplementedAccountServiceHandler) SignIn(context.Context, *v1.SignInRequ
 
 func (UnimplementedAccountServiceHandler) GetAccount(context.Context, *v1.GetAccountRequest) (*v1.GetAccountResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.account.v1.AccountService.GetAccount is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) SetCurrency(context.Context, *v1.SetCurrencyRequest) (*v1.SetCurrencyResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.account.v1.AccountService.SetCurrency is not implemented"))
 }
 
 func (UnimplementedAccountServiceHandler) CreateStreamTicket(context.Context, *v1.CreateStreamTicketRequest) (*v1.CreateStreamTicketResponse, error) {

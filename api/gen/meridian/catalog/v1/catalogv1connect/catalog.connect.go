@@ -43,6 +43,9 @@ const (
 	// CatalogServiceSearchProductsProcedure is the fully-qualified name of the CatalogService's
 	// SearchProducts RPC.
 	CatalogServiceSearchProductsProcedure = "/meridian.catalog.v1.CatalogService/SearchProducts"
+	// CatalogServiceListCurrenciesProcedure is the fully-qualified name of the CatalogService's
+	// ListCurrencies RPC.
+	CatalogServiceListCurrenciesProcedure = "/meridian.catalog.v1.CatalogService/ListCurrencies"
 )
 
 // CatalogServiceClient is a client for the meridian.catalog.v1.CatalogService service.
@@ -53,6 +56,8 @@ type CatalogServiceClient interface {
 	GetProduct(context.Context, *v1.GetProductRequest) (*v1.GetProductResponse, error)
 	// SearchProducts returns the active products that match every word of a query, best first.
 	SearchProducts(context.Context, *v1.SearchProductsRequest) (*v1.SearchProductsResponse, error)
+	// ListCurrencies returns what the shop sells in: the currencies in which a product has had a price.
+	ListCurrencies(context.Context, *v1.ListCurrenciesRequest) (*v1.ListCurrenciesResponse, error)
 }
 
 // NewCatalogServiceClient constructs a client for the meridian.catalog.v1.CatalogService service.
@@ -87,6 +92,13 @@ func NewCatalogServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		listCurrencies: connect.NewClient[v1.ListCurrenciesRequest, v1.ListCurrenciesResponse](
+			httpClient,
+			baseURL+CatalogServiceListCurrenciesProcedure,
+			connect.WithSchema(catalogServiceMethods.ByName("ListCurrencies")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -95,6 +107,7 @@ type catalogServiceClient struct {
 	listProducts   *connect.Client[v1.ListProductsRequest, v1.ListProductsResponse]
 	getProduct     *connect.Client[v1.GetProductRequest, v1.GetProductResponse]
 	searchProducts *connect.Client[v1.SearchProductsRequest, v1.SearchProductsResponse]
+	listCurrencies *connect.Client[v1.ListCurrenciesRequest, v1.ListCurrenciesResponse]
 }
 
 // ListProducts calls meridian.catalog.v1.CatalogService.ListProducts.
@@ -124,6 +137,15 @@ func (c *catalogServiceClient) SearchProducts(ctx context.Context, req *v1.Searc
 	return nil, err
 }
 
+// ListCurrencies calls meridian.catalog.v1.CatalogService.ListCurrencies.
+func (c *catalogServiceClient) ListCurrencies(ctx context.Context, req *v1.ListCurrenciesRequest) (*v1.ListCurrenciesResponse, error) {
+	response, err := c.listCurrencies.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // CatalogServiceHandler is an implementation of the meridian.catalog.v1.CatalogService service.
 type CatalogServiceHandler interface {
 	// ListProducts pages through the active products, by handle or by popularity.
@@ -132,6 +154,8 @@ type CatalogServiceHandler interface {
 	GetProduct(context.Context, *v1.GetProductRequest) (*v1.GetProductResponse, error)
 	// SearchProducts returns the active products that match every word of a query, best first.
 	SearchProducts(context.Context, *v1.SearchProductsRequest) (*v1.SearchProductsResponse, error)
+	// ListCurrencies returns what the shop sells in: the currencies in which a product has had a price.
+	ListCurrencies(context.Context, *v1.ListCurrenciesRequest) (*v1.ListCurrenciesResponse, error)
 }
 
 // NewCatalogServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -162,6 +186,13 @@ func NewCatalogServiceHandler(svc CatalogServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	catalogServiceListCurrenciesHandler := connect.NewUnaryHandlerSimple(
+		CatalogServiceListCurrenciesProcedure,
+		svc.ListCurrencies,
+		connect.WithSchema(catalogServiceMethods.ByName("ListCurrencies")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/meridian.catalog.v1.CatalogService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case CatalogServiceListProductsProcedure:
@@ -170,6 +201,8 @@ func NewCatalogServiceHandler(svc CatalogServiceHandler, opts ...connect.Handler
 			catalogServiceGetProductHandler.ServeHTTP(w, r)
 		case CatalogServiceSearchProductsProcedure:
 			catalogServiceSearchProductsHandler.ServeHTTP(w, r)
+		case CatalogServiceListCurrenciesProcedure:
+			catalogServiceListCurrenciesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -189,4 +222,8 @@ func (UnimplementedCatalogServiceHandler) GetProduct(context.Context, *v1.GetPro
 
 func (UnimplementedCatalogServiceHandler) SearchProducts(context.Context, *v1.SearchProductsRequest) (*v1.SearchProductsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.catalog.v1.CatalogService.SearchProducts is not implemented"))
+}
+
+func (UnimplementedCatalogServiceHandler) ListCurrencies(context.Context, *v1.ListCurrenciesRequest) (*v1.ListCurrenciesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.catalog.v1.CatalogService.ListCurrencies is not implemented"))
 }
