@@ -54,7 +54,7 @@ func relayModule(_ context.Context, s *stack) error {
 		lease.Work{Name: "relay", Every: relayEvery, Step: s.relay.watched(relay.Publish)},
 		lease.Work{Name: "republish", Every: republishEvery, Step: relay.Republish},
 		lease.Work{Name: "hand-over", Every: handOverEvery, Step: relay.HandOver},
-		lease.Work{Name: "keep", Every: keepEvery, Step: eventsql.NewKeeper(s.db, producer, s.config.Region, relay, s.telemetry.Logger).Keep},
+		lease.Work{Name: "keep", Every: keepEvery, Step: eventsql.NewKeeper(s.db, producer, s.config.Region, s.telemetry.Logger).Keep},
 		lease.Work{Name: "sweep", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, eventsql.NewSweeper(s.db, consumers).Sweep)},
 		lease.Work{Name: "sweep-keys", Every: sweepEvery, Step: onPostgreSQL(s.db.Engine, ordersql.New(s.db).SweepKeys)})
 	return err

@@ -108,7 +108,7 @@ func (s *shop) instance(brokers []string, provider string, n int) {
 		{Name: "relay", Every: 20 * time.Millisecond, Step: relay.Publish},
 		{Name: "republish", Every: 20 * time.Millisecond, Step: relay.Republish},
 		{Name: "hand-over", Every: 20 * time.Millisecond, Step: relay.HandOver},
-		{Name: "keep", Every: 20 * time.Millisecond, Step: eventsql.NewKeeper(s.db, producer, home, relay, discard).Keep},
+		{Name: "keep", Every: 20 * time.Millisecond, Step: eventsql.NewKeeper(s.db, producer, home, discard).Keep},
 		{Name: "payment", Every: 20 * time.Millisecond, Step: s.worker(client, time.Millisecond).Step},
 		{Name: "sweeper", Every: time.Second, Step: eventsql.NewSweeper(s.db, consumers).Sweep},
 	}

@@ -18,20 +18,21 @@ import (
 const (
 	handOverLimit = 5 * time.Second // of one step
 	handOverSlots = 8               // events that are handed over at the same time; each takes a connection of the pool
-	// comeBack is how long readers may take to find a bus that is back: to one that lost its groups and topics, 50 s.
-	comeBack = time.Minute
+	// late is when a consumer should have taken an event: the bus brings one within a second, and takes two to say that it
+	// does not.
+	late = 2 * time.Second
+	// lateUntil is how long after it was published one is left to its next publishing. What cannot be taken is not tried on and on.
+	lateUntil = 5 * time.Second
 )
 
-// HandOver is one step: while the bus takes nothing or has lost what it took, and for a minute after, it has the effects itself
-// of a batch of events that consumers have not taken, and returns of how many. The events stay due, so the bus has them once it is back, and by their inboxes
-// consumers know that they took them.
+// HandOver is one step: it has the effects itself of a batch of events that consumers should have taken by now, and returns
+// of how many. Whether the bus is away or refuses them, or has lost what it took, or is back and its readers have not found it
+// again, is all one to who waits. The events stay due, so the bus has them once it can, and by their inboxes consumers know that
+// they took them. An idle step is one read.
 func (r *Relay) HandOver(ctx context.Context, home regions.Name) (int, error) {
-	if at := r.away.Load(); at == nil || time.Since(*at) > comeBack {
-		return 0, nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
 	defer cancel()
-	rows, err := r.db.Query(ctx, open, string(home), Batch, r.wants[0], r.wants[1])
+	rows, err := r.db.Query(ctx, open, string(home), Batch, r.wants[0], r.wants[1], late, visibility-lateUntil)
 	if err != nil {
 		return 0, sqldb.Fault(err)
 	}
@@ -78,12 +79,14 @@ func (r *Relay) HandOver(ctx context.Context, home regions.Name) (int, error) {
 	return int(done.Load()), nil
 }
 
-// open is what registered consumers have not taken, of what is not on the bus and of what they are owed. The newest come
-// first: those that a consumer can never take must not keep the others from it, and callers wait for the newest.
+// open is what registered consumers have not taken and should have, of what is not on the bus and of what they are owed since it
+// was put there a little while ago. The newest come first: those that a consumer can never take must not keep the others from it, and callers
+// wait for the newest.
 const open = `WITH owed AS (
 		SELECT w.consumer, o.id, o.order_id, o.sequence FROM outbox o JOIN unnest($3::text[], $4::text[]) AS w (consumer, type) ON w.type = o.type
-		WHERE o.home_region = $1 AND o.due_at IS NOT NULL
-		UNION SELECT consumer, event_id, aggregate_id, sequence FROM pending_deliveries WHERE home_region = $1 AND consumer = ANY($3))
+		WHERE o.home_region = $1 AND o.due_at IS NOT NULL AND o.created_at <= now() - $5::interval
+		UNION SELECT consumer, event_id, aggregate_id, sequence FROM pending_deliveries
+		WHERE home_region = $1 AND consumer = ANY($3) AND due_at >= now() + $6::interval AND created_at <= now() - $5::interval)
 	SELECT d.consumer, o.id, o.order_id, o.sequence, o.type, o.payload, o.traceparent, o.created_at
 	FROM owed d JOIN outbox o ON o.home_region = $1 AND o.order_id = d.order_id AND o.sequence = d.sequence
 	WHERE NOT EXISTS (SELECT 1 FROM inbox i WHERE i.home_region = $1 AND i.consumer = d.consumer AND i.event_id = d.id)

@@ -27,13 +27,11 @@ type Keeper struct {
 	bus event.Positioner
 	at  regions.Name
 	log *slog.Logger
-	// lost is called at each step in which events are missing from the bus.
-	lost func()
 }
 
-// NewKeeper returns a Keeper of the bus of a region, to which a relay publishes.
-func NewKeeper(db sqldb.Querier, bus event.Positioner, at regions.Name, relay *Relay, log *slog.Logger) *Keeper {
-	return &Keeper{db, bus, at, log, relay.busAway}
+// NewKeeper returns a Keeper of the bus of a region, to which its relay publishes.
+func NewKeeper(db sqldb.Querier, bus event.Positioner, at regions.Name, log *slog.Logger) *Keeper {
+	return &Keeper{db, bus, at, log}
 }
 
 // Keep is one step: it looks at the bus, and returns how many of the home's events it has made due again. They are those
@@ -62,8 +60,6 @@ func (k *Keeper) Keep(ctx context.Context, home regions.Name) (int, error) {
 	if !lost && lostAt == nil {
 		return 0, nil
 	}
-	// Readers of a bus that has lost its topics and groups may take most of a minute to find it again.
-	k.lost()
 	var n int
 	err = k.db.QueryRow(ctx, again, string(home), string(k.at), keepBatch, keepFor).Scan(&n)
 	return n, sqldb.Fault(err)

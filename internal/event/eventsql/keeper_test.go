@@ -29,7 +29,7 @@ func TestKeeper(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	bus := &at{}
-	k := eventsql.NewKeeper(f.db, bus, home, f.relay, discard)
+	k := eventsql.NewKeeper(f.db, bus, home, discard)
 	keep := func(when string, want int) {
 		t.Helper()
 		if n, err := k.Keep(t.Context(), home); n != want || err != nil {
@@ -97,7 +97,7 @@ func TestKeeperGoesOnInBatches(t *testing.T) {
 	f := open(t)
 	bus := &at{}
 	bus.move("1", 9)
-	k := eventsql.NewKeeper(f.db, bus, home, f.relay, discard)
+	k := eventsql.NewKeeper(f.db, bus, home, discard)
 	f.exec(`INSERT INTO outbox (home_region, order_id, sequence, id, type, payload, traceparent, created_at, published_at, awaits_effect)
 		SELECT $1, 'ord_eu1_' || lpad(o::text, 26, '0'), s, 'evt_' || o || '_' || s, 'meridian.order.confirmed.v1', '', '', now(), now(), false
 		FROM generate_series(1, 700) o, generate_series(1, 2) s`, home)
@@ -119,7 +119,7 @@ func TestKeeperGoesOnInBatches(t *testing.T) {
 		t.Error(diff)
 	}
 	// A relay of another region knows its own bus, and loses nothing by what happens to this one.
-	if n, err := eventsql.NewKeeper(f.db, bus, "us-east-1", f.relay, discard).Keep(t.Context(), home); n != 0 || err != nil {
+	if n, err := eventsql.NewKeeper(f.db, bus, "us-east-1", discard).Keep(t.Context(), home); n != 0 || err != nil {
 		t.Errorf("another bus: %d, %v", n, err)
 	}
 }

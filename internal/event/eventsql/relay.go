@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,7 +38,6 @@ type Relay struct {
 	handlers  map[string]event.Handler // by consumer
 	wants     [2][]string              // consumers and types: who wants what, pair by pair
 	floor     sqldb.Floor
-	away      atomic.Pointer[time.Time] // when the bus last took nothing, or had lost what it took; nil: never
 	log       *slog.Logger
 	handed    *prometheus.CounterVec
 	published *prometheus.CounterVec
@@ -68,7 +66,7 @@ func NewRelay(db *sqldb.DB, p event.Publisher, consumers []event.Consumer, log *
 		Name: "meridian_outbox_published_total", Help: "Events put on the bus, repetitions included.",
 	}, []string{"home", "type"})
 	r.handed = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
-		Name: "meridian_outbox_handed_over_total", Help: "Events that consumers were handed without the bus, because that was away.",
+		Name: "meridian_outbox_handed_over_total", Help: "Events that consumers were handed without the bus, because it did not bring them in time.",
 	}, []string{"consumer", "home", "type"})
 	r.lag = promauto.With(reg).NewHistogramVec(prometheus.HistogramOpts{
 		Name: "meridian_outbox_publish_lag_seconds", Help: "From an event's creation until it was on the bus, repetitions included.",
@@ -158,7 +156,6 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule strin
 			after = refusedAfter
 		} else {
 			err = failed
-			r.busAway()
 		}
 		r.log.WarnContext(ctx, "events are not on the bus; they are tried again", "home", home, "aggregate", kind, "events", len(left), "first", left[0].ID, "after", after, "error", failed)
 		r.reschedule(ctx, home, reschedule, after, left)
@@ -171,12 +168,6 @@ func (r *Relay) publish(ctx context.Context, home regions.Name, reschedule strin
 		err = nil // a failed step would be followed by a pause
 	}
 	return there, err
-}
-
-// busAway notes that the bus, as it is, does not bring consumers their events.
-func (r *Relay) busAway() {
-	now := time.Now()
-	r.away.Store(&now)
 }
 
 // publishKind puts events of one kind of aggregate on the bus, in the order of their sequence. Where the bus refuses some of
