@@ -116,7 +116,7 @@ func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
 	own = gate.Limited(own)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path == discovery.ReadyPath && r.Method == http.MethodGet:
+		case r.URL.Path == discovery.ReadyPath && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			ready.ServeHTTP(w, r)
 		case ofEdge(r.URL.Path):
 			own.ServeHTTP(w, r)

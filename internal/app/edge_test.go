@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -134,6 +135,34 @@ func TestGRPCTools(t *testing.T) {
 	none := connect.NewClient[healthv1.HealthCheckRequest, healthv1.HealthCheckResponse](h2, edge+"/grpc.channelz.v1.Channelz/GetServers", connect.WithGRPC())
 	_, err = none.CallUnary(t.Context(), connect.NewRequest(&healthv1.HealthCheckRequest{}))
 	rpctest.Refused(t, "another of gRPC's services", err, connect.CodeUnimplemented, "METHOD_UNKNOWN")
+}
+
+// TestHeadIsGetWithoutItsBody: of what an edge answers itself, at its port and at the one for operators.
+func TestHeadIsGetWithoutItsBody(t *testing.T) {
+	t.Parallel()
+	edge := startEdge(t)
+	for _, path := range []string{"/", discovery.ReadyPath, "/grpc.health.v1.Health/Check", "/nothing"} {
+		var heads [2]string
+		for i, method := range []string{http.MethodGet, http.MethodHead} {
+			r, err := http.NewRequestWithContext(t.Context(), method, "http://"+edge+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if err != nil || method == http.MethodHead && len(body) > 0 {
+				t.Errorf("%s %s: %q (%v)", method, path, body, err)
+			}
+			heads[i] = fmt.Sprint(res.StatusCode, res.Header["Content-Type"], res.Header["Cache-Control"], res.Header["Allow"])
+		}
+		if heads[0] != heads[1] {
+			t.Errorf("%s: a GET is answered %s, a HEAD %s", path, heads[0], heads[1])
+		}
+	}
 }
 
 // TestRoot: who opens an edge's address learns what is there.

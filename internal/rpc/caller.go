@@ -44,7 +44,7 @@ func CallerOf(ctx context.Context) (Caller, error) {
 	return c.caller, c.err
 }
 
-// Authenticate verifies the bearer token of each request, if it has one, else the ticket in the query of a GET. Methods that need a caller ask
+// Authenticate verifies the bearer token of each request, if it has one, else the ticket in the query of a GET or HEAD. Methods that need a caller ask
 // CallerOf, so that those that need none are not refused for a token that has expired.
 func Authenticate(v Verifier, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ func Authenticate(v Verifier, next http.Handler) http.Handler {
 		if token, ok := Bearer(r.Header); ok {
 			caller, err := v.Verify(token)
 			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, claim{caller: caller, err: err}))
-		} else if r.Method == http.MethodGet && strings.Contains(r.URL.RawQuery, "ticket=") { // looked at twice, since few have one
+		} else if (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.URL.RawQuery, "ticket=") { // looked at twice, since few have one
 			caller, err := v.Ticket(r.URL.Query().Get("ticket"), r.URL.Path)
 			r = r.WithContext(context.WithValue(r.Context(), callerKey{}, claim{caller: caller, err: err}))
 		}

@@ -2,6 +2,7 @@ package orderrpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,10 +23,13 @@ const heartbeat = 20 * time.Second
 
 var errClosing = fault.New(fault.Unavailable, "DRAINING", "this instance is going away; reconnect").After(time.Second)
 
+// errHead ends the watch of who asked for the head alone.
+var errHead = errors.New("orderrpc: no more was asked for")
+
 // Events serves WatchOrder as server-sent events (the WHATWG's EventSource): GET /v1/orders/{id}/events. Each
 // event's id is the order's version, its name the state and its data the order as JSON. Who comes back with
 // Last-Event-ID is sent what is newer. The stream ends once the order is final; who has seen that already is answered
-// 204, which tells an EventSource to stay away.
+// 204, which tells an EventSource to stay away. A HEAD is answered at once.
 func (h *Handler) Events() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		known, _ := strconv.ParseInt(r.Header.Get("Last-Event-Id"), 10, 64) // what is no version of ours is none
@@ -35,10 +39,13 @@ func (h *Handler) Events() http.Handler {
 		beating.Go(func() { events.beat(ctx) })
 		err := h.watch(ctx, r.PathValue("id"), func(o *orderv1.Order) error {
 			switch {
+			case final(o) && o.GetVersion() <= known:
+				return nil // the watch ends
+			case r.Method == http.MethodHead:
+				events.begin()
+				return errHead
 			case o.GetVersion() > known:
 				return events.send(o)
-			case final(o):
-				return nil // the watch ends
 			}
 			return events.write(": nothing new\n\n")
 		})
@@ -89,18 +96,27 @@ func (s *eventStream) send(o *orderv1.Order) error {
 }
 
 func (s *eventStream) write(text string) error {
+	s.begin()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.started {
-		s.w.Header().Set("Content-Type", "text/event-stream")
-		s.w.Header().Set("Cache-Control", "no-store")
-		s.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-		s.started = true
-	}
 	if _, err := io.WriteString(s.w, text); err != nil {
 		return err
 	}
 	return http.NewResponseController(s.w).Flush()
+}
+
+// begin sends the head of the stream, once.
+func (s *eventStream) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		return
+	}
+	s.w.Header().Set("Content-Type", "text/event-stream")
+	s.w.Header().Set("Cache-Control", "no-store")
+	s.w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	s.w.WriteHeader(http.StatusOK)
+	s.started = true
 }
 
 func final(o *orderv1.Order) bool {

@@ -277,6 +277,52 @@ func TestEventsAreTakenUp(t *testing.T) {
 }
 
 // TestEventsByTicket: a browser's EventSource sends no header, and its ticket opens nothing else.
+// TestHeadOfEvents: who asks for the head of a stream is told how it would begin, and waits for nothing.
+func TestHeadOfEvents(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	open, over := s.placed("k1").GetId(), s.placed("k2").GetId()
+	s.move(over, order.Canceled)
+	path := func(id string) string { return "/v1/orders/" + id + "/events" }
+	for name, c := range map[string]struct {
+		path, token, seen string
+		want              int
+		kind              string
+	}{
+		"under way":            {path(open), "ada", "", 200, "text/event-stream"},
+		"under way, and seen":  {path(open), "ada", "1", 200, "text/event-stream"},
+		"over":                 {path(over), "ada", "1", 200, "text/event-stream"},
+		"over, and seen":       {path(over), "ada", "2", 204, ""},
+		"by a ticket":          {path(open) + "?ticket=" + url.QueryEscape("ada "+path(open)), "", "", 200, "text/event-stream"},
+		"another user's":       {path(open), "eve", "", 404, "application/json"},
+		"nobody's":             {path(open), "", "", 401, "application/json"},
+		"by a ticket of other": {path(open) + "?ticket=" + url.QueryEscape("ada "+path(over)), "", "", 401, "application/json"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, s.server.URL+c.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Last-Event-Id", c.seen)
+		if c.token != "" {
+			r.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		if status, h, body := rpctest.Do(t, s.server, r); status != c.want || h.Get("Content-Type") != c.kind || body != "" {
+			t.Errorf("%s: %d, %v, %q", name, status, h, body)
+		}
+	}
+	// A watch that went on would hold one of the places that a user has, and the connection from the next request.
+	for range 40 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, s.server.URL+path(open), http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer ada")
+		if status, _, _ := rpctest.Do(t, s.server, r); status != http.StatusOK {
+			t.Fatalf("one after the other: %d", status)
+		}
+	}
+}
+
 func TestEventsByTicket(t *testing.T) {
 	t.Parallel()
 	s := open(t)
