@@ -37,6 +37,20 @@ func statusCommand() *cobra.Command {
 	})
 }
 
+func configCommand() *cobra.Command {
+	return acting(&cobra.Command{
+		Use: "config", Short: "Print which configuration file leads to a running simulation", Args: cobra.NoArgs,
+		Long: "Print the path of the configuration file by which commands of meridian act on a running simulation:\nmeridian audit --config $(meridian-sim config), say.",
+	}, func(cmd *cobra.Command, client *control.Client, _ []string) error {
+		s, err := client.Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), cluster.OwnerConfig(s.StateDir))
+		return err
+	})
+}
+
 func killCommand() *cobra.Command {
 	return acting(&cobra.Command{
 		Use: "kill TARGET", Short: "Kill a region, or a part such as eu-west-1/redis, with SIGKILL", Args: cobra.ExactArgs(1),

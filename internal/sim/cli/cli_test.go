@@ -90,7 +90,7 @@ func (f fake) Status(context.Context) cluster.Status {
 	if !f.healthy {
 		region.Reason = "lost"
 	}
-	return cluster.Status{At: now, Started: now.Add(-time.Minute), Regions: []cluster.RegionStatus{region}, Outside: []proc.State{{Name: "provider", Exit: "signal: killed"}}}
+	return cluster.Status{StateDir: "/sim", At: now, Started: now.Add(-time.Minute), Regions: []cluster.RegionStatus{region}, Outside: []proc.State{{Name: "provider", Exit: "signal: killed"}}}
 }
 
 func (fake) Kill(_ context.Context, target string) (cluster.FaultReport, error) {
@@ -137,6 +137,7 @@ func TestActingOnARunningSimulation(t *testing.T) {
 	}{
 		{[]string{"status", "--net", lost}, 3, []string{"eu-west-1", "lost", "stalled 3.0 s", "0 of 1", "provider does not run (signal: killed)", "up 1m0s"}},
 		{[]string{"status", "--net", well}, 0, []string{"healthy", "1 of 1"}},
+		{[]string{"config", "--net", well}, 0, []string{"/sim/config/owner.yaml\n"}},
 		{[]string{"kill", "eu-west-1", "--net", well}, 0, []string{"killed eu-west-1: eu-west-1/edge", "leases move in"}},
 		{[]string{"hang", "eu-west-1/redis", "--net", well}, 0, []string{"hang: eu-west-1/redis"}},
 		{[]string{"slow", "eu-west-1", "--factor", "3", "--net", well}, 0, []string{"us-east-1 to eu-west-1: slow, 3ms longer"}},

@@ -59,7 +59,7 @@ func Root(more ...*cobra.Command) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(upCommand(), statusCommand(), killCommand(), healCommand(), gatewayCommand(), busCommand())
+	root.AddCommand(upCommand(), statusCommand(), configCommand(), killCommand(), healCommand(), gatewayCommand(), busCommand())
 	root.AddCommand(breakCommands()...)
 	root.AddCommand(more...)
 	for _, c := range root.Commands() {

@@ -21,6 +21,7 @@ const closeTimeout = 15 * time.Second
 
 func upCommand() *cobra.Command {
 	var l Launch
+	var origins []string
 	cmd := &cobra.Command{
 		Use: "up", Short: "Start a simulation and keep it until Ctrl-C", Args: cobra.NoArgs,
 		Long: "Start a simulation, print where its edges are, and keep it until Ctrl-C. Each start is a fresh one: what a\nformer simulation left in the state folder is removed.",
@@ -30,10 +31,12 @@ func upCommand() *cobra.Command {
 				return err
 			}
 			o.Out = cmd.ErrOrStderr()
+			o.Origins = origins
 			return up(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
 	l.Add(cmd.Flags())
+	cmd.Flags().StringSliceVar(&origins, "cors", nil, "web origins whose pages may call the edges, such as http://localhost:5173, or * for all")
 	return cmd
 }
 

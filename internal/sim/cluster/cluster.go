@@ -39,6 +39,8 @@ type Options struct {
 	Env         []string  // more environment of Meridian's processes, NAME=value
 	Out         io.Writer // progress and alarms, one line each; nil: none
 
+	// Origins are web origins whose pages may call the edges, or "*"; empty: none.
+	Origins []string
 	// Archive is how long the database's log waits at most to be archived; 0: no archive, and no backup.
 	Archive time.Duration
 	// Leave is how long stacks and edges go on serving once they are to stop; zero: as the product does by itself.

@@ -87,9 +87,17 @@ func (c *Cluster) edge(r topology.Region) *part {
 	return p
 }
 
-func (c *Cluster) configFile(name string) string {
-	return filepath.Join(c.state.path, "config", strings.ReplaceAll(name, "/", "-")+".yaml")
+func (c *Cluster) configFile(name string) string { return configFile(c.state.path, name) }
+
+func configFile(stateDir, name string) string {
+	return filepath.Join(stateDir, "config", strings.ReplaceAll(name, "/", "-")+".yaml")
 }
+
+// OwnerConfig is the configuration by which commands of meridian act on a simulation as the owner of its database; stateDir is
+// the simulation's.
+func OwnerConfig(stateDir string) string { return configFile(stateDir, owner) }
+
+const owner = "owner"
 
 // prepare writes what the meridian program reads, and has it make the schema and load the catalog.
 func (c *Cluster) prepare(ctx context.Context) error {
@@ -111,14 +119,14 @@ func (c *Cluster) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	owner := settings{"regions_file": c.regionsFile(), "database.url": c.DatabaseURL(), "database.app_role": appRole}
-	if err := c.writeConfig("owner", owner); err != nil {
+	of := settings{"regions_file": c.regionsFile(), "database.url": c.DatabaseURL(), "database.app_role": appRole}
+	if err := c.writeConfig(owner, of); err != nil {
 		return err
 	}
 	for _, args := range [][]string{
 		{"keys", "generate", "--dir", c.keyFile("")},
-		{"migrate", "--config", c.configFile("owner")},
-		{"seed", "--config", c.configFile("owner")},
+		{"migrate", "--config", c.configFile(owner)},
+		{"seed", "--config", c.configFile(owner)},
 	} {
 		if err := c.run(ctx, c.tools.meridian, args...); err != nil {
 			return err
@@ -168,7 +176,8 @@ func (c *Cluster) edgeSettings(r topology.Region) settings {
 		consuls[string(o.Name)] = c.plan.Across(r, o, o.Consul)
 	}
 	return c.settings(r, c.opts.Leave.Edge, settings{
-		"instance": string(r.Name) + "-edge", "listen": r.Edge, "admin_listen": r.EdgeAdmin,
+		"edge.cors_origins": c.opts.Origins,
+		"instance":          string(r.Name) + "-edge", "listen": r.Edge, "admin_listen": r.EdgeAdmin,
 		// Every caller comes from this machine, so the edges believe what the simulated Internet says of its callers.
 		"edge.consul": consuls, "edge.peer_nat": c.plan.NAT(r), "edge.trusted_proxies": []string{"127.0.0.0/8"},
 	})

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meridian-commerce/meridian/api/gen/meridian/order/v1/orderv1connect"
 	"github.com/meridian-commerce/meridian/internal/deploy/deploytest"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/control"
@@ -57,7 +58,8 @@ func serveControl(t *testing.T, c *cluster.Cluster) {
 
 func TestFirstFailover(t *testing.T) {
 	t.Parallel()
-	c := start(t, "")
+	const page = "http://localhost:5173"
+	c := startWith(t, "", func(o *cluster.Options) { o.Origins = []string{page} })
 	folder, err := programs()
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +84,60 @@ func TestFirstFailover(t *testing.T) {
 			t.Fatalf("the commands did not print %q, or not in its place:\n%s", want, out)
 		}
 		at += i
+	}
+	imports(t, c, folder)
+	preflights(t, c, page)
+}
+
+// imports has the how-to's command fill the simulation with somebody's own products, which every region then sells.
+func imports(t *testing.T, c *cluster.Cluster, folder string) {
+	t.Helper()
+	dir := t.TempDir()
+	const file = "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price\nkohl,Kohl,KOHL-1,9,12.50\n"
+	if err := os.WriteFile(filepath.Join(dir, "products.csv"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(section(t, "docs/how-to/run-the-simulation.md", "import"))
+	if blocks == nil {
+		t.Fatal("the how-to shows no command")
+	}
+	config := fmt.Sprintf("%s/meridian-sim config --net %d", folder, c.Plan().Net)
+	command := strings.NewReplacer("bin/meridian-sim config", config, "bin/meridian ", folder+"/meridian ").Replace(blocks[1])
+	cmd := exec.CommandContext(t.Context(), "sh", "-eu", "-c", command)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("1 products, 1 of them new or changed")) {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	for _, r := range c.Plan().Regions {
+		visitor := &shopper{t: t, edge: "http://" + r.Edge}
+		if err := visitor.product("kohl"); err != nil {
+			t.Errorf("%s: %v", r.Name, err)
+		}
+	}
+}
+
+// preflights asks every edge what a browser asks before a page of another origin places an order.
+func preflights(t *testing.T, c *cluster.Cluster, page string) {
+	t.Helper()
+	for _, r := range c.Plan().Regions {
+		for origin, want := range map[string]string{page: page, "https://evil.example": ""} {
+			q, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, "http://"+r.Edge+orderv1connect.OrderServicePlaceOrderProcedure, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Header = http.Header{
+				"Origin": {origin}, "Access-Control-Request-Method": {"POST"},
+				"Access-Control-Request-Headers": {"authorization,content-type,idempotency-key"},
+			}
+			res, err := http.DefaultClient.Do(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if got := res.Header.Get("Access-Control-Allow-Origin"); res.StatusCode != http.StatusNoContent || got != want {
+				t.Errorf("%s, a page of %s: %d, allowed is %q", r.Name, origin, res.StatusCode, got)
+			}
+		}
 	}
 }
 
