@@ -2,6 +2,7 @@ package sheet
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"strings"
 
@@ -117,12 +118,8 @@ func (r Rate) convert(minor int64) (int64, bool) {
 
 // digits describes a currency's plain decimals to people.
 func digits(c money.Currency) string {
-	switch c.Exponent() {
-	case 0:
+	if c.Exponent() == 0 {
 		return "digits alone, such as 1290"
-	case 3:
-		return "digits and at most three decimals, such as 12.990"
-	default:
-		return "digits and at most two decimals, such as 129.99"
 	}
+	return fmt.Sprintf("digits and at most %d decimals, such as 129.%s", c.Exponent(), strings.Repeat("9", c.Exponent()))
 }

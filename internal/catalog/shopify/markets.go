@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/currency"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
@@ -108,7 +107,7 @@ func countries() map[string]money.Currency {
 			if err != nil {
 				continue
 			}
-			official, known := currencyOf(region.Canonicalize())
+			official, known := currencyOf(region.Canonicalize().String()) // UK is GB
 			if !known {
 				continue
 			}
@@ -123,12 +122,10 @@ func countries() map[string]money.Currency {
 	return byName
 }
 
-// currencyOf returns a region's official currency, if there is one that can be priced in.
-func currencyOf(r language.Region) (money.Currency, bool) {
-	unit, ok := currency.FromRegion(r)
-	if !ok {
-		return "", false
+// currencyOf returns the currency of a country, and that of the European Union, which stores have as a market.
+func currencyOf(code string) (money.Currency, bool) {
+	if code == "EU" {
+		return "EUR", true
 	}
-	official, err := money.ParseCurrency(unit.String())
-	return official, err == nil
+	return money.CurrencyOf(code)
 }

@@ -81,7 +81,7 @@ func TestMarketNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"United Kingdom": "GBP", "UK": "GBP", "日本": "JPY", "Schweiz": "CHF", "us": "USD", "India": "INR", "Kuwait": "KWD", "European Union": "EUR",
-		"EUR": "EUR", "Reino Unido": "GBP", "대한민국": "KRW",
+		"EUR": "EUR", "Kroatien": "EUR", "Bulgaria": "EUR", "Kenya": "KES", "Dominica": "XCD", "Reino Unido": "GBP", "대한민국": "KRW",
 	} {
 		file := "Handle,Title,Variant Price,Price / " + name + "\na,A,1,2000\n"
 		products, bad := readAll(t, strings.NewReader(file), sheet.Options{Currency: "SEK"})
