@@ -96,9 +96,14 @@ run "three_of_everything_in_every_region" {
   }
 }
 
-run "closed_and_encrypted" {
+# In the middle of an upgrade of Kubernetes, region by region.
+run "closed_encrypted_and_of_one_version" {
   command = plan
 
+  variables {
+    kubernetes_version  = "1.35"
+    kubernetes_versions = { eu-west-1 = "1.36" }
+  }
 
   assert {
     condition     = alltrue([for ports in output.open_to_the_internet : toset(ports) == toset(["tcp/443-443"])])
@@ -155,15 +160,6 @@ run "closed_and_encrypted" {
   assert {
     condition     = alltrue([for r in module.region : r.edge.internal])
     error_message = "a load balancer behind Global Accelerator can be entered by another way"
-  }
-}
-
-run "upgrade_of_one_region" {
-  command = plan
-
-  variables {
-    kubernetes_version  = "1.35"
-    kubernetes_versions = { eu-west-1 = "1.36" }
   }
 
   assert {
