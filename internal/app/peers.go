@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,24 +11,30 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meridian-commerce/meridian/internal/credentials"
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
 // identity opens what a process shows its peers by the way between edges and stacks, and keeps it fresh; nil where
-// there is none. keys names the configuration keys of the files.
-func (p *process) identity(files credentials.Files, keys string) (*credentials.Identity, error) {
+// there is none. group names the configuration keys of the files.
+func (p *process) identity(files credentials.Files, group string) (*credentials.Identity, error) {
 	if !files.Set() {
 		return nil, nil // no identity is clear text
 	}
 	i, err := credentials.Open(files, p.telemetry.Logger)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "%s cannot be used", keys)
+		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "%[1]s.cert_file, %[1]s.key_file and the authorities in %[1]s cannot be used", group)
 	}
-	if err := p.registerExpiry(i.Pair().Expires, "peers"); err != nil {
+	if err := errors.Join(p.registerExpiry(i.Pair().Expires, "peers"), p.registerRefused(group, i.Refused)); err != nil {
 		return nil, err
 	}
 	p.background = append(p.background, i.Watch)
 	return i, nil
+}
+
+// registerRefused registers the metric of files that are not in use as they are now, by the setting that names them.
+func (p *process) registerRefused(setting string, refused func() error) error {
+	return filewatch.Register(p.telemetry.Metrics, setting, refused)
 }
 
 // registerExpiry registers the metric of when a certificate expires that the process uses toward somebody.
@@ -37,7 +44,7 @@ func (p *process) registerExpiry(expires func() time.Time, toward string) error 
 
 // stackTLS returns how a stack's port is secured; nil: clear text.
 func (s *stack) stackTLS() (*tls.Config, error) {
-	i, err := s.identity(s.config.TLS.Files(), "tls.cert_file, tls.key_file and tls.client_ca_file")
+	i, err := s.identity(s.config.TLS.Files(), "tls")
 	if i == nil || err != nil {
 		return nil, err
 	}

@@ -92,6 +92,9 @@ func (i *Identity) read() error {
 // Pair is the certificate and its key.
 func (i *Identity) Pair() *Pair { return i.pair }
 
+// Refused returns why the files are not in use as they are now; nil: they are.
+func (i *Identity) Refused() error { return errors.Join(i.pair.Refused(), i.files.Refused()) }
+
 // Watch takes up new files until ctx is done. It is called once.
 func (i *Identity) Watch(ctx context.Context) {
 	var both sync.WaitGroup

@@ -270,7 +270,10 @@ func TestFilesThatAreNoIdentity(t *testing.T) {
 		}
 	}
 	write(t, files.Authority, []byte("torn"))
-	if err := good.Reload(); err == nil {
+	if err := good.Refused(); err != nil {
+		t.Errorf("refused before anything changed: %v", err)
+	}
+	if err := good.Reload(); err == nil || good.Refused() == nil {
 		t.Error("a torn authority is taken")
 	}
 	stack, _ := identity(t, a, credentials.StackName, a)

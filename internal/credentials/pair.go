@@ -62,6 +62,9 @@ func RegisterExpiry(registry prometheus.Registerer, expires func() time.Time) er
 	return nil
 }
 
+// Refused returns why the files are not in use as they are now; nil: they are.
+func (p *Pair) Refused() error { return p.files.Refused() }
+
 // Watch takes up new files until ctx is done; it returns nil then. It is called once.
 func (p *Pair) Watch(ctx context.Context) error {
 	p.files.Watch(ctx)

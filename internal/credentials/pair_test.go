@@ -117,21 +117,22 @@ func TestWatch(t *testing.T) {
 		defer func() { cancel(); watch.Wait() }()
 		second := fresh(t, 2)
 		for _, step := range []struct {
-			change func()
-			serial int64
+			change  func()
+			serial  int64
+			refused bool
 		}{
-			{func() {}, 1},
-			{func() { write(t, cert, second.cert) }, 1},
-			{func() { write(t, key, second.key) }, 2},
-			{func() { write(t, key, []byte("torn")) }, 2},
-			{func() { _ = os.Remove(cert) }, 2},
-			{func() { m := fresh(t, 3); write(t, cert, m.cert); write(t, key, m.key) }, 3},
+			{func() {}, 1, false},
+			{func() { write(t, cert, second.cert) }, 1, true},
+			{func() { write(t, key, second.key) }, 2, false},
+			{func() { write(t, key, []byte("torn")) }, 2, true},
+			{func() { _ = os.Remove(cert) }, 2, true},
+			{func() { m := fresh(t, 3); write(t, cert, m.cert); write(t, key, m.key) }, 3, false},
 		} {
 			step.change()
 			time.Sleep(filewatch.Every)
 			synctest.Wait()
-			if got := p.serial(); got != step.serial {
-				t.Errorf("certificate %d is in use, want %d", got, step.serial)
+			if got := p.serial(); got != step.serial || (p.Refused() != nil) != step.refused {
+				t.Errorf("certificate %d is in use, want %d; refused: %v", got, step.serial, p.Refused())
 			}
 		}
 	})

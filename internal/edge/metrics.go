@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 	"github.com/meridian-commerce/meridian/internal/edge/decide"
 )
 
@@ -85,6 +86,9 @@ func newMetrics(e *Edge, registry prometheus.Registerer) (*metrics, error) {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("edge: register metrics: %w", err)
 		}
+	}
+	if e.geoip != nil {
+		return m, filewatch.Register(registry, "edge.geoip_file", e.geoip.Refused)
 	}
 	return m, nil
 }

@@ -3,16 +3,21 @@
 // configuration maps among them.
 //
 // What it promises: files are read when they changed, and once for each change, good or bad; a reader that refuses
-// what they hold is asked again only when they change again, and what was in use before stays so.
+// what they hold is asked again only when they change again, and what was in use before stays so. That the two differ
+// is in the log, and a metric for as long as it is so.
 package filewatch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Every is how often files are looked at.
@@ -26,6 +31,9 @@ type Files struct {
 
 	mu   sync.Mutex
 	seen []os.FileInfo // as they were when they were read last
+	bad  error         // of reading them then
+
+	refused atomic.Pointer[error] // beside mu, for reading may take long and who asks does not
 }
 
 // Open reads files for the first time. read takes all of them up, or none; it is called for one change at a time.
@@ -46,6 +54,13 @@ func Open(log *slog.Logger, read func() error, paths ...string) (*Files, error) 
 func (f *Files) Reload() (changed bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	changed, err = f.reload()
+	refused := cmp.Or(err, f.bad)
+	f.refused.Store(&refused)
+	return changed, err
+}
+
+func (f *Files) reload() (changed bool, err error) {
 	found := make([]os.FileInfo, len(f.paths))
 	for i, path := range f.paths {
 		if found[i], err = os.Stat(path); err != nil {
@@ -57,10 +72,29 @@ func (f *Files) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	f.seen = found
-	if err := f.read(); err != nil {
-		return false, err
+	f.bad = f.read()
+	return f.bad == nil, f.bad
+}
+
+// Refused returns why what the files hold is not in use, as of when they were looked at last; nil: it is.
+func (f *Files) Refused() error { return *f.refused.Load() }
+
+// Register registers the metric of files that are not in use, by the configuration key that names them and what says why,
+// such as Refused. It fails where that key is registered already.
+func Register(registry prometheus.Registerer, setting string, refused func() error) error {
+	err := registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "meridian_files_refused", ConstLabels: prometheus.Labels{"setting": setting},
+		Help: "1 while files that changed cannot be used, and those before stay in use, by the setting that names them.",
+	}, func() float64 {
+		if refused() != nil {
+			return 1
+		}
+		return 0
+	}))
+	if err != nil {
+		return fmt.Errorf("filewatch: register metrics: %w", err)
 	}
-	return true, nil
+	return nil
 }
 
 func same(a, b os.FileInfo) bool {

@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/meridian-commerce/meridian/internal/credentials/filewatch"
 )
 
@@ -100,24 +102,31 @@ func TestWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		registry := prometheus.NewRegistry()
+		if err := filewatch.Register(registry, "tls", f.Refused); err != nil {
+			t.Fatal(err)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var watch sync.WaitGroup
 		watch.Go(func() { f.Watch(ctx) })
 		for _, step := range []struct {
-			name   string
-			change func()
-			reads  int
-			inUse  string
-			says   string
+			name    string
+			change  func()
+			reads   int
+			inUse   string
+			says    string
+			refused float64
 		}{
-			{"nothing", func() {}, 1, "one", ""},
-			{"one of two", func() { write(t, p.a, "two") }, 2, "one", "new files are not used"},
-			{"still one of two", func() {}, 2, "one", ""},
-			{"the other", func() { write(t, p.b, "two") }, 3, "two", "new files are in use"},
-			{"both", func() { write(t, p.a, "six"); write(t, p.b, "six") }, 4, "six", "new files are in use"},
-			{"the same size in place", func() { later(t, p.a); later(t, p.b) }, 5, "six", "new files are in use"},
-			{"one is gone", func() { _ = os.Remove(p.a) }, 5, "six", "no such file"},
-			{"and back", func() { write(t, p.a, "six") }, 6, "six", "new files are in use"},
+			{"nothing", func() {}, 1, "one", "", 0},
+			{"one of two", func() { write(t, p.a, "two") }, 2, "one", "new files are not used", 1},
+			{"still one of two", func() {}, 2, "one", "", 1},
+			{"the other", func() { write(t, p.b, "two") }, 3, "two", "new files are in use", 0},
+			{"both", func() { write(t, p.a, "six"); write(t, p.b, "six") }, 4, "six", "new files are in use", 0},
+			{"the same size in place", func() { later(t, p.a); later(t, p.b) }, 5, "six", "new files are in use", 0},
+			{"one is moved away", func() { rename(t, p.a, p.a+".away") }, 5, "six", "no such file", 1},
+			{"and back as it was", func() { rename(t, p.a+".away", p.a) }, 5, "six", "", 0},
+			{"one is gone", func() { _ = os.Remove(p.a) }, 5, "six", "no such file", 1},
+			{"and there again", func() { write(t, p.a, "six") }, 6, "six", "new files are in use", 0},
 		} {
 			step.change()
 			time.Sleep(filewatch.Every)
@@ -126,10 +135,57 @@ func TestWatch(t *testing.T) {
 			if text := said.take(); reads != step.reads || inUse != step.inUse || !strings.Contains(text, step.says) || (step.says == "") != (text == "") {
 				t.Errorf("%s: read %d times, %q is in use, and the log says %q", step.name, reads, inUse, text)
 			}
+			families, err := registry.Gather()
+			if err != nil || len(families) != 1 {
+				t.Fatalf("%d metrics, %v", len(families), err)
+			}
+			metric := families[0].GetMetric()[0]
+			if metric.GetGauge().GetValue() != step.refused || metric.GetLabel()[0].GetValue() != "tls" || (f.Refused() != nil) != (step.refused == 1) {
+				t.Errorf("%s: the metric is %v, refused: %v", step.name, metric, f.Refused())
+			}
 		}
 		cancel()
 		watch.Wait()
 	})
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMountedSecret swaps folders as Kubernetes does: the files stay links, by way of one link that is replaced.
+func TestMountedSecret(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	swap := func(version string) {
+		folder := filepath.Join(dir, ".."+version)
+		next := filepath.Join(dir, "..data_tmp")
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "keys.json"), []byte(version), 0o600), os.Symlink(".."+version, next)); err != nil {
+			t.Fatal(err)
+		}
+		rename(t, next, filepath.Join(dir, "..data"))
+	}
+	swap("one")
+	path := filepath.Join(dir, "keys.json")
+	if err := os.Symlink(filepath.Join("..data", "keys.json"), path); err != nil {
+		t.Fatal(err)
+	}
+	inUse := ""
+	f, err := filewatch.Open(nil, func() error {
+		text, err := os.ReadFile(path)
+		inUse = string(text)
+		return err
+	}, path)
+	if err != nil || inUse != "one" {
+		t.Fatalf("%q: %v", inUse, err)
+	}
+	swap("two")
+	if changed, err := f.Reload(); err != nil || !changed || inUse != "two" {
+		t.Errorf("after the folder was swapped: changed %v, %q, %v", changed, inUse, err)
+	}
 }
 
 // later gives a file another time of change and nothing else.

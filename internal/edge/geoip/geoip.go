@@ -57,6 +57,9 @@ func (d *Database) Watch(ctx context.Context) error {
 	return nil
 }
 
+// Refused returns why the file is not in use as it is now; nil: it is.
+func (d *Database) Refused() error { return d.files.Refused() }
+
 // Reload reads the file if it is not the one that was read last, good or bad, as Watch does every ten seconds.
 func (d *Database) Reload() (changed bool, err error) {
 	if changed, err = d.files.Reload(); err != nil {
