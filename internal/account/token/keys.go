@@ -36,17 +36,12 @@ type key struct {
 }
 
 // Generate returns a set of one new key, which signs.
-func Generate(now clock.Clock) (KeySet, error) { return KeySet{}.Rotate(now) }
-
-// Rotate returns the set with one more key, which signs from now on; the others still verify. Give it to
-// every verifier before an issuer.
-func (s KeySet) Rotate(now clock.Clock) (KeySet, error) {
-	public, private, err := ed25519.GenerateKey(nil)
+func Generate(now clock.Clock) (KeySet, error) {
+	s, err := KeySet{}.Publish(now)
 	if err != nil {
-		return KeySet{}, fmt.Errorf("token: generate key: %w", err)
+		return KeySet{}, err
 	}
-	k := key{kid: thumbprint(public), created: now().Truncate(time.Second), public: public, private: private}
-	return KeySet{active: k.kid, keys: append([]key{k}, s.keys...)}, nil
+	return s.SignWith(s.keys[0].kid)
 }
 
 // Public returns the set without private keys, for those who only verify.
@@ -116,11 +111,21 @@ func (s KeySet) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("token: encode key set: %w", err)
 	}
-	return replaceFile(path, append(text, '\n'))
+	return replaceFile(path, append(text, '\n'), 0o600)
 }
 
-func replaceFile(path string, text []byte) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+// SavePublic writes the public keys as a JWK set, which Load reads, to a file that everybody may read. A file that was
+// there is replaced as a whole or not at all.
+func (s KeySet) SavePublic(path string) error {
+	text, err := s.JWKS()
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, append(text, '\n'), 0o644)
+}
+
+func replaceFile(path string, text []byte, mode os.FileMode) (err error) {
+	temporary, err := os.CreateTemp(filepath.Dir(path), ".keys-*")
 	if err != nil {
 		return fmt.Errorf("token: save key set: %w", err)
 	}
@@ -131,7 +136,7 @@ func replaceFile(path string, text []byte) (err error) {
 		}
 	}()
 	_, err = temporary.Write(text)
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+	if err = errors.Join(err, temporary.Chmod(mode), temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary.Name(), path)
@@ -238,15 +243,20 @@ func (s KeySet) JWKS() ([]byte, error) {
 	return text, nil
 }
 
+// Cached is how long others may keep the answer of /.well-known/jwks.json, and so how long a new key may be unknown to
+// those who verify tokens by it.
+const Cached = 5 * time.Minute
+
 // JWKSHandler serves the public keys as a JWK set, for /.well-known/jwks.json.
 func JWKSHandler(s KeySet) (http.Handler, error) {
 	body, err := s.JWKS()
 	if err != nil {
 		return nil, err
 	}
+	fresh := fmt.Sprintf("public, max-age=%.0f", Cached.Seconds())
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
-		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Set("Cache-Control", fresh)
 		_, _ = w.Write(body) // the caller hung up
 	}), nil
 }

@@ -49,7 +49,7 @@ func TestThumbprint(t *testing.T) {
 
 func TestSaveLoad(t *testing.T) {
 	t.Parallel()
-	s, err := generate(t).Rotate(at(epoch.Add(time.Hour)))
+	s, err := generate(t).Publish(at(epoch.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestKeySetPrintsNoSecret(t *testing.T) {
 
 func TestJWKS(t *testing.T) {
 	t.Parallel()
-	s, err := generate(t).Rotate(at(epoch))
+	s, err := generate(t).Publish(at(epoch))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,11 +21,12 @@ const (
 	audience = "meridian"        // whom access tokens are for
 	stream   = "meridian/stream" // whom tickets are for
 
-	leeway = 5 * time.Second // that clocks may differ by; an instance whose own is further off is not ready
-
 	maxLen   = 2048 // a token's length; ours have about 350 bytes
 	remember = 8192 // verified tokens that a Verifier remembers at most
 )
+
+// Leeway is what clocks may differ by; an instance whose own is further off is not ready.
+const Leeway = 5 * time.Second
 
 // Claims is what a token says about the caller.
 type Claims struct {
@@ -134,7 +135,7 @@ func NewVerifier(s KeySet, now clock.Clock) (*Verifier, error) {
 			jwt.WithIssuer(issuer),
 			jwt.WithExpirationRequired(),
 			jwt.WithIssuedAt(),
-			jwt.WithLeeway(leeway),
+			jwt.WithLeeway(Leeway),
 			jwt.WithTimeFunc(now),
 			jwt.WithStrictDecoding(),
 		),
@@ -180,7 +181,7 @@ func (v *Verifier) verify(token string) (Claims, error) {
 		return Claims{}, invalid(err)
 	}
 	// A copy, since the token is a part of all that the request's headers hold.
-	v.seen.Add(strings.Clone(token), verified{claims: claims, expires: p.ExpiresAt.Add(leeway)})
+	v.seen.Add(strings.Clone(token), verified{claims: claims, expires: p.ExpiresAt.Add(Leeway)})
 	return claims, nil
 }
 

@@ -136,6 +136,20 @@ func checkConsuls(o object, cfg config.Config, environ []string, objects []objec
 	return out
 }
 
+// checkListed wants Consul, where a process registers, to be able to ask for its health.
+func checkListed(o object, cfg config.Config, objects []object) string {
+	_, port, _ := net.SplitHostPort(cfg.AdminListen)
+	if cfg.Consul.Address == "" || slices.ContainsFunc(objects, func(n object) bool {
+		return n.Kind == "NetworkPolicy" && n.Spec.PodSelector.matches(o.Spec.Template.Metadata.Labels) && slices.ContainsFunc(n.Spec.Ingress, func(r rule) bool {
+			return slices.ContainsFunc(r.ports(), func(n int) bool { return strconv.Itoa(n) == port }) &&
+				slices.ContainsFunc(r.From, func(p peer) bool { return p.Pods != nil && p.Pods.Labels["app.kubernetes.io/name"] == "consul" })
+		})
+	}) {
+		return ""
+	}
+	return "no NetworkPolicy lets Consul ask for its health at port " + port
+}
+
 // holds reports whether a pod has a volume of one of the secrets.
 func holds(p pod, secrets []string) bool {
 	return slices.ContainsFunc(p.Volumes, func(v volume) bool { return slices.Contains(secrets, v.Secret.Name) })
@@ -157,7 +171,7 @@ func TestPublicKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if set, err = set.Rotate(clock.System()); err != nil {
+	if set, err = set.Publish(clock.System()); err != nil {
 		t.Fatal(err)
 	}
 	file := t.TempDir() + "/auth.json"
