@@ -12,9 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/meridian-commerce/meridian/internal/account/accountrpc"
 	"github.com/meridian-commerce/meridian/internal/admission"
-	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/credentials"
 	"github.com/meridian-commerce/meridian/internal/credentials/acme"
@@ -55,7 +53,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 	if p.telemetry, err = startTelemetry(ctx, c, "meridian-edge", &p.closers); err != nil {
 		return err
 	}
-	keys, err := accountrpc.LoadKeys(c.Auth, clock.System())
+	keys, err := p.openKeys()
 	if err != nil {
 		return err
 	}
@@ -76,7 +74,7 @@ func (p *process) buildEdge(ctx context.Context) error {
 		TrustedProxies: c.Edge.TrustedProxies, PeerNAT: c.Edge.PeerNAT, GeoIPFile: c.Edge.GeoIPFile,
 		MaxBody: maxBody, HedgePercent: c.Edge.Hedge, LogPercent: c.Edge.AccessLog,
 	}, edge.Deps{
-		Tokens: edgeTokens{keys.Verifier}, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
+		Tokens: edgeTokens{keys}, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
 		Tracer: tracer, Propagator: p.telemetry.Propagator,
 	})
 	if err != nil {
@@ -91,7 +89,10 @@ func (p *process) buildEdge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.serveEdge(e, gate)
+	if err := p.serveEdge(e, gate); err != nil {
+		return err
+	}
+	return p.register(ctx, discovery.Instance{Service: discovery.EdgeServiceName, Target: "edge", Advertise: p.reachable(), Says: says(keys)})
 }
 
 func (p *process) serveEdge(e *edge.Edge, gate *admission.Gate) error {
@@ -174,7 +175,7 @@ func (p *process) certificate() (*tls.Config, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.tls_cert_file and edge.tls_key_file cannot be used")
 	}
-	if err := p.registerExpiry(pair.Expires, "callers"); err != nil {
+	if err := errors.Join(p.registerExpiry(pair.Expires, "callers"), p.registerRefused("edge.tls_cert_file", pair.Refused)); err != nil {
 		return nil, err
 	}
 	p.background = append(p.background, func(ctx context.Context) { _ = pair.Watch(ctx) }) // it returns no error

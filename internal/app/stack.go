@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,7 +41,7 @@ type stack struct {
 	db       *sqldb.DB
 	cache    *cache.Cache
 	orders   *orderredis.Feed
-	keys     accountrpc.Keys
+	keys     *accountrpc.Keys
 	methods  *method.Table
 	mux      *http.ServeMux
 	handlers []connect.HandlerOption
@@ -120,7 +119,7 @@ func (s *stack) open(ctx context.Context) error {
 	if s.orders, err = orderredis.New(s.cache, s.telemetry.Metrics); err != nil {
 		return err
 	}
-	if s.keys, err = accountrpc.LoadKeys(c.Auth, s.clock); err != nil {
+	if s.keys, err = s.openKeys(); err != nil {
 		return err
 	}
 	measured, err := telemetry.NewRPCMetrics(s.telemetry.Metrics)
@@ -160,7 +159,7 @@ func (s *stack) serveOn(ctx context.Context) error {
 		return err
 	}
 	s.mux.Handle("GET "+discovery.ReadyPath, m)
-	if err := s.serve("GET /.well-known/jwks.json", s.keys.JWKS); err != nil {
+	if err := s.serve("GET /.well-known/jwks.json", s.keys.JWKS()); err != nil {
 		return err
 	}
 	secure, err := s.stackTLS()
@@ -175,22 +174,9 @@ func (s *stack) serveOn(ctx context.Context) error {
 	if err := s.listen(c.AdminListen, admin, err); err != nil {
 		return err
 	}
-	if c.Consul.Address == "" {
-		return nil
-	}
-	registration, err := discovery.Register(context.WithoutCancel(ctx), c.Consul.Address, discovery.Instance{
-		ID: c.Instance, Region: c.Region, Target: strings.Join(c.Target, ","), Advertise: c.Advertise,
-		ReadyURL: "http://" + net.JoinHostPort(splitHost(c.AdminListen)) + "/readyz", Logger: s.telemetry.Logger,
+	return s.register(ctx, discovery.Instance{
+		Service: discovery.ServiceName, Target: strings.Join(c.Target, ","), Advertise: c.Advertise, Says: says(s.keys),
 	})
-	if err != nil {
-		return err
-	}
-	s.leave = func(ctx context.Context) {
-		if err := registration.Deregister(ctx); err != nil {
-			s.telemetry.Logger.WarnContext(ctx, "could not leave Consul; its check will notice", "error", err)
-		}
-	}
-	return nil
 }
 
 // serve has a handler answer a pattern of the API. One that the method table does not have is an error, because edges
@@ -205,7 +191,7 @@ func (s *stack) serve(pattern string, h http.Handler) error {
 
 // handler wraps the modules: trace, time and region of the answer, error statuses, who calls.
 func (s *stack) handler() http.Handler {
-	h := rpc.Authenticate(s.keys.Verifier, s.mux)
+	h := rpc.Authenticate(s.keys, s.mux)
 	h = http.MaxBytesHandler(rpc.Statuses(h), maxBody)
 	h = monitor.Requests(s.requests, stamped(s.config.Region, h))
 	return otelhttp.NewHandler(h, "meridian",
@@ -219,12 +205,4 @@ func modulesOf(target []string) []string {
 		return moduleNames()
 	}
 	return target
-}
-
-func splitHost(address string) (host, port string) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || host == "" || host == "0.0.0.0" || host == "::" {
-		return "127.0.0.1", port
-	}
-	return host, port
 }

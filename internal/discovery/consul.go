@@ -14,8 +14,11 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// ServiceName is what stacks register as.
-const ServiceName = "meridian"
+// What processes register as. Edges find stacks by it; only operators look for edges.
+const (
+	ServiceName     = "meridian" // stacks
+	EdgeServiceName = "meridian-edge"
+)
 
 const (
 	metaRegion = "region"

@@ -146,7 +146,7 @@ func stack(t *testing.T, c *consulServer, id string) (*Registration, *http.Serve
 	t.Cleanup(func() { _ = server.Close() })
 	addr := listener.Addr().String()
 	r, err := Register(t.Context(), c.addr(), Instance{
-		ID: id, Region: c.region, Target: "all", Advertise: addr, ReadyURL: "http://" + addr + ReadyPath,
+		ID: id, Region: c.region, Service: ServiceName, Target: "all", Advertise: addr, ReadyURL: "http://" + addr + ReadyPath,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +173,7 @@ func TestRealConsul(t *testing.T) {
 	}
 
 	operatorDrains(t, servers, v)
+	operatorLists(t, servers, v)
 
 	// Killing the region's Consul loses nothing; killing a stack is noticed without it.
 	servers[us].kill()
@@ -226,10 +227,11 @@ func runView(t *testing.T, consul map[regions.Name]string) *View {
 
 func TestRegisterRefuses(t *testing.T) {
 	t.Parallel()
-	good := Instance{ID: "a", Region: eu, Target: "all", Advertise: "127.0.0.1:8080", ReadyURL: "http://127.0.0.1:9090/readyz"}
+	good := Instance{ID: "a", Region: eu, Service: ServiceName, Target: "all", Advertise: "127.0.0.1:8080", ReadyURL: "http://127.0.0.1:9090/readyz"}
 	for name, edit := range map[string]func(*Instance){
 		"no id":        func(i *Instance) { i.ID = "" },
 		"no region":    func(i *Instance) { i.Region = "" },
+		"no service":   func(i *Instance) { i.Service = "" },
 		"no URL":       func(i *Instance) { i.ReadyURL = "" },
 		"no port":      func(i *Instance) { i.Advertise = "127.0.0.1" },
 		"port zero":    func(i *Instance) { i.Advertise = "127.0.0.1:0" },

@@ -1,4 +1,4 @@
-// Package discovery keeps a view of the stack instances of every region, and registers them.
+// Package discovery keeps a view of the stack instances of every region, and registers them and edges.
 //
 //	each region's Consul ──blocking query──▶ membership ─┐
 //	   │ does not answer                      ▲          │

@@ -66,6 +66,33 @@ func (o *Operator) Controls(ctx context.Context, edges regions.Name) (said map[r
 	return said, bad, nil
 }
 
+// Process is a stack or an edge that a Consul lists.
+type Process struct {
+	ID, Service string
+	Passing     bool // its check
+	Metadata    map[string]string
+}
+
+// Processes lists the stacks and the edges that one region's Consul knows (the agent's own if it is ""), whether they pass
+// their check or not.
+func (o *Operator) Processes(ctx context.Context, of regions.Name) ([]Process, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	var out []Process
+	for _, service := range []string{ServiceName, EdgeServiceName} {
+		entries, _, err := o.client.Health().Service(service, "", false, (&api.QueryOptions{Datacenter: string(of)}).WithContext(ctx))
+		if err != nil {
+			return nil, fmt.Errorf("discovery: list the processes of %s: %w", of, err)
+		}
+		for _, e := range entries {
+			out = append(out, Process{
+				ID: e.Service.ID, Service: service, Passing: e.Checks.AggregatedStatus() == api.HealthPassing, Metadata: e.Service.Meta,
+			})
+		}
+	}
+	return out, nil
+}
+
 // Instances counts the stacks that one region's Consul lists (the agent's own if it is ""), and those of them that pass
 // every check.
 func (o *Operator) Instances(ctx context.Context, of regions.Name) (healthy, total int, err error) {

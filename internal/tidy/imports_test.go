@@ -102,7 +102,7 @@ internal/rollout                   : words internal/discovery
 internal/health                    : words
 internal/health/healthsql          : words internal/sqldb internal/health
 internal/health/monitor            : words internal/health internal/health/healthsql internal/telemetry internal/discovery
-internal/account/accountrpc        : internal/account/token
+internal/account/accountrpc        : internal/account/token internal/credentials
 internal/account/accountsql        : internal/cart/cartsql
 internal/plant                     :
 
