@@ -29,7 +29,7 @@ func keysCommand() *cobra.Command {
 		},
 	}
 	generate.Flags().StringVar(&dir, "dir", ".", "folder to write to")
-	parent.AddCommand(generate, publicCommand(), certificatesCommand())
+	parent.AddCommand(generate, rotateCommand(), publicCommand(), certificatesCommand())
 	return parent
 }
 
@@ -44,16 +44,15 @@ func publicCommand() *cobra.Command {
 			if err != nil {
 				return fault.Wrap(err, fault.Invalid, "KEYS_UNUSABLE", "the key set --in cannot be used")
 			}
+			if out != "" {
+				return set.SavePublic(out)
+			}
 			text, err := set.JWKS()
 			if err != nil {
 				return err
 			}
-			text = append(text, '\n')
-			if out == "" {
-				_, err = cmd.OutOrStdout().Write(text)
-				return err
-			}
-			return os.WriteFile(out, text, 0o644) // it holds no secret
+			_, err = cmd.OutOrStdout().Write(append(text, '\n'))
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&in, "in", "auth.json", "key set that meridian keys generate made")

@@ -12,14 +12,14 @@ import (
 	"github.com/meridian-commerce/meridian/regions"
 )
 
-// placeholder stands for the region's name in a command line.
-const placeholder = "{region}"
+// Placeholder stands for the region's name in a command line.
+const Placeholder = "{region}"
 
 // Shell returns a command that a shell runs, with the region's name for each {region}. It prints to out; when the
 // context ends, the shell and all that it started are asked to end.
 func Shell(line string, out io.Writer) Command {
 	return func(ctx context.Context, region regions.Name) error {
-		text := strings.ReplaceAll(line, placeholder, string(region))
+		text := strings.ReplaceAll(line, Placeholder, string(region))
 		cmd := exec.CommandContext(ctx, "sh", "-c", text)
 		cmd.Stdout = out
 		cmd.Stderr = out

@@ -19,7 +19,7 @@ type vocabulary struct {
 }
 
 // onTerminal matches the code whose errors people read on a terminal, as sentences: commands, and what reads keys at start.
-var onTerminal = regexp.MustCompile(`^((cmd|internal/(sim|cli|config|app|capacity))/|internal/account/(settings|accountrpc/keys)\.go$)`)
+var onTerminal = regexp.MustCompile(`^((cmd|internal/(sim|cli|config|app|capacity))/|internal/account/((settings|accountrpc/keys)\.go$|token/rotation/))`)
 
 const (
 	reasonsTable = "docs/reference/errors.md"
