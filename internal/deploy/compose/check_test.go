@@ -168,7 +168,8 @@ func kept() map[string]string {
 }
 
 // checkReturn wants a service to come back by itself after Docker was restarted: that looks at nothing but restart policies, and
-// whose network a container is in. Jobs, which others wait for the end of, have done their work by then.
+// whose network a container is in. Jobs, which others wait for the end of, have done their work by then; what people start,
+// they start.
 func checkReturn(p *project, name string) []string {
 	for _, other := range p.Services {
 		if other.DependsOn[name].Condition == "service_completed_successfully" {
@@ -176,6 +177,9 @@ func checkReturn(p *project, name string) []string {
 		}
 	}
 	s := p.Services[name]
+	if slices.Equal(s.Profiles, []string{byHand}) {
+		return nil
+	}
 	var out []string
 	if s.Restart != "unless-stopped" && s.Restart != "always" {
 		out = append(out, "does not come back when Docker does")

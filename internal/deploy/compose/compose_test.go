@@ -107,7 +107,11 @@ func TestFindsMistakes(t *testing.T) {
 		{"a value of another type", baseFile, "FULFILL_AFTER: 5s", "FULFILL_AFTER: soon", "configuration cannot be read"},
 		{"a key file that nobody makes", baseFile, "keys/directory.key", "keys/account.key", "nobody makes the key /etc/meridian/keys/account.key"},
 		{"public keys that nobody makes", baseFile, "--out, /etc/meridian/public/jwks.json", "--out, /tmp/jwks.json", "nobody makes the key /etc/meridian/public/jwks.json"},
-		{"public keys of nothing", baseFile, "--in, /etc/meridian/keys/auth.json", "--in, /etc/meridian/keys/keys.json", "public: nobody makes the key /etc/meridian/keys/keys.json"},
+		{"public keys of nothing", baseFile, "[keys, public, --in, /etc/meridian/keys/auth.json", "[keys, public, --in, /etc/meridian/keys/keys.json", "public: nobody makes the key /etc/meridian/keys/keys.json"},
+		{"keys that cannot be rotated", baseFile, "volumes: [keys:/etc/meridian/keys, public:/etc/meridian/public,", "volumes: [keys:/etc/meridian/keys:ro, public:/etc/meridian/public,", "rotate: it cannot replace the key /etc/meridian/keys/auth.json"},
+		{"public keys that stay", baseFile, "- --public\n      - /etc/meridian/public/jwks.json", "- --public\n      - /tmp/jwks.json", "rotate: it cannot replace the key /tmp/jwks.json"},
+		{"an edge that no Consul lists", baseFile, "MERIDIAN_ADMIN_LISTEN: 10.77.1.50:9090\n      MERIDIAN_CONSUL_ADDRESS: us1-consul:8500\n", "MERIDIAN_ADMIN_LISTEN: 10.77.1.50:9090\n", "us1-edge: no Consul lists it"},
+		{"an edge that Consul does not reach", baseFile, "MERIDIAN_ADMIN_LISTEN: 10.77.1.50:9090", "MERIDIAN_ADMIN_LISTEN: 127.0.0.1:9090", "us1-edge: Consul cannot ask for its health"},
 		{"an edge that could sign", baseFile, "network_mode: service:us1-edge-wan\n    volumes: [public:/etc/meridian/public:ro, ", "network_mode: service:us1-edge-wan\n    volumes: [public:/etc/meridian/public:ro, keys:/etc/meridian/keys:ro, ", "us1-edge: it holds keys"},
 		{"a provider that is elsewhere", baseFile, "http://10.78.0.10:8080", "http://10.78.0.11:8080", "nobody listens at 10.78.0.11:8080"},
 		{"another region's broker", baseFile, "KAFKA_BROKERS: us1-kafka:9092\n    network_mode: service:us1-stack-2-wan", "KAFKA_BROKERS: eu1-kafka:9092\n    network_mode: service:us1-stack-2-wan", "us1-stack-2: nobody listens at eu1-kafka:9092"},
@@ -183,7 +187,7 @@ func TestVolumesBelongToTheProduct(t *testing.T) {
 	if out := unowned(p, string(image)); len(out) > 0 {
 		t.Error(out)
 	}
-	if out := unowned(p, strings.Replace(string(image), " /out/etc/public", "", 1)); !slices.Equal(out, []string{"public may not write to /etc/meridian/public"}) {
+	if out := unowned(p, strings.Replace(string(image), " /out/etc/public", "", 1)); !slices.Equal(out, []string{"public may not write to /etc/meridian/public", "rotate may not write to /etc/meridian/public"}) {
 		t.Errorf("a folder that is not made: %v", out)
 	}
 }
@@ -205,6 +209,7 @@ func unowned(p *project, image string) []string {
 			}
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 

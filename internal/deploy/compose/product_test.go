@@ -48,6 +48,7 @@ func checkProduct(p *project, s *service, c *regions.Set) []string {
 	case "serve":
 		out = append(out, checkStack(p, s, &loaded)...)
 	case "edge":
+		out = append(out, checkEdge(p, s, &loaded)...)
 		if names := slices.Sorted(maps.Keys(loaded.Edge.Consul)); !slices.Equal(names, sortedNames(c)) {
 			out = append(out, fmt.Sprintf("it asks the Consul of %v", names))
 		}
@@ -118,6 +119,15 @@ func checkKeyFiles(p *project, s *service, c *config.Config) []string {
 	files := []string{c.Auth.KeysFile, c.Account.DirectoryKeyFile}
 	if slices.Equal(s.Command[:min(2, len(s.Command))], []string{"keys", "public"}) {
 		files = append(files, flag(s.Command, "--in"))
+	}
+	if slices.Equal(s.Command[:min(2, len(s.Command))], []string{"keys", "rotate"}) {
+		for _, file := range []string{flag(s.Command, "--in"), flag(s.Command, "--public")} {
+			if !slices.ContainsFunc(s.Volumes, func(v volume) bool {
+				return !v.ReadOnly && v.Target == path.Dir(file) && slices.Contains(made(p)[v.Source], path.Base(file))
+			}) {
+				out = append(out, "it cannot replace the key "+file)
+			}
+		}
 	}
 	for _, file := range files {
 		if file != "" && !slices.ContainsFunc(s.Volumes, func(v volume) bool {
@@ -214,15 +224,27 @@ func hostOf(text string) string {
 	return hosts
 }
 
+// checkEdge wants an edge to be listed, for whoever rotates keys, by a Consul that can ask for its health.
+func checkEdge(p *project, s *service, c *config.Config) []string {
+	if c.Consul.Address == "" {
+		return []string{"no Consul lists it"}
+	}
+	return checkHealth(p, s, c)
+}
+
+func checkHealth(p *project, s *service, c *config.Config) []string {
+	admin, _, _ := net.SplitHostPort(c.AdminListen)
+	if there := p.network(s).Networks[string(c.Region)]; there == nil || there.Address.String() != admin {
+		return []string{"Consul cannot ask for its health at " + c.AdminListen}
+	}
+	return nil
+}
+
 // checkStack wants a stack to be where it says that it is: its admin port where the region's Consul asks for its
 // health, its API on the wide area network.
 func checkStack(p *project, s *service, c *config.Config) []string {
-	var out []string
+	out := checkHealth(p, s, c)
 	here := p.network(s).Networks
-	admin, _, _ := net.SplitHostPort(c.AdminListen)
-	if there := here[string(c.Region)]; there == nil || there.Address.String() != admin {
-		out = append(out, "Consul cannot ask for its health at "+c.AdminListen)
-	}
 	api, port, _ := net.SplitHostPort(c.Advertise)
 	_, listen, _ := net.SplitHostPort(c.Listen)
 	if there := here["wan"]; there == nil || there.Address.String() != api || port != listen {

@@ -13,6 +13,8 @@ import (
 const (
 	baseFile     = "docker-compose.multiregion.yml"
 	postgresFile = "deploy/compose/postgres.yml"
+
+	byHand = "rotate" // the profile of what people start
 )
 
 // project is what the checks read of a resolved Compose project.
@@ -30,6 +32,7 @@ type project struct {
 
 type service struct {
 	Image       string             `json:"image"`
+	Profiles    []string           `json:"profiles"`
 	Entrypoint  []string           `json:"entrypoint"`
 	Command     []string           `json:"command"`
 	Environment map[string]*string `json:"environment"`
@@ -66,7 +69,7 @@ type volume struct {
 func resolve(t *testing.T, root, profile string, files ...string) (*project, error) {
 	t.Helper()
 	tool := deploytest.Tool(t, "composecheck")
-	out, err := deploytest.Run(t.Context(), root, tool, append([]string{"-profile", profile}, files...)...)
+	out, err := deploytest.Run(t.Context(), root, tool, append([]string{"-profile", profile, "-profile", byHand}, files...)...)
 	if err != nil {
 		return nil, &unresolved{out}
 	}

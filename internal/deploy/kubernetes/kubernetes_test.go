@@ -107,6 +107,7 @@ func TestMistakesAreFound(t *testing.T) {
 		{"wrong region", eu + "settings.env", "MERIDIAN_REGION=eu-west-1", "MERIDIAN_REGION=us-east-1", byRules, "want \"eu-west-1\""},
 		{"Consul in clear text", eu + "settings.env", "us-east-1=https://", "us-east-1=", byRules, "us-east-1 in clear text"},
 		{"Consul behind a closed port", base + "network.yaml", "{port: 6379}, {port: 8501}", "{port: 6379}", byRules, "at port 8501"},
+		{"edge whose health Consul cannot ask for", base + "network.yaml", "ports: [{port: 8443}]\n    - from: # Consul's check\n        - podSelector: {matchLabels: {app.kubernetes.io/name: consul}}\n      ports: [{port: 9090}]", "ports: [{port: 8443}]", byRules, "Deployment edge: no NetworkPolicy lets Consul ask"},
 		{"edge that believes no Consul", base + "edge.yaml", "consul/ca.pem", "consul/ca.crt", byRules, "consul/ca.crt\", is in no mounted secret"},
 		{"edge that could join Consul", base + "edge.yaml", "secretName: consul-ca", "secretName: consul-agent", byRules, "Consul's gossip"},
 		{"edge that does not know a region", eu + "settings.env", ",ap-southeast-1=", "#", byRules, "the edge knows"},

@@ -87,6 +87,7 @@ func checkProduct(o object, objects []object, region regions.Name, w world) []st
 	if holds(p, privateKeys(objects)) && !slices.Contains(cfg.Target, "account") {
 		out = append(out, "it holds keys that sign access tokens, and signs none")
 	}
+	out = append(out, checkListed(o, cfg, objects))
 	if holds(p, gossipKeys(objects)) {
 		out = append(out, "it holds the key of Consul's gossip")
 	}

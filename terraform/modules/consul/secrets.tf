@@ -52,9 +52,9 @@ locals {
   policies = {
     replication = "acl = \"write\"\noperator = \"write\"\nservice_prefix \"\" {\n  policy = \"read\"\n  intentions = \"read\"\n}\n"
     agent       = "node_prefix \"\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\n"
-    # Edges and stacks: register the one service, find it, read drains and coordinates.
-    meridian = "service \"meridian\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\nkey_prefix \"meridian/\" {\n  policy = \"read\"\n}\n"
-    # People, for `meridian region` and `meridian rollout`: drain and undrain regions, and see what is there.
+    # Edges and stacks: register themselves, find stacks, read drains and coordinates.
+    meridian = "service \"meridian\" {\n  policy = \"write\"\n}\nservice \"meridian-edge\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\nkey_prefix \"meridian/\" {\n  policy = \"read\"\n}\n"
+    # People, for `meridian region`, `meridian rollout` and `meridian keys rotate`: drain and undrain regions, and see what is there.
     operator = "key_prefix \"meridian/\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}\n"
     # Reads the servers' own figures.
     prometheus = "agent_prefix \"\" {\n  policy = \"read\"\n}\n"
