@@ -68,6 +68,10 @@ backup-drill: deps build ## Lose the database twice under load, restore it, chec
 upgrade-drill: deps build ## Replace the release FROM by this one under load and go back, without a failed request
 	bin/meridian-sim drill rolling-upgrade --from $(FROM) --seed $(SEED) --out $(OUT) $(ARGS)
 
+.PHONY: key-drill
+key-drill: deps build ## Replace the key that signs access tokens under load, without a request refused for its token
+	bin/meridian-sim drill key-rotation --seed $(SEED) --out $(OUT) $(ARGS)
+
 .PHONY: mutants
 mutants: deps build ## Plant one mistake after the other and see each noticed; ARGS=--plant=NAME is one, --rotate=N some
 	bin/meridian-sim mutants --out $(OUT)/mutants $(ARGS)

@@ -124,7 +124,7 @@ func (c *Cluster) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, args := range [][]string{
-		{"keys", "generate", "--dir", c.keyFile("")},
+		{"keys", "generate", "--dir", c.keyFile("", "")},
 		{"migrate", "--config", c.configFile(owner)},
 		{"seed", "--config", c.configFile(owner)},
 	} {
@@ -132,13 +132,14 @@ func (c *Cluster) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.shareKeys(); err != nil {
+		return err
+	}
 	c.say("schema and catalog are loaded")
 	return nil
 }
 
 func (c *Cluster) regionsFile() string { return filepath.Join(c.state.path, "config", "regions.yaml") }
-
-func (c *Cluster) keyFile(name string) string { return filepath.Join(c.state.path, "keys", name) }
 
 // settings are those of every process of a region, and more.
 func (c *Cluster) settings(r topology.Region, leave Parting, more settings) settings {
@@ -146,7 +147,7 @@ func (c *Cluster) settings(r topology.Region, leave Parting, more settings) sett
 	s := settings{
 		"region": r.Name, "regions_file": c.regionsFile(), "log.level": "info", "log.format": "json",
 		"shutdown.delay": leave.Delay.String(), "shutdown.timeout": leave.Timeout.String(),
-		"consul.address": r.Consul, "auth.keys_file": c.keyFile("auth.json"),
+		"consul.address": r.Consul, "auth.keys_file": c.keyFile(r.Name, signingKeys),
 	}
 	maps.Copy(s, more)
 	return s
@@ -160,7 +161,7 @@ func (c *Cluster) stackSettings(r topology.Region, s topology.Stack) settings {
 	return c.settings(r, c.opts.Leave.Stack, settings{
 		"advertise": advertise, "instance": s.Name, "target": []string{"all"}, "listen": s.Addr, "admin_listen": s.Admin,
 		"redis.address": r.Redis, "kafka.brokers": []string{r.Bus}, "database.url": c.gatewayURL(r), "auth.token_ttl": "1h",
-		"account.directory_key_file": c.keyFile("directory.key"), "payment.provider_url": "http://" + c.plan.Provider,
+		"account.directory_key_file": c.keyFile("", "directory.key"), "payment.provider_url": "http://" + c.plan.Provider,
 		"order.fulfill_after": "5s",
 	})
 }
@@ -177,7 +178,7 @@ func (c *Cluster) edgeSettings(r topology.Region) settings {
 	}
 	return c.settings(r, c.opts.Leave.Edge, settings{
 		"edge.cors_origins": c.opts.Origins,
-		"instance":          string(r.Name) + "-edge", "listen": r.Edge, "admin_listen": r.EdgeAdmin,
+		"instance":          string(r.Name) + "-edge", "listen": r.Edge, "admin_listen": r.EdgeAdmin, "auth.keys_file": c.keyFile(r.Name, publicKeys),
 		// Every caller comes from this machine, so the edges believe what the simulated Internet says of its callers.
 		"edge.consul": consuls, "edge.peer_nat": c.plan.NAT(r), "edge.trusted_proxies": []string{"127.0.0.0/8"},
 	})

@@ -52,6 +52,7 @@ func (l *Load) ComeBack(ctx context.Context) error {
 
 func (l *Load) comeBack(ctx context.Context, p *person) {
 	t := trip{person: p, load: l, rng: rand.New(rand.NewPCG(l.cfg.Seed, uint64(p.Number))), next: time.Now()}
+	p.ready(ctx, t.rng)
 	p.mu.Lock()
 	orders := slices.Clone(p.orders)
 	p.mu.Unlock()

@@ -19,6 +19,7 @@ const (
 	foreignShare = 0.2              // of looks at an order are at another's
 	sharedKey    = 10               // one of so many arrivals has a key that another one has too
 	watchingTime = 8 * time.Second
+	longestTrip  = 30 * time.Second // but for those who are refused again and again
 )
 
 // trip is one journey under way. It is used by one goroutine.

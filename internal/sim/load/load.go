@@ -151,6 +151,7 @@ func (l *Load) serve(ctx context.Context, number int, a Arrival, intended time.T
 		release = func() {}
 	}
 	defer release()
+	s.ready(ctx, rng)
 	defer s.refresh(ctx, rng)
 	t := trip{person: s, load: l, rng: rng, number: number, next: intended}
 	journeys[journey].play(&t, ctx)

@@ -17,7 +17,8 @@ type person struct {
 	email    string
 	password string
 
-	carts sync.RWMutex // held for reading while editing the cart, for writing while checking out
+	carts    sync.RWMutex // held for reading while editing the cart, for writing while checking out
+	renewing sync.Mutex   // held while signing in with a token that is about to run out
 
 	mu        sync.Mutex
 	refreshAt time.Time // zero while a refresh is under way
@@ -38,6 +39,15 @@ func (p *person) refreshIn(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refreshAt = time.Now().Add(d)
+}
+
+// ready has somebody whose token would run out on the way sign in before setting out.
+func (p *person) ready(ctx context.Context, rng *rand.Rand) {
+	p.renewing.Lock()
+	defer p.renewing.Unlock()
+	if time.Until(p.Expires()) < longestTrip && p.Ask(ctx, shopper.SignIn(p.email, p.password)).Outcome == history.OK {
+		p.signedIn(rng)
+	}
 }
 
 // refresh signs in again when the token nears its end.

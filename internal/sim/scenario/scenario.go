@@ -27,6 +27,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/pflag"
 
+	"github.com/meridian-commerce/meridian/internal/account/token"
 	"github.com/meridian-commerce/meridian/internal/sim/check"
 	"github.com/meridian-commerce/meridian/internal/sim/cluster"
 	"github.com/meridian-commerce/meridian/internal/sim/history"
@@ -159,6 +160,10 @@ type Cluster interface {
 	Admin(name string) string
 	Replace(ctx context.Context, name, program string, abruptly bool) error
 	Migrate(ctx context.Context, program string) error
+
+	Keys() (token.KeySet, error)
+	GiveKeys(set token.KeySet, to ...regions.Name) error
+	RotateKeys(ctx context.Context, out io.Writer, args ...string) error
 
 	LoseDatabase(ctx context.Context, how cluster.DatabaseLoss) (postgres.LSN, error)
 	RestoreDatabase(ctx context.Context, b postgres.Backup, lost cluster.DatabaseLoss) error

@@ -8,6 +8,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/backuprestore"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/bench"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/failovermatrix"
+	"github.com/meridian-commerce/meridian/internal/sim/scenarios/keyrotation"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/killregion"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/overload"
 	"github.com/meridian-commerce/meridian/internal/sim/scenarios/rollingupgrade"
@@ -22,6 +23,7 @@ func All() []scenario.Scenario {
 		attack.Scenario(),
 		backuprestore.Scenario(),
 		rollingupgrade.Scenario(),
+		keyrotation.Scenario(),
 		bench.Scenario(),
 	}
 }

@@ -85,6 +85,9 @@ func (s *Shopper) Home() regions.Name { s.mu.Lock(); defer s.mu.Unlock(); return
 // ID is the account's id; "" without one.
 func (s *Shopper) ID() string { s.mu.Lock(); defer s.mu.Unlock(); return s.id }
 
+// Token is the access token; "" without an account.
+func (s *Shopper) Token() string { s.mu.Lock(); defer s.mu.Unlock(); return s.token }
+
 // Expires is when the access token does.
 func (s *Shopper) Expires() time.Time { s.mu.Lock(); defer s.mu.Unlock(); return s.expires }
 
