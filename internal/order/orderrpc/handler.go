@@ -2,7 +2,6 @@
 package orderrpc
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -147,9 +146,12 @@ func message(o order.Order) *orderv1.Order {
 		UpdateTime:   timestamppb.New(o.UpdatedAt),
 	}
 	for _, l := range o.Lines {
-		out.Lines = append(out.Lines, &orderv1.OrderLine{
-			VariantId: cmp.Or(l.Variant, l.SKU), Sku: l.SKU, Title: l.Title, Quantity: int32(l.Quantity), UnitPrice: rpc.Money(l.UnitPrice),
-		})
+		line := &orderv1.OrderLine{Sku: l.SKU, Title: l.Title, Quantity: int32(l.Quantity), UnitPrice: rpc.Money(l.UnitPrice)}
+		// Only where it says something: a repeated call is answered as the first one, also by the release before, which has no such field.
+		if l.Variant != l.SKU {
+			line.VariantId = l.Variant
+		}
+		out.Lines = append(out.Lines, line)
 	}
 	return out
 }

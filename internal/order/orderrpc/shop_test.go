@@ -49,13 +49,8 @@ func open(t *testing.T) *shop {
 	t.Helper()
 	db := sqltest.Open(t, nil)
 	s := &shop{t: t, db: db, store: ordersql.New(db), carts: cartsql.New(db, clock.System()), closing: make(chan struct{})}
-	_, err := catalogsql.New(db, regions.Default(), clock.System()).Put(t.Context(), []catalog.Product{{
-		Handle: "tea", Title: "Tea", Active: true, Variants: []catalog.Variant{{SKU: "A", Prices: []money.Money{{Minor: 1000, Currency: "EUR"}}}},
-	}})
-	if err == nil {
-		err = stocksql.New(db, regions.Default()).Allot(t.Context(), map[string]int64{"A": 30})
-	}
-	if err != nil {
+	s.call("A")
+	if err := stocksql.New(db, regions.Default()).Allot(t.Context(), map[string]int64{"A": 30}); err != nil {
 		t.Fatal(err)
 	}
 	watchers := order.NewWatchers(s.store, noFeed{}, regions.Default(), slog.New(slog.DiscardHandler))
@@ -84,6 +79,17 @@ type noFeed struct{}
 func (noFeed) Publish(context.Context, string) {}
 
 func (noFeed) Follow(context.Context, func(), func(string)) error { return errors.New("no feed") }
+
+// call gives the one variant that there is a SKU; its id is the first.
+func (s *shop) call(sku string) {
+	s.t.Helper()
+	_, err := catalogsql.New(s.db, regions.Default(), clock.System()).Put(s.t.Context(), []catalog.Product{{
+		Handle: "tea", Title: "Tea", Active: true, Variants: []catalog.Variant{{SKU: sku, Prices: []money.Money{{Minor: 1000, Currency: "EUR"}}}},
+	}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 // fill puts units of a SKU into ada's cart.
 func (s *shop) fill(sku string, units int64) {

@@ -205,7 +205,7 @@ type OrderLine struct {
 	Title     string    `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	Quantity  int32     `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	UnitPrice *v1.Money `protobuf:"bytes,4,opt,name=unit_price,json=unitPrice,proto3" json:"unit_price,omitempty"`
-	// The id of the variant, which stays what it is when its SKU changes.
+	// The id of the variant, which stays what it is when its SKU changes; empty where it is the SKU.
 	VariantId     string `protobuf:"bytes,5,opt,name=variant_id,json=variantId,proto3" json:"variant_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
