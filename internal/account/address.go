@@ -47,13 +47,19 @@ func addressOf(text string) (address, error) {
 	return a, nil
 }
 
-// NormalizeEmail checks an e-mail address and returns the form that identifies a new account: the part before the @ as a user
-// name (RFC 8265), the domain in letters (UTS 46). The error is fault.Invalid (EMAIL_INVALID).
-func NormalizeEmail(text string) (string, error) {
+// newAddress reads the e-mail address of a new account, which has a normal form. The error is fault.Invalid (EMAIL_INVALID).
+func newAddress(text string) (address, error) {
 	a, err := addressOf(text)
 	if err == nil && a.normal == "" {
 		err = emailInvalid()
 	}
+	return a, err
+}
+
+// NormalizeEmail checks an e-mail address and returns the form that identifies a new account: the part before the @ as a user
+// name (RFC 8265), the domain in letters (UTS 46). The error is fault.Invalid (EMAIL_INVALID).
+func NormalizeEmail(text string) (string, error) {
+	a, err := newAddress(text)
 	return a.normal, err
 }
 

@@ -113,10 +113,7 @@ type Session struct {
 
 // SignUp creates an account at s.Home and signs it in. Errors: fault.Invalid, fault.Exists (EMAIL_TAKEN).
 func (s *Service) SignUp(ctx context.Context, in SignUp) (Session, error) {
-	email, err := addressOf(in.Email)
-	if err == nil && email.normal == "" {
-		err = emailInvalid()
-	}
+	email, err := newAddress(in.Email)
 	if err != nil {
 		return Session{}, err
 	}
@@ -139,31 +136,36 @@ func (s *Service) SignUp(ctx context.Context, in SignUp) (Session, error) {
 		ID: id.New(id.User, s.regions.Code(in.Home)), Home: in.Home, Email: email.normal, DisplayName: in.DisplayName,
 		Country: in.Country, Currency: currency, CreatedAt: s.clock().Truncate(time.Microsecond),
 	}
-	own, others := s.emailHMAC(email.normal), [][]byte{}
-	for _, form := range email.forms {
-		if form != email.normal {
-			others = append(others, s.emailHMAC(form))
-		}
-	}
-	if err := s.store.Create(ctx, own, others, a, hash); err != nil {
+	others := slices.DeleteFunc(slices.Clone(email.forms), func(form string) bool { return form == email.normal })
+	if err := s.store.Create(ctx, s.emailHMAC(email.normal), s.emailHMACs(others), a, hash); err != nil {
 		return Session{}, err
 	}
 	return s.session(a)
 }
 
-// currency returns the currency of that code, if the shop sells in it, or without a code the one for a country.
+// currency returns what a new account is shown prices in: what it asks for, else what suits its country.
 func (s *Service) currency(ctx context.Context, code, country string) (money.Currency, error) {
+	if code != "" {
+		return s.sold(ctx, code)
+	}
+	sold, err := s.shop.Currencies(ctx)
+	if err != nil {
+		return "", err
+	}
+	return currencyFor(country, sold, s.fallback), nil
+}
+
+// sold returns the currency of a code, if the shop sells in it. Errors are fault.Invalid (CURRENCY_UNKNOWN, CURRENCY_NOT_SOLD).
+func (s *Service) sold(ctx context.Context, code string) (money.Currency, error) {
 	wanted, err := money.ParseCurrency(code)
-	if code != "" && err != nil {
+	if err != nil {
 		return "", fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "currency is an ISO 4217 code such as EUR")
 	}
 	sold, err := s.shop.Currencies(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case code == "":
-		return currencyFor(country, sold, s.fallback), nil
-	case len(sold) > 0 && !slices.Contains(sold, wanted): // a shop that is not filled yet takes any
+	}
+	if len(sold) > 0 && !slices.Contains(sold, wanted) { // a shop that is not filled yet takes any
 		return "", fault.New(fault.Invalid, "CURRENCY_NOT_SOLD", "nothing has a price in %s; there are prices in %v", wanted, sold)
 	}
 	return wanted, nil
@@ -172,10 +174,7 @@ func (s *Service) currency(ctx context.Context, code, country string) (money.Cur
 // SetCurrency changes what a signed-in user is shown prices in. Her cart is priced in it from then on; an order is paid in what
 // it was placed in. Errors: fault.Invalid (CURRENCY_UNKNOWN, CURRENCY_NOT_SOLD), fault.NotFound (ACCOUNT_NOT_FOUND).
 func (s *Service) SetCurrency(ctx context.Context, home regions.Name, userID, code string) (Account, error) {
-	if code == "" {
-		return Account{}, fault.New(fault.Invalid, "CURRENCY_UNKNOWN", "currency is an ISO 4217 code such as EUR")
-	}
-	currency, err := s.currency(ctx, code, "")
+	currency, err := s.sold(ctx, code)
 	if err != nil {
 		return Account{}, err
 	}
@@ -196,12 +195,8 @@ func (s *Service) SignIn(ctx context.Context, email, password string) (Session, 
 			return Session{}, fault.New(fault.Exhausted, "SIGN_INS_TOO_MANY", "There were too many sign-ins to this account; wait before you try again.").After(wait)
 		}
 	}
-	forms := make([][]byte, len(of.forms))
-	for i, form := range of.forms {
-		forms[i] = s.emailHMAC(form)
-	}
 	began := time.Now()
-	home, userID, err := s.authenticate(ctx, forms, password)
+	home, userID, err := s.authenticate(ctx, s.emailHMACs(of.forms), password)
 	if errors.Is(err, errWrong) {
 		if err := clock.Sleep(ctx, refusalTakes-time.Since(began)); err != nil {
 			return Session{}, err
@@ -284,4 +279,12 @@ func (s *Service) emailHMAC(normalized string) []byte {
 	mac := hmac.New(sha256.New, s.directory)
 	mac.Write([]byte(normalized))
 	return mac.Sum(nil)
+}
+
+func (s *Service) emailHMACs(forms []string) [][]byte {
+	out := make([][]byte, len(forms))
+	for i, form := range forms {
+		out[i] = s.emailHMAC(form)
+	}
+	return out
 }

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"connectrpc.com/connect"
-
 	"github.com/meridian-commerce/meridian/api/gen/meridian/account/v1/accountv1connect"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/cart/v1/cartv1connect"
 	"github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1/catalogv1connect"
@@ -29,6 +27,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/order/ordermetrics"
 	"github.com/meridian-commerce/meridian/internal/order/orderrpc"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
+	"github.com/meridian-commerce/meridian/internal/rpc"
 )
 
 // modules is the module graph: each name of -target and what it adds to a stack.
@@ -110,9 +109,7 @@ func pricing() checkout.Rules {
 
 // cacheStatus says on the answer where the regional cache had its value from (RFC 9211).
 func (s *stack) cacheStatus(ctx context.Context, status cache.Status) {
-	if info, ok := connect.CallInfoForHandlerContext(ctx); ok {
-		info.ResponseHeader().Set("Cache-Status", status.Header("meridian-"+string(s.config.Region)))
-	}
+	rpc.SetHeader(ctx, "Cache-Status", status.Header("meridian-"+string(s.config.Region)))
 }
 
 func orderModule(_ context.Context, s *stack) error {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	catalogv1 "github.com/meridian-commerce/meridian/api/gen/meridian/catalog/v1"
+	moneyv1 "github.com/meridian-commerce/meridian/api/gen/meridian/money/v1"
 	"github.com/meridian-commerce/meridian/internal/catalog"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
@@ -180,18 +181,20 @@ func message(p catalog.Product, in money.Currency) *catalogv1.Product {
 		Tags: p.Tags, Images: p.Images, Version: p.Version, UpdateTime: timestamppb.New(p.UpdatedAt),
 	}
 	for _, v := range p.Variants {
-		variant := &catalogv1.Variant{Id: v.ID, Sku: v.SKU, Title: v.Title, Barcode: v.Barcode, Grams: int32(v.Grams)}
-		for _, price := range v.Prices {
-			if in == "" || price.Currency == in {
-				variant.Prices = append(variant.Prices, rpc.Money(price))
-			}
+		out.Variants = append(out.Variants, &catalogv1.Variant{
+			Id: v.ID, Sku: v.SKU, Title: v.Title, Barcode: v.Barcode, Grams: int32(v.Grams),
+			Prices: amounts(v.Prices, in), CompareAtPrices: amounts(v.CompareAt, in),
+		})
+	}
+	return out
+}
+
+// amounts writes those of a currency; "" is all of them.
+func amounts(all []money.Money, in money.Currency) (out []*moneyv1.Money) {
+	for _, m := range all {
+		if in == "" || m.Currency == in {
+			out = append(out, rpc.Money(m))
 		}
-		for _, before := range v.CompareAt {
-			if in == "" || before.Currency == in {
-				variant.CompareAtPrices = append(variant.CompareAtPrices, rpc.Money(before))
-			}
-		}
-		out.Variants = append(out.Variants, variant)
 	}
 	return out
 }
