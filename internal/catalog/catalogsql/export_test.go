@@ -104,6 +104,9 @@ func everyKind(t *testing.T) shop {
 	odd.Variants[0].Barcode, odd.Variants[1].Stock = "'0123", 0
 	odd.Variants[2].Prices = []money.Money{{Minor: 7, Currency: "JPY"}} // none in dollars
 	s.imports(odd)
+	unpriced := sock("none S", "some M")
+	unpriced.Handle, unpriced.Variants[0].Prices = "unpriced", nil
+	s.imports(unpriced)
 	gone := sock("gone S")
 	gone.Handle = "gone"
 	s.imports(gone)

@@ -94,10 +94,15 @@ func TestMarketNames(t *testing.T) {
 // TestPricesOfMarketsAlone has a variant without a price in the file's own currency, and one without any.
 func TestPricesOfMarketsAlone(t *testing.T) {
 	t.Parallel()
-	file := "Handle,Title,Variant Price,Compare At Price / EUR,Price / EUR\na,A,,12,9\nb,B,,12,\n"
+	file := "Handle,Title,Variant Price,Compare At Price / EUR,Price / EUR,Included / USD\na,A,,12,9,\nb,B,,12,,\nc,C,,,,FALSE\nd,D,1,,,TRUE\n"
 	products, bad := readAll(t, strings.NewReader(file), sheet.Options{Rates: []sheet.Rate{{To: "JPY", Numerator: 3, Denominator: 2}}})
-	if len(products) != 1 || fmt.Sprint(products[0].Variants[0].Prices, products[0].Variants[0].CompareAt) != "[9.00 EUR] [12.00 EUR]" {
-		t.Errorf("products are %v", products)
+	var got []string
+	for _, p := range products {
+		v := p.Variants[0]
+		got = append(got, fmt.Sprint(p.Handle, v.Prices, v.CompareAt, v.Unpriced))
+	}
+	if all := strings.Join(got, " "); all != "a[9.00 EUR] [12.00 EUR] [] c[] [] [EUR USD] d[150 JPY 1.00 USD] [] [EUR]" {
+		t.Errorf("products are %s", all)
 	}
 	if len(bad) != 1 || bad[0].Line != 3 || bad[0].Reason != sheet.ReasonMissing {
 		t.Errorf("errors are %v", bad)

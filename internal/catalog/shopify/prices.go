@@ -39,10 +39,12 @@ func (r *Reader) price(of sheet.Row, v *catalog.Variant) error {
 	return nil
 }
 
-// home fills in the prices in the file's currency and those converted from it; nil: the variant has prices of markets alone.
+// home fills in the prices in the file's currency and those converted from it; nil: the variant has prices of markets alone, or
+// none since it is not sold.
 func (r *Reader) home(of sheet.Row, v *catalog.Variant) (*list, error) {
 	if of.Cell(priceColumn) == "" {
-		if slices.ContainsFunc(r.markets, func(m market) bool { return m.currency != "" && m.price != absent && of.Cell(m.price) != "" }) {
+		priced := func(m market) bool { return m.currency != "" && m.price != absent && of.Cell(m.price) != "" }
+		if slices.ContainsFunc(r.markets, priced) || r.excludedFrom(r.pricing.Base()) {
 			return nil, nil
 		}
 		return nil, of.Fault(priceColumn, sheet.ReasonMissing, "a variant needs a price")
@@ -102,6 +104,19 @@ func (r *Reader) heed(of sheet.Row) error {
 		}
 	}
 	return nil
+}
+
+// excludedFrom reports whether the product is sold in no market of a currency, of which there are some.
+func (r *Reader) excludedFrom(in money.Currency) bool {
+	excluded := false
+	for i, m := range r.markets {
+		if m.currency == in {
+			if excluded = r.open.excluded[i]; !excluded {
+				return false
+			}
+		}
+	}
+	return excluded
 }
 
 // leaveAside says which markets the row speaks of without anybody knowing what is paid there.

@@ -23,7 +23,8 @@ type Writer struct {
 }
 
 // NewWriter writes the header of a file. The price in a currency is the variant's own, and each further one stands in a
-// column that is named by it, as that of a market is. The error is the output's.
+// column that is named by it, as that of a market is. A market of the first one says which variants have no price in it, as an
+// empty cell would be a mistake there. The error is the output's.
 func NewWriter(out io.Writer, currency money.Currency, further []money.Currency) (*Writer, error) {
 	w := &Writer{out: out, currency: currency, further: slices.DeleteFunc(slices.Clone(further), func(c money.Currency) bool { return c == currency })}
 	var header []string
@@ -34,6 +35,7 @@ func NewWriter(out io.Writer, currency money.Currency, further []money.Currency)
 	for _, c := range w.further {
 		header = append(header, "Price / "+string(c), "Compare At Price / "+string(c))
 	}
+	header = append(header, "Included / "+string(currency))
 	w.columns = len(header)
 	return w, w.write([][]string{header})
 }
@@ -118,7 +120,8 @@ func (w *Writer) variant(row []string, v catalog.Variant) {
 		row[trackerColumn], row[quantityColumn] = tracker, strconv.Itoa(v.Stock)
 	}
 	row[priceColumn], row[compareAtColumn] = amount(v.Prices, w.currency), amount(v.CompareAt, w.currency)
-	markets := row[len(row)-2*len(w.further):]
+	row[len(row)-1] = strings.ToUpper(strconv.FormatBool(row[priceColumn] != ""))
+	markets := row[len(row)-1-2*len(w.further):]
 	for i, c := range w.further {
 		markets[2*i], markets[2*i+1] = amount(v.Prices, c), amount(v.CompareAt, c)
 	}

@@ -50,11 +50,11 @@ func drawProducts(t *rapid.T) (products []catalog.Product) {
 				v.Options = []string{}
 			}
 			v.Grams, v.Stock = rapid.IntRange(0, 9).Draw(t, "grams"), rapid.SampledFrom([]int{-1, 0, 7, sheet.MaxQuantity}).Draw(t, "units")
-			for _, c := range rapid.SliceOfNDistinct(rapid.SampledFrom(currencies), 1, 4, rapid.ID).Draw(t, "currencies") {
+			for _, c := range rapid.SliceOfNDistinct(rapid.SampledFrom(currencies), 0, 4, rapid.ID).Draw(t, "currencies") {
 				v.Prices = append(v.Prices, money.Money{Minor: rapid.Int64Range(0, 99999).Draw(t, "price"), Currency: c})
 			}
-			for _, c := range currencies { // an empty cell of a currency's own column says that there is no price
-				if _, priced := v.Price(c); !priced && c != "USD" {
+			for _, c := range currencies { // the file says in which there is no price
+				if _, priced := v.Price(c); !priced {
 					v.Unpriced = append(v.Unpriced, c)
 				}
 			}
