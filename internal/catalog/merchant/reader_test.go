@@ -141,7 +141,7 @@ func TestPrices(t *testing.T) {
 	rates := sheet.Options{Currency: "EUR", Rates: []sheet.Rate{{To: "JPY", Numerator: 8, Denominator: 5}}}
 	for price, want := range map[string]string{
 		"12.99 USD": "[12.99 USD]", "EUR 12.99": "[12.99 EUR 2078 JPY]", "1299JPY": "[1299 JPY]", "12.99": "[12.99 EUR 2078 JPY]", "12.99 eur": "[12.99 EUR 2078 JPY]",
-		"12,99 EUR": "BAD_PRICE", "USD": "BAD_PRICE", "12.99 QQQ": "BAD_PRICE", "-1 EUR": "BAD_PRICE", "1e3 EUR": "BAD_PRICE", "12.999 EUR": "BAD_PRICE",
+		"12,99 EUR": "BAD_PRICE", "USD": "BAD_PRICE", "12.99 QQQ": "BAD_PRICE", "-1 EUR": "BAD_PRICE", "1e3 EUR": "BAD_PRICE", "12.999 EUR": "BAD_PRICE", "1.500 EUR": "BAD_PRICE",
 	} {
 		o := rates
 		if strings.Contains(want, "USD") || price == "1299JPY" {

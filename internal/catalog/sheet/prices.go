@@ -70,6 +70,8 @@ func (p Pricing) currencies() []money.Currency {
 func (p Pricing) Parse(r Row, c Column, text string, in money.Currency) (money.Money, error) {
 	price, err := money.Parse(text, in)
 	switch {
+	case thousands(text, in):
+		return money.Money{}, r.Fault(c, ReasonPrice, "%s may be in thousands; write it with %s", Quote(text), digits(in))
 	case errors.Is(err, money.ErrOverflow), err == nil && price.Minor > maxMinor:
 		return money.Money{}, r.Fault(c, ReasonPrice, "%s is over the limit of %s",
 			Quote(text), money.Money{Minor: maxMinor, Currency: in})
@@ -79,6 +81,14 @@ func (p Pricing) Parse(r Row, c Column, text string, in money.Currency) (money.M
 		return money.Money{}, r.Fault(c, ReasonPrice, "%s is negative", Quote(text))
 	}
 	return price, nil
+}
+
+// thousands reports whether what looks like decimals, more than the currency has, may as well be the last of a number of
+// thousands, as many languages write it: 1.500 for fifteen hundred. As a decimal it would cost a thousandth.
+func thousands(text string, in money.Currency) bool {
+	whole, fraction, _ := strings.Cut(text, ".")
+	n := len(strings.TrimLeft(whole, "-0"))
+	return len(fraction) == 3 && in.Exponent() < 3 && 1 <= n && n <= 3
 }
 
 // Convert returns a price in every currency, its own first. Only those of the file's own are converted.

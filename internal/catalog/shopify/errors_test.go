@@ -107,6 +107,8 @@ func TestBadVariantCells(t *testing.T) {
 		"price in 1e3":       {[]string{"Variant Price", "1e3"}, "Variant Price", sheet.ReasonPrice},
 		"price not a number": {[]string{"Variant Price", "NaN"}, "Variant Price", sheet.ReasonPrice},
 		"half a cent":        {[]string{"Variant Price", "1.005"}, "Variant Price", sheet.ReasonPrice},
+		"thousands":          {[]string{"Variant Price", "1.500"}, "Variant Price", sheet.ReasonPrice},
+		"even thousands":     {[]string{"Variant Price", "10.000"}, "Variant Price", sheet.ReasonPrice},
 		"negative price":     {[]string{"Variant Price", "-1.00"}, "Variant Price", sheet.ReasonPrice},
 		"negative zero":      {[]string{"Variant Price", "-0"}, "Variant Price", sheet.ReasonPrice},
 		"absurd price":       {[]string{"Variant Price", "100000000.01"}, "Variant Price", sheet.ReasonPrice},

@@ -103,6 +103,8 @@ func TestRefusals(t *testing.T) {
 		"2,simple,M,Mug,1,2.5,8,,,,\n":          "Stock BAD_QUANTITY",
 		"2,simple,M,Mug,1,3,,,,,\n":             "Regular price MISSING_VALUE",
 		"2,simple,M,Mug,1,3,\"1.299,00\",,,,\n": "Regular price BAD_PRICE",
+		"2,simple,M,Mug,1,3,\"1,500\",,,,\n":    "Regular price BAD_PRICE", // fifteen hundred, or one and a half?
+		"2,simple,M,Mug,1,1.000,8,,,,\n":        "Stock BAD_QUANTITY",
 		"2,simple,M,Mug,1,3,8,free,,,\n":        "Sale price BAD_PRICE",
 		"2,simple,A,Mug,1,3,8,,,,\n":            "SKU DUPLICATE_SKU",
 		"1,simple,M,Mug,1,3,8,,,,\n":            "ID DUPLICATE_HANDLE",

@@ -61,9 +61,9 @@ func inStock(r sheet.Row) (string, error) {
 	return "", r.Fault(inStockColumn, sheet.ReasonFlag, "%s is none of 1, 0 and backorder", sheet.Quote(cell))
 }
 
-// units reads a quantity, of which some stores write 5 as 5.0000.
+// units reads a quantity, of which some stores write 5 as 5.0000. Three zeros may as well be those of a thousand.
 func (m *meaning) units(r sheet.Row, cell string) (int, bool, error) {
-	if whole, fraction, found := strings.Cut(cell, "."); found && strings.Trim(fraction, "0") == "" {
+	if whole, fraction, found := strings.Cut(cell, "."); found && len(fraction) != 3 && strings.Trim(fraction, "0") == "" {
 		cell = whole
 	}
 	return r.CheckQuantity(stockColumn, cell)
