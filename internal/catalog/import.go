@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 
 	"github.com/meridian-commerce/meridian/internal/fault"
+	"github.com/meridian-commerce/meridian/internal/money"
 )
 
 // Source yields products until io.EOF. An error that is neither io.EOF nor fatal to the source is a bad row:
@@ -29,7 +31,8 @@ type Imported struct {
 	Changed  int // of these, new or different from before
 	Listed   int // of the products, those that are in lists
 	Variants int
-	Bad      int // rows that were refused
+	Bad      int                    // rows that were refused
+	Kept     map[money.Currency]int // prices that variants had and were not given again; nil: none
 }
 
 // BadRow is an error of one row of a Source; every other error ends the import.
@@ -70,6 +73,18 @@ func Import(ctx context.Context, store Store, stock Allotter, from Source, progr
 			batch = batch[:0]
 		}
 	}
+}
+
+// keep adds to the prices that were not given again, in a map that nobody was told of yet.
+func (i *importing) keep(prices map[money.Currency]int) {
+	if len(prices) == 0 {
+		return
+	}
+	all := maps.Clone(prices)
+	for currency, n := range i.done.Kept {
+		all[currency] += n
+	}
+	i.done.Kept = all
 }
 
 type importing struct {
@@ -119,6 +134,7 @@ func (i *importing) put(ctx context.Context, batch []Product) error {
 	i.done.Products += len(batch)
 	i.done.Changed += stored.Changed
 	i.done.Variants += len(units)
+	i.keep(stored.Kept)
 	i.progress(i.done, nil)
 	return nil
 }

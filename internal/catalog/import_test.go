@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,7 +87,7 @@ func TestImportOfNothing(t *testing.T) {
 		bad := len(*from)
 		want := map[bool]string{true: "NOTHING_TO_IMPORT"}[bad == 0]
 		done, err := catalog.Import(t.Context(), products, stock, from, func(catalog.Imported, error) {})
-		if fault.Reason(err) != want || done != (catalog.Imported{Bad: bad}) || len(products.puts) != 0 {
+		if fault.Reason(err) != want || !reflect.DeepEqual(done, catalog.Imported{Bad: bad}) || len(products.puts) != 0 {
 			t.Errorf("%s: %+v, %v, %v", name, done, err, products.puts)
 		}
 	}

@@ -34,8 +34,9 @@ type Store interface {
 
 // Stored is what a Put did.
 type Stored struct {
-	Changed int               // products
-	IDs     map[string]string // of the variants, by SKU
+	Changed int                    // products
+	IDs     map[string]string      // of the variants, by SKU
+	Kept    map[money.Currency]int // prices that the variants had and were not given again
 }
 
 const (

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,9 +21,9 @@ import (
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/consistency"
 	"github.com/meridian-commerce/meridian/internal/fault"
-	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 func migrateCommand() *cobra.Command {
@@ -121,43 +120,27 @@ func importCommand() *cobra.Command {
 	return cmd
 }
 
-// load imports a source and prints how it goes.
-func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
+// openCatalog opens the database for work on the whole catalog, and returns the regions that share it.
+func openCatalog(ctx context.Context, c config.Config) (*sqldb.DB, *regions.Set, error) {
 	if err := c.Require("database.url"); err != nil {
-		return err
+		return nil, nil, err
 	}
 	set, err := c.RegionSet()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	db, err := sqldb.Open(cmd.Context(), sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: c.Database.StatementTimeout * 10})
+	db, err := sqldb.Open(ctx, sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: c.Database.StatementTimeout * 10})
+	return db, set, err
+}
+
+// load imports a source and prints how it goes.
+func load(cmd *cobra.Command, c config.Config, from catalog.Source) error {
+	db, set, err := openCatalog(cmd.Context(), c)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	store, priced := catalogsql.New(db, set, clock.System()), &priced{Source: from, in: map[money.Currency]bool{}}
-	err = importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), store, stocksql.New(db, set), priced)
-	others, failed := store.OtherPrices(cmd.Context(), slices.Collect(maps.Keys(priced.in)))
-	for _, currency := range slices.Sorted(maps.Keys(others)) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d variants keep an earlier price in %s, which this import does not give; --rate %[2]s=… renews it\n", others[currency], currency)
-	}
-	return errors.Join(err, failed)
-}
-
-// priced notes the currencies that a source prices in.
-type priced struct {
-	catalog.Source
-	in map[money.Currency]bool
-}
-
-func (p *priced) Next() (catalog.Product, error) {
-	product, err := p.Source.Next()
-	for _, v := range product.Variants {
-		for _, price := range v.Prices {
-			p.in[price.Currency] = true
-		}
-	}
-	return product, err
+	return importInto(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), catalogsql.New(db, set, clock.System()), stocksql.New(db, set), from)
 }
 
 func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store, stock catalog.Allotter, from catalog.Source) error {
@@ -169,6 +152,9 @@ func importInto(ctx context.Context, out, errOut io.Writer, store catalog.Store,
 		}
 		fmt.Fprintf(out, "%d products, %d of them new or changed, %d variants, %d bad rows\n", done.Products, done.Changed, done.Variants, done.Bad)
 	})
+	for _, currency := range slices.Sorted(maps.Keys(done.Kept)) {
+		fmt.Fprintf(errOut, "%d variants keep an earlier price in %s, which this import does not give; --rate %[2]s=… renews it\n", done.Kept[currency], currency)
+	}
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/catalog/productfile"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/config"
-	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
-	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
 )
 
@@ -22,18 +20,11 @@ func exportCommand() *cobra.Command {
 		Use: "export", Short: "Write the product catalog as meridian catalog import reads it", Args: cobra.NoArgs,
 		Long: "Write the product catalog to standard output as meridian catalog import reads it: every product that has variants, also drafts and unlisted ones, with the prices in every currency and all units there are, with those sold here. Importing it with the same --currency changes nothing. Variants that were withdrawn are left out.\nThe file is whole if the exit code is 0; one that broke off must not be imported.",
 	}, func(cmd *cobra.Command, _ []string, c config.Config) error {
-		base, err := money.ParseCurrency(currency)
-		if err != nil {
-			return fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--currency is an ISO 4217 code such as EUR")
-		}
-		if err := c.Require("database.url"); err != nil {
-			return err
-		}
-		set, err := c.RegionSet()
+		base, err := baseCurrency(currency)
 		if err != nil {
 			return err
 		}
-		db, err := sqldb.Open(cmd.Context(), sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: c.Database.StatementTimeout * 10})
+		db, set, err := openCatalog(cmd.Context(), c)
 		if err != nil {
 			return err
 		}

@@ -10,11 +10,20 @@ import (
 	"github.com/meridian-commerce/meridian/internal/money"
 )
 
+// baseCurrency reads --currency.
+func baseCurrency(code string) (money.Currency, error) {
+	c, err := money.ParseCurrency(code)
+	if err != nil {
+		return "", fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--currency is an ISO 4217 code such as EUR")
+	}
+	return c, nil
+}
+
 // importOptions reads --currency, --rate and --market. Rates are exact: 0.92 is 23/25.
 func importOptions(currency string, rates, markets map[string]string) (sheet.Options, error) {
-	base, err := money.ParseCurrency(currency)
+	base, err := baseCurrency(currency)
 	if err != nil {
-		return sheet.Options{}, fault.Wrap(err, fault.Invalid, "CURRENCY_UNKNOWN", "--currency is an ISO 4217 code such as EUR")
+		return sheet.Options{}, err
 	}
 	o := sheet.Options{Currency: base, Markets: map[string]money.Currency{}}
 	for name, code := range markets {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func TestImportSkipsBadRows(t *testing.T) {
 		"pot,Teapot,,Kiln,Kitchen,Pot,,TRUE,,,pot-1,700,some,40.00,,active\n" + // line 5
 		"cup,Cup,,Kiln,Kitchen,Cup,,TRUE,,,cup-1,200,1,9.00,,active\n"
 	done, bad := s.load(strings.NewReader(file))
-	if want := (catalog.Imported{Products: 2, Changed: 2, Listed: 2, Variants: 3, Bad: 2}); done != want {
+	if want := (catalog.Imported{Products: 2, Changed: 2, Listed: 2, Variants: 3, Bad: 2}); !reflect.DeepEqual(done, want) {
 		t.Errorf("got %+v, want %+v", done, want)
 	}
 	if len(bad) != 2 || !strings.HasPrefix(bad[0], "line 3,") || !strings.HasPrefix(bad[1], "line 5,") {
@@ -136,7 +137,8 @@ func TestVariantsThatAreGone(t *testing.T) {
 	}
 }
 
-// TestPricesNotGivenAgain imports first in two currencies, then in one: the price in the other is found out.
+// TestPricesNotGivenAgain imports first in some currencies, then in others: what stays of the former is found out, variant by
+// variant, and of what is not imported again nothing is said.
 func TestPricesNotGivenAgain(t *testing.T) {
 	t.Parallel()
 	s := open(t)
@@ -147,18 +149,26 @@ func TestPricesNotGivenAgain(t *testing.T) {
 		}
 		return p
 	}
-	for _, products := range [][]catalog.Product{{in("a", "USD", "EUR"), in("b", "USD"), in("c", "GBP")}, {in("a", "USD"), in("b", "USD")}} {
-		if _, err := s.Put(t.Context(), products); err != nil {
-			t.Fatal(err)
+	ended := in("a", "USD")
+	ended.Variants[0].Unpriced = []money.Currency{"EUR"}
+	for _, step := range []struct {
+		products []catalog.Product
+		want     map[money.Currency]int
+	}{
+		{[]catalog.Product{in("a", "USD", "EUR"), in("b", "USD"), in("c", "GBP", "EUR")}, nil},
+		{[]catalog.Product{in("a", "USD"), in("b", "USD")}, map[money.Currency]int{"EUR": 1}},
+		{[]catalog.Product{in("a", "USD"), in("b", "EUR")}, map[money.Currency]int{"EUR": 1, "USD": 1}}, // both are the file's
+		{[]catalog.Product{in("c", "JPY")}, map[money.Currency]int{"GBP": 1, "EUR": 1}},
+		{[]catalog.Product{in("c")}, map[money.Currency]int{"GBP": 1, "EUR": 1, "JPY": 1}},
+		{[]catalog.Product{ended, in("b", "USD", "EUR")}, nil},
+	} {
+		from := list(step.products)
+		done, err := catalog.Import(t.Context(), s.Store, stocksql.New(s.db, regions.Default()), &from, func(catalog.Imported, error) {})
+		if err != nil || !maps.Equal(done.Kept, step.want) {
+			t.Errorf("after %v there stay %v, %v, want %v", step.products, done.Kept, err, step.want)
 		}
 	}
-	for given, want := range map[money.Currency]map[money.Currency]int64{"USD": {"EUR": 1}, "GBP": {}, "EUR": {"USD": 1}} {
-		got, err := s.OtherPrices(t.Context(), []money.Currency{given})
-		if err != nil || !maps.Equal(got, want) {
-			t.Errorf("others than %s are %v, %v, want %v", given, got, err, want)
-		}
-	}
-	if got, err := s.Currencies(t.Context()); err != nil || !slices.Equal(got, []money.Currency{"EUR", "GBP", "USD"}) {
+	if got, err := s.Currencies(t.Context()); err != nil || !slices.Equal(got, []money.Currency{"EUR", "GBP", "JPY", "USD"}) {
 		t.Errorf("the shop sells in %v, %v", got, err)
 	}
 }

@@ -49,6 +49,11 @@ const putPrice = `INSERT INTO prices (sku, currency, minor, compare_at) VALUES (
 // endPrices makes a variant one that is not sold in currencies.
 const endPrices = `DELETE FROM prices WHERE sku = $1 AND currency = ANY ($2)`
 
+// keptPrices counts what variants cost beyond the prices that they are given.
+const keptPrices = `SELECT p.currency, count(*) FROM prices p WHERE p.sku = ANY ($1) AND NOT EXISTS (
+	SELECT 1 FROM unnest($2::text[], $3::text[]) AS given (sku, currency) WHERE given.sku = p.sku AND given.currency = p.currency)
+	GROUP BY p.currency`
+
 const touchProducts = `UPDATE products SET version = version + 1, updated_at = $2 WHERE handle = ANY ($1)`
 
 // change is what a batch did to one product.
@@ -64,7 +69,7 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (catalog.St
 		if err != nil {
 			return err
 		}
-		stored = catalog.Stored{IDs: map[string]string{}}
+		stored = catalog.Stored{IDs: map[string]string{}, Kept: map[money.Currency]int{}}
 		changes := make(map[string]*change, len(products))
 		batch := &sqldb.Batch{}
 		whole, kept := []string{}, []string{}
@@ -85,6 +90,7 @@ func (s *Store) Put(ctx context.Context, products []catalog.Product) (catalog.St
 		}
 		queueWithdraw(batch, whole, kept, changes)
 		queueCurrencies(batch, products)
+		queueKept(batch, products, stored)
 		if err := tx.Send(ctx, batch); err != nil {
 			return err
 		}
@@ -203,6 +209,30 @@ func queueCurrencies(batch *sqldb.Batch, products []catalog.Product) {
 	}
 	// In the order of their codes, so that two imports which begin with one currency never wait for each other.
 	batch.Queue(`INSERT INTO currencies (code) SELECT unnest($1::text[]) ON CONFLICT (code) DO NOTHING`, slices.Sorted(maps.Keys(in)))
+}
+
+// queueKept counts the prices that the products' variants keep although they are not given again.
+func queueKept(batch *sqldb.Batch, products []catalog.Product, stored catalog.Stored) {
+	var variants, priced []string
+	var currencies []money.Currency
+	for _, p := range products {
+		for _, v := range p.Variants {
+			id := stored.IDs[v.SKU]
+			variants = append(variants, id)
+			for _, price := range v.Prices {
+				priced, currencies = append(priced, id), append(currencies, price.Currency)
+			}
+		}
+	}
+	batch.Queue(keptPrices, variants, priced, currencies).Query(func(rows pgx.Rows) error {
+		var currency money.Currency
+		var n int
+		_, err := pgx.ForEachRow(rows, []any{&currency, &n}, func() error {
+			stored.Kept[currency] = n
+			return nil
+		})
+		return err
+	})
 }
 
 func orEmpty(s []string) []string {

@@ -153,24 +153,6 @@ func (s *Store) Currencies(ctx context.Context) ([]money.Currency, error) {
 	return codes, fail(err)
 }
 
-// OtherPrices counts, by currency, the prices that are not in the given currencies, of variants that have one of those too.
-func (s *Store) OtherPrices(ctx context.Context, given []money.Currency) (map[money.Currency]int64, error) {
-	rows, err := s.db.Query(ctx, `SELECT p.currency, count(*) FROM prices p JOIN variants v ON v.sku = p.sku
-		WHERE NOT v.withdrawn AND p.currency <> ALL ($1) AND EXISTS (SELECT 1 FROM prices g WHERE g.sku = p.sku AND g.currency = ANY ($1))
-		GROUP BY p.currency`, given)
-	if err != nil {
-		return nil, fail(err)
-	}
-	counts := map[money.Currency]int64{}
-	var c money.Currency
-	var n int64
-	_, err = pgx.ForEachRow(rows, []any{&c, &n}, func() error {
-		counts[c] = n
-		return nil
-	})
-	return counts, fail(err)
-}
-
 func fail(err error) error {
 	if err == nil {
 		return nil
