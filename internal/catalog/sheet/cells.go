@@ -39,19 +39,24 @@ func (r Row) CheckText(c Column, s string, limit int) error {
 // Description returns a cell of a description's length, which may hold HTML and lines.
 func (r Row) Description(c Column) (string, error) {
 	s := r.Cell(c)
-	if utf8.RuneCountInString(s) > MaxDescription {
-		return "", r.Fault(c, ReasonTooLong, "the description has more than %d characters", MaxDescription)
+	return s, r.CheckDescription(c, s)
+}
+
+// CheckDescription refuses a description that is too long, or no text.
+func (r Row) CheckDescription(c Column, s string) error {
+	switch {
+	case utf8.RuneCountInString(s) > MaxDescription:
+		return r.Fault(c, ReasonTooLong, "the description has more than %d characters", MaxDescription)
+	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
+		return r.Fault(c, ReasonText, "the description is not text in UTF-8")
 	}
-	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-		return "", r.Fault(c, ReasonText, "the description is not text in UTF-8")
-	}
-	return s, nil
+	return nil
 }
 
 // Code reads an SKU or barcode. Exports put an apostrophe before codes that a spreadsheet would take for numbers.
 func (r Row) Code(c Column) (string, error) {
 	s, err := r.Text(c, MaxText)
-	return strings.TrimPrefix(s, "'"), err
+	return strings.TrimSpace(strings.TrimPrefix(s, "'")), err
 }
 
 // CheckTags returns tags without repetitions, and refuses what a tag cannot be.

@@ -92,8 +92,8 @@ type attribute struct{ name, values sheet.Column }
 
 var attributeName = regexp.MustCompile(`(?i)^\s*Attribute (\d+) (name|value\(s\))\s*$`)
 
-// attributesOf finds the columns of attributes, in the header's order.
-func attributesOf(h *sheet.Header) []attribute {
+// attributesOf finds the columns of attributes, in the header's order. The error is a *fault.Error that names one given twice.
+func attributesOf(h *sheet.Header) ([]attribute, error) {
 	const absent sheet.Column = -1
 	byNumber := map[int]*attribute{}
 	var order []int
@@ -110,11 +110,14 @@ func attributesOf(h *sheet.Header) []attribute {
 			byNumber[n] = &attribute{absent, absent}
 			order = append(order, n)
 		}
-		if to := byNumber[n]; strings.EqualFold(match[2], "name") {
-			to.name = h.Add(i)
-		} else {
-			to.values = h.Add(i)
+		to := &byNumber[n].values
+		if strings.EqualFold(match[2], "name") {
+			to = &byNumber[n].name
 		}
+		if *to != absent {
+			return nil, Format().Refuse("its header has the column %s twice", strings.TrimSpace(cell))
+		}
+		*to = h.Add(i)
 	}
 	var all []attribute
 	for _, n := range order {
@@ -122,7 +125,7 @@ func attributesOf(h *sheet.Header) []attribute {
 			all = append(all, *a)
 		}
 	}
-	return all
+	return all, nil
 }
 
 // kind is what the type of a row says.

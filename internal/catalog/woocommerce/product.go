@@ -81,7 +81,7 @@ func (m *meaning) describe(r sheet.Row) (*sheet.Draft, error) {
 	if p.Title, err = r.Text(nameColumn, sheet.MaxText); err != nil {
 		return nil, err
 	}
-	if p.Title = html.UnescapeString(p.Title); p.Title == "" {
+	if p.Title = strings.TrimSpace(html.UnescapeString(p.Title)); p.Title == "" {
 		return nil, r.Fault(nameColumn, sheet.ReasonMissing, "a product needs a name")
 	}
 	if err := r.CheckText(nameColumn, p.Title, sheet.MaxText); err != nil { // as it is without its entities
@@ -167,7 +167,8 @@ func description(r sheet.Row) (string, error) {
 			parts = append(parts, strings.NewReplacer(`\\n`, `\n`, `\n`, "\n").Replace(part))
 		}
 	}
-	return strings.Join(parts, "\n"), nil
+	all := strings.TrimSpace(strings.Join(parts, "\n")) // of line breaks, too, as a cell is when it is read again
+	return all, r.CheckDescription(descriptionColumn, all)
 }
 
 // visible reports whether the product is sold, being published, and whether it is in no list.

@@ -42,8 +42,9 @@ func NewReader(in io.ReadSeeker, o sheet.Options) (*sheet.Gather, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.header, m.attributes = rows.Header, attributesOf(rows.Header)
-		return rows, nil
+		m.header = rows.Header
+		m.attributes, err = attributesOf(rows.Header)
+		return rows, err
 	}
 	return sheet.NewGather(open, m, func() { m.notes.Tell(o.Note, m.header) })
 }

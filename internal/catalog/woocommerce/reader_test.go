@@ -204,6 +204,61 @@ func TestStock(t *testing.T) {
 	}
 }
 
+// TestPublishedVariations has those of a product that is sold, and of a draft, whose variations are drafts for that alone.
+func TestPublishedVariations(t *testing.T) {
+	t.Parallel()
+	for published, want := range map[string]string{
+		"1 1 0 -1":  "[a] active true",
+		"-1 -1 0 1": "[a c] active false",
+		"1 1 x ":    "[a c] active true, partial",
+	} {
+		p := strings.Split(published, " ")
+		products, _, _ := readAll(t, header+"1,variable,A,A,"+p[0]+",,,,,,\n2,variation,a,,"+p[1]+",1,5,,id:1,Size,a\n"+
+			"3,variation,b,,"+p[2]+",1,5,,id:1,Size,b\n4,variation,c,,"+p[3]+",1,5,,id:1,Size,c\n", sheet.Options{})
+		var got string
+		for _, product := range products {
+			var skus []string
+			for _, v := range product.Variants {
+				skus = append(skus, v.SKU)
+			}
+			got = fmt.Sprint(skus, " active ", product.Active)
+			if product.Partial {
+				got += ", partial"
+			}
+		}
+		if got != want {
+			t.Errorf("published %s: %s, want %s", published, got, want)
+		}
+	}
+}
+
+// TestTextsAreTheirOwnExport: what surrounds a text is no part of it, however the store wrote it, since no file can say so.
+func TestTextsAreTheirOwnExport(t *testing.T) {
+	t.Parallel()
+	products, bad, _ := readAll(t, "ID,Type,Name,Short description,Description,Regular price\n"+
+		`7,simple,&nbsp;Mug&#32;,\n,"<p>Holds tea.</p>\n",1`+"\n"+
+		"8,simple,Long,"+strings.Repeat("x", sheet.MaxDescription)+",y,1\n", sheet.Options{})
+	if len(products) != 1 || products[0].Title != "Mug" || products[0].Description != "<p>Holds tea.</p>" {
+		t.Errorf("products are %q", products)
+	}
+	if len(bad) != 1 || bad[0].Line != 3 || bad[0].Reason != sheet.ReasonTooLong {
+		t.Errorf("errors are %v", bad)
+	}
+}
+
+// TestAttributeNames are the same in capitals; a header that has a column twice does not say which one counts.
+func TestAttributeNames(t *testing.T) {
+	t.Parallel()
+	products, bad, _ := readAll(t, header+"1,variable,A,A,1,,,,,Size,\"S, M\"\n2,variation,s,,1,1,5,,id:1,size,S\n3,variation,m,,1,1,5,,id:1,SIZE,M\n", sheet.Options{})
+	if len(bad) > 0 || len(products) != 1 || len(products[0].Options) != 1 || products[0].Variants[1].Title != "M" || len(products[0].Tags) > 0 {
+		t.Errorf("%+v, %v", products, bad)
+	}
+	_, err := woocommerce.NewReader(strings.NewReader(strings.TrimSpace(header)+",attribute 1 NAME\n"), sheet.Options{})
+	if fault.Reason(err) != "NOT_A_PRODUCT_FILE" || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("error is %v", err)
+	}
+}
+
 // TestPipe cannot be read twice, and is not read wrongly.
 func TestPipe(t *testing.T) {
 	t.Parallel()

@@ -46,12 +46,17 @@ func (m *meaning) addVariations(d *sheet.Draft, own sheet.Row, variations []shee
 	slices.SortStableFunc(variations, func(a, b sheet.Row) int { return cmp.Compare(place(a), place(b)) })
 	var sharing []int // variants whose stock is their product's
 	for _, r := range variations {
-		if r.Cell(publishedColumn) == "0" {
+		sold, err := published(r, d.Active)
+		if err == nil && !sold {
 			m.notes.Add(r.Line, unpublished)
 			continue
 		}
-		imageErrs := m.addImages(d, r)
-		shares, err := m.addVariation(d, r, names)
+		var imageErrs []error
+		var shares bool
+		if err == nil {
+			imageErrs = m.addImages(d, r)
+			shares, err = m.addVariation(d, r, names)
+		}
 		if err != nil {
 			d.Partial = true
 			refused = append(refused, err)
@@ -67,6 +72,20 @@ func (m *meaning) addVariations(d *sheet.Draft, own sheet.Row, variations []shee
 	}
 	m.tag(d, own, names)
 	return refused
+}
+
+// published reports whether a variation is sold with its product. Those of a draft are drafts, as the exporter says.
+func published(r sheet.Row, active bool) (bool, error) {
+	switch cell := r.Cell(publishedColumn); cell {
+	case "", "1":
+		return true, nil
+	case "0":
+		return false, nil
+	case "-1", "2":
+		return !active, nil
+	default:
+		return false, r.Fault(publishedColumn, sheet.ReasonFlag, "%s is none of 1, 0, -1 and 2", sheet.Quote(cell))
+	}
 }
 
 // place is a variation's position among those of its product.
@@ -106,7 +125,7 @@ func (m *meaning) addVariation(d *sheet.Draft, r sheet.Row, names []string) (sha
 func optionNames(all []attribute, own sheet.Row, variations []sheet.Row) (names []string) {
 	add := func(r sheet.Row, wanted func(name string) bool) {
 		for _, a := range all {
-			if name := r.Cell(a.name); name != "" && !slices.Contains(names, name) && wanted(name) {
+			if name := r.Cell(a.name); name != "" && !among(names, name) && wanted(name) {
 				names = append(names, name)
 			}
 		}
@@ -119,6 +138,11 @@ func optionNames(all []attribute, own sheet.Row, variations []sheet.Row) (names 
 		add(r, used)
 	}
 	return names
+}
+
+// among reports whether a name is one of some, in capitals or not.
+func among(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(other string) bool { return strings.EqualFold(name, other) })
 }
 
 // valueOf returns what a row says of an attribute.
@@ -157,7 +181,7 @@ func (m *meaning) optionColumn() sheet.Column {
 // tag makes tags of the values of attributes in which variants do not differ, so that they are found by them.
 func (m *meaning) tag(d *sheet.Draft, own sheet.Row, options []string) {
 	for _, a := range m.attributes {
-		if slices.Contains(options, own.Cell(a.name)) {
+		if among(options, own.Cell(a.name)) {
 			continue
 		}
 		for _, value := range values(own.Cell(a.values)) {
