@@ -16,6 +16,9 @@ import (
 
 var errDown = fault.New(fault.Unavailable, "DATABASE_UNREACHABLE", "please retry")
 
+// tooLarge is the title of a product that a store cannot keep.
+const tooLarge = "too large"
+
 // store is a catalog.Store in memory. Search finds everything.
 type store struct {
 	products map[string]catalog.Product
@@ -67,6 +70,9 @@ func (s *store) Put(_ context.Context, products []catalog.Product) (catalog.Stor
 	}
 	s.puts = append(s.puts, len(products))
 	for _, p := range products {
+		if p.Title == tooLarge {
+			return stored, fault.New(fault.Invalid, "VALUE_TOO_LARGE", "it cannot be kept")
+		}
 		for _, v := range p.Variants {
 			if owner, taken := s.owners[v.SKU]; taken && owner != p.Handle {
 				return stored, fault.New(fault.Exists, "SKU_TAKEN", "SKU %s belongs to %s", v.SKU, owner)

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 
@@ -44,8 +45,8 @@ type BadRow interface {
 const importBatch = 100
 
 // Import stores every product of a source, in batches, and allots their stock. Running it again
-// with the same source changes nothing. Bad rows, and products whose SKUs belong to others, are reported to
-// progress and skipped. A source of nothing is an error.
+// with the same source changes nothing. Bad rows, and products whose SKUs belong to others or that the store
+// cannot keep, are reported to progress and skipped. A source of nothing is an error.
 func Import(ctx context.Context, store Store, stock Allotter, from Source, progress Progress) (Imported, error) {
 	run := &importing{store: store, stock: stock, progress: progress}
 	var batch []Product
@@ -105,11 +106,15 @@ func (i *importing) put(ctx context.Context, batch []Product) error {
 		return nil
 	}
 	stored, err := i.store.Put(ctx, batch)
+	taken, invalid := fault.Is(err, fault.Exists), fault.Is(err, fault.Invalid)
 	switch {
-	case fault.Is(err, fault.Exists) && len(batch) == 1:
+	case taken && len(batch) == 1:
 		i.refuse(err)
 		return nil
-	case fault.Is(err, fault.Exists):
+	case invalid && len(batch) == 1:
+		i.refuse(fmt.Errorf("product %q: %w", batch[0].Handle, err))
+		return nil
+	case taken || invalid:
 		for _, p := range batch {
 			if err := i.put(ctx, []Product{p}); err != nil {
 				return err

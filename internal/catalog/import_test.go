@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -112,6 +113,28 @@ func TestImportOfATakenSKU(t *testing.T) {
 	}
 	if _, allotted := stock.units["s0003-a"]; allotted || len(stock.units) != 256 {
 		t.Errorf("%d SKUs are allotted, a refused product's among them: %t", len(stock.units), allotted)
+	}
+}
+
+// A product that cannot be kept is reported by its handle, and those around it load.
+func TestImportOfWhatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	products, stock := emptyShop()
+	from := rows(130)
+	large := (*from)[7].(catalog.Product)
+	large.Title = tooLarge
+	(*from)[7] = large
+	var refused []string
+	done, err := catalog.Import(t.Context(), products, stock, from, func(_ catalog.Imported, bad error) {
+		if bad != nil {
+			refused = append(refused, bad.Error())
+		}
+	})
+	if err != nil || done.Products != 129 || done.Bad != 1 || len(products.products) != 129 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if len(refused) != 1 || !strings.Contains(refused[0], `"p0007"`) || !strings.Contains(refused[0], "VALUE_TOO_LARGE") {
+		t.Errorf("refused are %q", refused)
 	}
 }
 

@@ -28,7 +28,8 @@ type Store interface {
 	Currencies(ctx context.Context) ([]money.Currency, error)
 	// Put inserts or updates products by handle in one transaction, and their variants as Identify says. Variants
 	// that a product no longer names are withdrawn, unless it is Partial; prices stay. The products' versions are noted in ctx's consistency session.
-	// A variant whose SKU belongs to another product is fault.Exists: it stays with the product that had it first.
+	// A variant whose SKU belongs to another product is fault.Exists: it stays with the product that had it first. What
+	// cannot be kept, whatever is done, is fault.Invalid.
 	Put(ctx context.Context, products []Product) (Stored, error)
 }
 

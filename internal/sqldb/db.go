@@ -195,6 +195,8 @@ func Fault(err error) error {
 			"the transaction lost against others too often; nothing was changed, please retry").After(time.Second)
 	case code == "22021" || code == "22P05":
 		return fault.Wrap(err, fault.Invalid, "TEXT_INVALID", "a text holds a character that cannot be kept, such as NUL")
+	case code == "54000":
+		return fault.Wrap(err, fault.Invalid, "VALUE_TOO_LARGE", "a value is larger than the database keeps, or finds by")
 	case lost(err):
 		return fault.Wrap(err, fault.Unavailable, "DATABASE_UNREACHABLE",
 			"the database cannot be reached; nothing was changed, please retry").After(time.Second)

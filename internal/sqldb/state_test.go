@@ -47,6 +47,7 @@ func TestStates(t *testing.T) {
 		"not allowed":            {"42501", "DATABASE_ERROR", "", false, true},
 		"a check that is broken": {"23514", "DATABASE_ERROR", "", false, false},
 		"text":                   {"22021", "TEXT_INVALID", "", false, false},
+		"too large":              {"54000", "VALUE_TOO_LARGE", "", false, false},
 	} {
 		err := &pgconn.PgError{Code: tc.code}
 		if got := fault.Reason(Fault(err)); got != tc.reason {
@@ -58,7 +59,7 @@ func TestStates(t *testing.T) {
 			wantKind = fault.Ambiguous
 		case "DATABASE_ERROR":
 			wantKind = fault.Internal
-		case "TEXT_INVALID":
+		case "TEXT_INVALID", "VALUE_TOO_LARGE":
 			wantKind = fault.Invalid
 		}
 		if !fault.Is(Fault(err), wantKind) {

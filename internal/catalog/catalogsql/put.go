@@ -56,6 +56,9 @@ const keptPrices = `SELECT p.currency, count(*) FROM prices p WHERE p.sku = ANY 
 
 const touchProducts = `UPDATE products SET version = version + 1, updated_at = $2 WHERE handle = ANY ($1)`
 
+// maxWords is how many bytes of a product it is found by. What PostgreSQL makes of a text, up to four times as long, is at most 1 MiB.
+const maxWords = 256 << 10
+
 // change is what a batch did to one product.
 type change struct{ product, parts bool }
 
@@ -159,6 +162,7 @@ func note(happened *bool) func(pgconn.CommandTag) error {
 
 func (s *Store) queue(batch *sqldb.Batch, p catalog.Product, c *change) {
 	words := strings.Join([]string{p.Title, p.Vendor, p.Category, p.Type, strings.Join(p.Tags, " "), p.Description}, " ")
+	words = strings.ToValidUTF8(words[:min(len(words), maxWords)], "")
 	batch.Queue(putProduct, p.Handle, p.Title, p.Description, p.Vendor, p.Category, p.Type, orEmpty(p.Tags), orEmpty(p.Images), p.Options,
 		p.Active, p.Unlisted, s.clock(), words).Exec(note(&c.product))
 	for i, v := range p.Variants {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +102,31 @@ func TestPutIsReadBack(t *testing.T) {
 		if _, err := s.Find(t.Context(), handle); !errors.Is(err, catalog.ErrNotFound) || fault.Is(err, fault.Unavailable) {
 			t.Errorf("Find(%q): %v", handle, err)
 		}
+	}
+}
+
+// TestLongDescription is of more different words than an index of words takes.
+func TestLongDescription(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	word := func(n int) string {
+		var letters [4]rune
+		for i := range letters {
+			letters[i] = 'а' + rune(n%32)
+			n /= 32
+		}
+		return string(letters[:])
+	}
+	var text strings.Builder
+	for n := 0; n < 52_000; n += 2 {
+		text.WriteString(word(n) + "-" + word(n+1) + " ")
+	}
+	long := simple("long", "Food", true)
+	long.Title, long.Description = "Encyclopedia", text.String()
+	s.put(long)
+	found, err := s.Search(t.Context(), "encyclopedia "+word(0), 0, 10)
+	if err != nil || len(found) != 1 || found[0].Description != long.Description {
+		t.Errorf("%d products are found, %v", len(found), err)
 	}
 }
 
