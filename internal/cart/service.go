@@ -1,6 +1,7 @@
 package cart
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/meridian-commerce/meridian/internal/checkout"
@@ -96,12 +97,7 @@ func (s *Service) set(ctx context.Context, of Owner, variant string, quantity in
 	if offer != nil {
 		price = offer.Price
 	}
-	c, err := s.store.Change(ctx, of.Home, of.UserID, func(c Cart) (Cart, error) {
-		if err := c.Matches(etag); err != nil {
-			return c, err
-		}
-		return c.With(variant, quantity, price)
-	})
+	c, err := s.put(ctx, of, variant, quantity, etag, price)
 	if err != nil {
 		return Priced{}, err
 	}
@@ -111,6 +107,31 @@ func (s *Service) set(ctx context.Context, of Owner, variant string, quantity in
 		priced.Quote = &q
 	}
 	return priced, nil
+}
+
+// put writes units of a variant that costs price in the token's currency. Only the cart itself, once it is read, says if its
+// owner has changed hers since; then nothing is written until the price in that one is known.
+func (s *Service) put(ctx context.Context, of Owner, variant string, quantity int64, etag string, price money.Money) (Cart, error) {
+	for priced := of.Currency; ; {
+		in := priced
+		c, err := s.store.Change(ctx, of.Home, of.UserID, func(c Cart) (Cart, error) {
+			if err := c.Matches(etag); err != nil {
+				return c, err
+			}
+			if in = cmp.Or(c.Currency, of.Currency); in != priced && quantity > 0 {
+				return c, nil
+			}
+			return c.With(variant, quantity, price)
+		})
+		if err != nil || in == priced || quantity <= 0 {
+			return c, err
+		}
+		offers, err := s.offers.Offers(ctx, []string{variant}, in)
+		if err != nil {
+			return c, err
+		}
+		priced, price = in, offers[variant].Price
+	}
 }
 
 func (s *Service) quote(ctx context.Context, c Cart, token money.Currency) (checkout.Quote, error) {

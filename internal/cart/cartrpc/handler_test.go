@@ -270,6 +270,51 @@ func TestCartInAnotherCurrency(t *testing.T) {
 	}
 }
 
+// What is put into a cart is remembered at its price in the cart's own currency, which an older access token does not name.
+func TestPriceSeenInTheCartsCurrency(t *testing.T) {
+	t.Parallel()
+	client := serve(t)
+	accounts := accountsql.New(client.db)
+	err := accounts.Create(t.Context(), []byte("ada"), nil, account.Account{ID: "usr_eu1_ada", Home: "eu-west-1", Currency: "EUR", CreatedAt: time.Now()}, "hash")
+	if err == nil {
+		_, err = accounts.SetCurrency(t.Context(), "eu-west-1", "usr_eu1_ada", "USD")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	product := tea(1000)
+	product.Variants = append(product.Variants, catalog.Variant{SKU: "D", Title: "Tin", Prices: []money.Money{{Minor: 400, Currency: "EUR"}, {Currency: "USD"}}})
+	for _, step := range []struct {
+		costs int64                  // D, in dollars
+		set   *cartv1.SetItemRequest // nil: the cart is only read
+		want  *cartv1.Item
+	}{
+		{500, &cartv1.SetItemRequest{Sku: "D", Quantity: proto.Int32(1)}, &cartv1.Item{UnitPrice: usd(500)}},
+		{700, nil, &cartv1.Item{UnitPrice: usd(700), PreviousUnitPrice: usd(500)}},
+		{700, &cartv1.SetItemRequest{VariantId: "D", Quantity: proto.Int32(2)}, &cartv1.Item{UnitPrice: usd(700)}},
+		{900, nil, &cartv1.Item{UnitPrice: usd(900), PreviousUnitPrice: usd(700)}},
+	} {
+		product.Variants[3].Prices[1].Minor = step.costs
+		if _, err := client.products.Put(t.Context(), []catalog.Product{product}); err != nil {
+			t.Fatal(err)
+		}
+		if step.set != nil {
+			if _, err := client.SetItem(rpctest.As(t.Context(), "ada"), step.set); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := client.GetCart(rpctest.As(t.Context(), "ada"), &cartv1.GetCartRequest{})
+		if err != nil || len(got.GetCart().GetItems()) != 1 {
+			t.Fatal(got, err)
+		}
+		item := got.GetCart().GetItems()[0]
+		seen := &cartv1.Item{UnitPrice: item.GetUnitPrice(), PreviousUnitPrice: item.GetPreviousUnitPrice()}
+		if diff := cmp.Diff(step.want, seen, protocmp.Transform()); diff != "" {
+			t.Errorf("at %d, %v:\n%s", step.costs, step.set, diff)
+		}
+	}
+}
+
 func TestNobodyHasACart(t *testing.T) {
 	t.Parallel()
 	client := serve(t)
