@@ -153,7 +153,7 @@ func apart(tags []string) (all []string) {
 func few(values []string) []string {
 	values = trimEnd(slices.Clone(values))
 	if len(values) > maxOptions {
-		values = append(values[:maxOptions-1], strings.Join(values[maxOptions-1:], " / "))
+		values = append(values[:maxOptions-1], strings.TrimSpace(strings.Join(values[maxOptions-1:], " / "))) // as cells are read
 	}
 	if slices.Equal(values, []string{"Default Title"}) { // as exports say that there are none
 		return []string{}

@@ -120,6 +120,7 @@ func TestOptionsAreComplete(t *testing.T) {
 		"two":              {options{[]string{"Size", "Color"}, [][]string{{"S", "Red"}}, []string{"S / Red"}}, options{[]string{"Size", "Color"}, [][]string{{"S", "Red"}}, []string{"S / Red"}}},
 		"one lacks one":    {options{[]string{"Size", "Color"}, [][]string{{"S", "Red"}, {"M"}}, []string{"", ""}}, options{[]string{"Size"}, [][]string{{"S", "Red"}, {"M"}}, []string{"S / Red", "M"}}},
 		"more than three":  {options{[]string{"a", "b", "c", "d"}, [][]string{{"1", "2", "3", "4"}}, []string{""}}, options{[]string{"a", "b", "c"}, [][]string{{"1", "2", "3 / 4"}}, []string{"1 / 2 / 3 / 4"}}},
+		"the third open":   {options{[]string{"a", "b", "c", "d"}, [][]string{{"1", "2", "", "4"}}, []string{""}}, options{[]string{"a", "b", "c"}, [][]string{{"1", "2", "/ 4"}}, []string{"1 / 2 / / 4"}}},
 		"more names":       {options{[]string{"a", "b"}, [][]string{{"1", ""}}, []string{"1"}}, options{[]string{"a"}, [][]string{{"1"}}, []string{"1"}}},
 		"one without name": {options{[]string{"", "b"}, [][]string{{"1", "2"}}, []string{"1 / 2"}}, options{[]string{"", "b"}, [][]string{{"1", "2"}}, []string{"1 / 2"}}},
 	} {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 	"github.com/meridian-commerce/meridian/regions"
@@ -62,6 +64,7 @@ func (s *Service) List(ctx context.Context, category, after string, size int) (p
 
 // Product returns an active product. An unknown handle is fault.NotFound.
 func (s *Service) Product(ctx context.Context, handle string) (Product, error) {
+	handle = norm.NFC.String(handle) // as it is kept, however a keyboard or a page composed it
 	p, err := s.store.Find(ctx, handle)
 	if errors.Is(err, ErrNotFound) || (err == nil && !p.Active) {
 		return Product{}, fault.New(fault.NotFound, "PRODUCT_NOT_FOUND", "there is no product %.80q", handle)

@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/unicode/norm"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -314,9 +315,11 @@ func TestUnicodeHandle(t *testing.T) {
 	if _, err := store.Put(t.Context(), []catalog.Product{product(handle, "Ring", "Rings", true)}); err != nil {
 		t.Fatal(err)
 	}
-	res, err := client.GetProduct(t.Context(), &catalogv1.GetProductRequest{Handle: handle})
-	if err != nil || res.GetProduct().GetHandle() != handle {
-		t.Errorf("got %v, %v", res, err)
+	for _, composed := range []norm.Form{norm.NFC, norm.NFD} {
+		res, err := client.GetProduct(t.Context(), &catalogv1.GetProductRequest{Handle: composed.String(handle)})
+		if err != nil || res.GetProduct().GetHandle() != handle {
+			t.Errorf("got %v, %v", res, err)
+		}
 	}
 	list, err := client.ListProducts(t.Context(), &catalogv1.ListProductsRequest{Category: "Rings"})
 	if got := handles(list.GetProducts()); err != nil || len(got) != 1 || got[0] != handle {

@@ -114,6 +114,23 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestLineBreaks are what ends the header, also where a cell has others.
+func TestLineBreaks(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		"Key,Text\ra,\"x\ny\"\rb,z\r":       "2:a=x\ny 4:b=z",
+		"Key,Text\ra,\"x\ry\"\rb,z":         "2:a=x\ny 4:b=z",
+		"Key,Text\r\na,\"x\ry\"\r\nb,z\r\n": "2:a=x y 3:b=z",
+		"Key,Text\r\r\na,x\r\r\nb,z\r\r\n":  "2:a=x 3:b=z",
+		"Key,Text\na,x\r\nb,z\r":            "2:a=x 3:b=z",
+		"Key,Text\r":                        "",
+	} {
+		if got := read(t, open(t, file)); strings.ReplaceAll(got, "\r", " ") != want {
+			t.Errorf("%q: %q, want %q", file, got, want)
+		}
+	}
+}
+
 func TestManyColumnsAreLeftAside(t *testing.T) {
 	t.Parallel()
 	rows := open(t, "Key,Text"+strings.Repeat(",", 1)+strings.Join(strings.Split("abcdefghijklmnopqrst", ""), ",")+"\n"+"k,t"+strings.Repeat(",x", 20)+"\n")

@@ -56,7 +56,7 @@ func NewText(in io.Reader, name string) (*Text, error) {
 			t.separator = c
 		}
 	}
-	if len(header) > 0 && bytes.IndexByte(start, '\n') < 0 {
+	if end := bytes.TrimLeft(start[len(header):], "\r"); len(header) > 0 && !bytes.HasPrefix(end, []byte("\n")) {
 		t.transform(runes.Map(func(r rune) rune {
 			if r == '\r' { // of an old Macintosh, which csv does not know
 				return '\n'
