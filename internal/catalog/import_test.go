@@ -121,7 +121,7 @@ func TestImportOfWhatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	products, stock := emptyShop()
 	from := rows(130)
-	large := (*from)[7].(catalog.Product)
+	large, _ := (*from)[7].(catalog.Product)
 	large.Title = tooLarge
 	(*from)[7] = large
 	var refused []string

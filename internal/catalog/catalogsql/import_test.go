@@ -117,6 +117,7 @@ func TestVariantsThatAreGone(t *testing.T) {
 	for _, step := range []struct{ rows, want string }{
 		{rows[0] + strings.Replace(rows[1], "5.00", "free", 1) + rows[3], "sock-s sock-m sock-l"},
 		{rows[0] + "sock,,\"\n" + rows[3], "sock-s sock-m sock-l"},
+		{rows[0] + rows[3] + rows[1], "sock-s sock-m sock-l"}, // sorted otherwise: the last row is refused
 		{rows[0] + rows[2] + rows[3], "sock-s sock-l"},
 		{rows[0] + rows[1] + rows[3], "sock-s sock-m"}, // one is back
 	} {

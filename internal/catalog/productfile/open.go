@@ -19,7 +19,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
-// format is a kind of file, and what reads it: from its beginning and then again, or once.
+// format is a kind of file, and what reads it: from its beginning and then again, or once if it must.
 type format struct {
 	name  string
 	is    sheet.Format
@@ -81,13 +81,16 @@ func Open(in io.Reader, name string, o sheet.Options) (catalog.Source, error) {
 		}
 	}
 	f := all[at]
-	if f.once != nil {
+	again, err := sheet.Again(in, name == "")
+	switch {
+	case f.once != nil && err != nil:
 		return f.once(from, o)
+	case f.once != nil:
+		return f.once(again, o)
 	}
 	if len(o.Markets) > 0 {
 		return nil, fault.New(fault.Invalid, "MARKET_UNKNOWN", "the file is a %s, which has no prices of markets", f.is.Name)
 	}
-	again, err := sheet.Again(in, name == "")
 	if err != nil {
 		return nil, err
 	}

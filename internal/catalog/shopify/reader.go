@@ -1,6 +1,7 @@
 // Package shopify reads the product export of a Shopify store: CSV in which consecutive rows with the same Handle
 // make one product. It streams, in memory for one product plus the handles and SKUs seen; a bad row is reported
-// with its line and does not stop the reading, and the good variants of its product still load.
+// with its line and does not stop the reading, and the good variants of its product still load. A file, other than a pipe, is
+// read once before, for products whose rows stand apart.
 package shopify
 
 import (
@@ -19,9 +20,10 @@ type Reader struct {
 	notes   *sheet.Notes
 	note    func(string)
 	book    *sheet.Book
-	open    *group     // the product whose rows are being read
-	ahead   *sheet.Row // a row that was read but not taken yet
-	torn    bool       // a row was refused since the last one that was taken: nobody knows whose it was
+	apart   map[string]bool // products whose rows do not stand together
+	open    *group          // the product whose rows are being read
+	ahead   *sheet.Row      // a row that was read but not taken yet
+	torn    bool            // a row was refused since the last one that was taken: nobody knows whose it was
 	told    bool
 }
 
@@ -29,6 +31,10 @@ type Reader struct {
 // that are missing) or when the options make no sense, and else the input's.
 func NewReader(in io.Reader, o sheet.Options) (*Reader, error) {
 	p, err := sheet.NewPricing(o)
+	if err != nil {
+		return nil, err
+	}
+	scattered, err := apart(in, o.Encoding)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +51,7 @@ func NewReader(in io.Reader, o sheet.Options) (*Reader, error) {
 		return nil, err
 	}
 	notes := &sheet.Notes{}
-	return &Reader{rows: rows, pricing: p, markets: markets, notes: notes, note: o.Note, book: sheet.NewBook(notes)}, nil
+	return &Reader{rows: rows, pricing: p, markets: markets, notes: notes, note: o.Note, book: sheet.NewBook(notes), apart: scattered}, nil
 }
 
 // Next returns the next product that has at least one good variant. After a *sheet.RowError, which may concern a product
@@ -122,7 +128,7 @@ func (r *Reader) take(current sheet.Row, handle string) error {
 	first := r.open == nil
 	if first {
 		r.open = &group{Draft: r.book.Draft(handle, current.Line)}
-		r.open.Partial = r.torn
+		r.open.Partial = r.torn || r.apart[handle]
 		if err := r.begin(current); err != nil {
 			r.open.rejected = true
 			return err
