@@ -26,17 +26,19 @@ func features() []sheet.Column {
 // Product implements sheet.Meaning.
 func (m *meaning) Product(rows []sheet.Row) (p catalog.Product, ok bool, refused []error) {
 	rows, refused = m.once(rows)
+	partial := len(refused) > 0 // an item is left out, which may be one that it has
 	var d *sheet.Draft
 	var first sheet.Row
 	differ := differing(rows)
-	for i, r := range rows {
+	for _, r := range rows {
 		if d == nil {
 			var err error
 			if d, err = m.describe(r); err != nil {
 				refused = append(refused, err)
+				partial = true
 				continue
 			}
-			d.Partial = i > 0 // an item before it was refused
+			d.Partial = partial
 			for _, c := range differ {
 				d.Options = append(d.Options, r.Name(c))
 			}

@@ -135,6 +135,19 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestLeftOutItems may be some that their product has: it loses none by that.
+func TestLeftOutItems(t *testing.T) {
+	t.Parallel()
+	products, bad, _ := readAll(t, "id,item_group_id,title,price,size\na,H,A,1 USD,S\na,G,A,1 USD,S\nb,G,A,1 USD,M\nc,,C,1 USD,\n", sheet.Options{})
+	var got []string
+	for _, p := range products {
+		got = append(got, fmt.Sprint(p.Handle, " ", p.Partial))
+	}
+	if all := strings.Join(got, " "); all != "h false g true c false" || len(bad) != 1 {
+		t.Errorf("%s, %v", all, bad)
+	}
+}
+
 // TestPrices are in the currency that they name, and converted only from the one that rates are from.
 func TestPrices(t *testing.T) {
 	t.Parallel()

@@ -81,6 +81,7 @@ func TestBadProductCells(t *testing.T) {
 		"description NUL":    {[]string{"Body (HTML)", "a\x00b"}, "Body (HTML)", sheet.ReasonText},
 		"long vendor":        {[]string{"Vendor", long}, "Vendor", sheet.ReasonTooLong},
 		"long category":      {[]string{"Product Category", long + long + "x"}, "Product Category", sheet.ReasonTooLong},
+		"deep category":      {[]string{"Product Category", strings.Repeat("a>", 129)}, "Product Category", sheet.ReasonTooLong},
 		"long type":          {[]string{"Type", long}, "Type", sheet.ReasonTooLong},
 		"long tag":           {[]string{"Tags", "a," + long}, "Tags", sheet.ReasonTooLong},
 		"many tags":          {[]string{"Tags", numbered(251)}, "Tags", sheet.ReasonTooMany},

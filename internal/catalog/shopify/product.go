@@ -46,7 +46,10 @@ func (g *group) describe(first sheet.Row) error {
 		return first.Fault(titleColumn, sheet.ReasonMissing, "the first row of a product needs its title")
 	}
 	p.Category = sheet.Category(p.Category)
-	var err error
+	err := first.CheckText(categoryColumn, p.Category, sheet.MaxCategory) // as it is with spaces
+	if err != nil {
+		return err
+	}
 	if p.Description, err = first.Description(bodyColumn); err != nil {
 		return err
 	}

@@ -142,6 +142,15 @@ func TestVariations(t *testing.T) {
 	}
 }
 
+// TestOnceVariable is a product of which the file has variations that are left out: it may have them still.
+func TestOnceVariable(t *testing.T) {
+	t.Parallel()
+	products, bad, _ := readAll(t, header+"1,simple,A,A,1,3,8,,,,\n2,variation,A-S,,1,1,5,,id:1,Size,S\n3,simple,B,B,1,3,8,,,,\n", sheet.Options{})
+	if len(products) != 2 || !products[0].Partial || products[1].Partial || len(bad) != 1 {
+		t.Errorf("%+v, %v", products, bad)
+	}
+}
+
 // TestATornRowMakesAllPartial: nobody knows whose row it was, so no product loses variants by it.
 func TestATornRowMakesAllPartial(t *testing.T) {
 	t.Parallel()

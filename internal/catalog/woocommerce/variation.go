@@ -22,6 +22,7 @@ const (
 
 // addSimple adds the one variant of a simple product.
 func (m *meaning) addSimple(d *sheet.Draft, own sheet.Row, variations []sheet.Row) (refused []error) {
+	d.Partial = len(variations) > 0 // what it was while it was variable stays
 	for _, r := range variations {
 		refused = append(refused, r.Fault(parentColumn, sheet.ReasonParent, "the product on line %d is not variable, and has no variations", own.Line))
 	}
