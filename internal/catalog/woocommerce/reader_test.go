@@ -248,7 +248,7 @@ func TestTextsAreTheirOwnExport(t *testing.T) {
 		`7,simple,&nbsp;Mug&#32;,\n,"<p>Holds tea.</p>\n",1`+"\n"+
 		"8,simple,Long,"+strings.Repeat("x", sheet.MaxDescription)+",y,1\n", sheet.Options{})
 	if len(products) != 1 || products[0].Title != "Mug" || products[0].Description != "<p>Holds tea.</p>" {
-		t.Errorf("products are %q", products)
+		t.Errorf("products are %+v", products)
 	}
 	if len(bad) != 1 || bad[0].Line != 3 || bad[0].Reason != sheet.ReasonTooLong {
 		t.Errorf("errors are %v", bad)
