@@ -145,7 +145,7 @@ func TestErrorsOfNoKind(t *testing.T) {
 	}{
 		"a defect":           {errors.New("secret"), connect.CodeInternal, "INTERNAL", true},
 		"the caller left":    {fmt.Errorf("order: watch: %w", context.Canceled), connect.CodeCanceled, "CANCELED", false},
-		"the caller's limit": {context.DeadlineExceeded, connect.CodeDeadlineExceeded, "CANCELED", false},
+		"the caller's limit": {context.DeadlineExceeded, connect.CodeDeadlineExceeded, "DEADLINE_EXCEEDED", false},
 		"a kind of both":     {fault.Wrap(context.Canceled, fault.Unavailable, "CANCELED", "x"), connect.CodeUnavailable, "CANCELED", false},
 		"already Connect's":  {connect.NewError(connect.CodeDataLoss, errors.New("secret")), connect.CodeDataLoss, "INTERNAL", false},
 	} {

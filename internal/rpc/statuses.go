@@ -160,8 +160,10 @@ func reasoned(code connect.Code, message string) *fault.Error {
 		return fault.New(fault.Invalid, "BODY_TOO_LARGE", "%s", message)
 	case connect.CodeUnimplemented:
 		return fault.New(fault.Invalid, "ENCODING_UNKNOWN", "%s", message)
-	case connect.CodeCanceled, connect.CodeDeadlineExceeded:
+	case connect.CodeCanceled:
 		return fault.New(fault.Unavailable, "CANCELED", "the caller did not wait for the answer")
+	case connect.CodeDeadlineExceeded:
+		return fault.New(fault.Ambiguous, "DEADLINE_EXCEEDED", "the time that the caller gave ran out")
 	case connect.CodeUnknown, connect.CodeUnavailable:
 		return fault.New(fault.Invalid, "BODY_UNREADABLE", "the request's body ended before it was complete")
 	default:
