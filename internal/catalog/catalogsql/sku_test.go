@@ -140,6 +140,26 @@ func TestSKUsThatChange(t *testing.T) {
 	}
 }
 
+// TestNamed finds variants by what they are, or were, called.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.put(sock("1 S", "2 M", "3 L"))
+	s.put(sock("2 S", "1 M", "3b L"))
+	s.put(sock("2 S", "1 M"))
+	for name, want := range map[string]string{
+		"1":  "[{1 2 sock S false} {2 1 sock M false}]",
+		"2":  "[{1 2 sock S false} {2 1 sock M false}]",
+		"3":  "[{3 3b sock L true}]",
+		"3b": "[{3 3b sock L true}]",
+		"4":  "[]",
+	} {
+		if got, err := s.Named(t.Context(), name); err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%s: %v, %v; want %s", name, got, err, want)
+		}
+	}
+}
+
 // TestSKUStaysWithItsProduct has another product ask for a SKU that a variant had once.
 func TestSKUStaysWithItsProduct(t *testing.T) {
 	t.Parallel()
