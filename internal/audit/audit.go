@@ -27,7 +27,7 @@ const (
 	OrderAgreesPayment  = "order-agrees-with-payment" // an order is fulfilled where its payment is captured, and nowhere else; and so on
 	OnePostingPerTaking = "one-posting-per-capture"   // a captured payment has one posting, of its amount; others have none
 	LedgerBalances      = "ledger-balances"           // each posting sums to zero in each currency, and so does the ledger
-	StockConserved      = "stock-conserved"           // no count is negative, and on hand, reserved and sold are what was allotted
+	StockConserved      = "stock-conserved"           // no count is negative; on hand, reserved and sold are what was allotted, and that is what came in; transfers come to nothing
 	StockMatchesOrders  = "stock-matches-orders"      // reserved is what open orders want, sold what fulfilled ones got
 	OneEventPerChange   = "one-event-per-change"      // an order of version n has the events 1 to n
 	EventTakesEffect    = "event-takes-effect"        // an event is published, and taken by each consumer that is owed it, within the quiet time; a taken one had its effect

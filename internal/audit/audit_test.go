@@ -28,7 +28,7 @@ func clean(t *testing.T) *sqldb.DB {
 // fill replaces every row by those of a clean database.
 func fill(t *testing.T, db *sqldb.DB) {
 	t.Helper()
-	for _, table := range []string{"ledger_entries", "payments", "order_lines", "orders", "outbox", "inbox", "pending_deliveries", "stock", "leases", "idempotency_keys", "carts", "credentials", "users"} {
+	for _, table := range []string{"ledger_entries", "payments", "order_lines", "orders", "outbox", "inbox", "pending_deliveries", "stock", "stock_changes", "leases", "idempotency_keys", "carts", "credentials", "users"} {
 		exec(t, db, `DELETE FROM `+table)
 	}
 	for _, sql := range []string{
@@ -38,6 +38,11 @@ func fill(t *testing.T, db *sqldb.DB) {
 		`INSERT INTO idempotency_keys (home_region, user_id, key, request_hash, response, created_at, expires_at) SELECT r, 'usr_' || c || '_1', 'k', '', '', now(), now() FROM homes`,
 		`INSERT INTO leases (home_region, name, holder, expires_at) SELECT r, 'relay', 'a/b', now() FROM homes`,
 		`INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold) SELECT r, 'A', 100, 92, 6, 2 FROM homes`,
+		// A former release began with 60, and wrote no line for it. Ten of them went to the other region and came back.
+		`INSERT INTO stock_changes (home_region, sku, at, units, allotted) SELECT r, 'A', now() - interval '2 s', 40, 100 FROM homes`,
+		`INSERT INTO stock_changes (home_region, sku, at, units, allotted, kind, key, other_region)
+			SELECT r, 'A', now() - n * interval '1 ms', CASE c WHEN 'eu1' THEN 10 ELSE -10 END * (3 - 2 * n), 100, 'transfer', 'move-' || n, CASE c WHEN 'eu1' THEN 'us-east-1' ELSE 'eu-west-1' END
+			FROM homes, generate_series(1, 2) n`,
 		`INSERT INTO orders (home_region, id, user_id, idempotency_key, state, cancel_reason, currency, total_minor, version, created_at, updated_at)
 			SELECT r, 'ord_' || c || '_' || n, 'usr_' || c || '_1', n, s, '', 'EUR', 500, v, now(), now() FROM homes, lives`,
 		`INSERT INTO order_lines (home_region, order_id, line, sku, title, quantity, unit_minor) SELECT r, 'ord_' || c || '_' || n, 1, 'A', '', 2, 250 FROM homes, lives`,
@@ -153,6 +158,25 @@ func TestEachViolationIsReportedAlone(t *testing.T) {
 		},
 		"negative units": {
 			[]string{`ALTER TABLE stock DROP CONSTRAINT stock_on_hand_check`, `UPDATE stock SET on_hand = -1, allotted = 7` + eu + `sku = 'A'`},
+			audit.StockConserved, "eu-west-1/A",
+		},
+		"units that no change made": {
+			[]string{`UPDATE stock SET allotted = 101, on_hand = 93` + eu + `sku = 'A'`},
+			audit.StockConserved, "eu-west-1/A",
+		},
+		"a change that changed nothing": {
+			[]string{`INSERT INTO stock_changes (home_region, sku, units, allotted, kind, key) SELECT home_region, sku, 3, allotted, 'receive', 'r' FROM stock` + eu + `sku = 'A'`},
+			audit.StockConserved, "eu-west-1/A",
+		},
+		"units of a region that has none": {
+			[]string{`INSERT INTO stock_changes (home_region, sku, units, allotted) VALUES ('eu-west-1', 'B', 3, 3)`},
+			audit.StockConserved, "eu-west-1/B",
+		},
+		"a transfer that did not arrive": {
+			[]string{
+				`UPDATE stock SET allotted = 90, on_hand = 82` + eu + `sku = 'A'`,
+				`INSERT INTO stock_changes (home_region, sku, units, allotted, kind, key, other_region) VALUES ('eu-west-1', 'A', -10, 90, 'transfer', 'move-3', 'us-east-1')`,
+			},
 			audit.StockConserved, "eu-west-1/A",
 		},
 		"reserved for nobody": {

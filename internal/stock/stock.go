@@ -1,6 +1,7 @@
 // Package stock splits the units of each variant into regional allotments. An order reserves from its home
 // region's allotment in its own transaction, so that checkout touches one region's rows. Units are conserved:
-// on hand + reserved + sold = allotted, always.
+// on hand + reserved + sold = allotted, always. What is allotted changes by imports and by hand, each time with a line in the
+// journal, whose units come to what is allotted.
 package stock
 
 import (

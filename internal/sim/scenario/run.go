@@ -220,7 +220,9 @@ func (r *Run) printProgress(ctx context.Context) {
 func (r *Run) refill(ctx context.Context) {
 	for r.DB != nil && clock.Sleep(ctx, refillEvery) == nil {
 		// A database that is away is filled another time.
-		_, _ = r.DB.Exec(ctx, `UPDATE stock SET allotted = allotted + 50, on_hand = on_hand + 50 WHERE on_hand < 5`)
+		_, _ = r.DB.Exec(ctx, `WITH filled AS (UPDATE stock SET allotted = allotted + 50, on_hand = on_hand + 50 WHERE on_hand < 5
+			RETURNING home_region, sku, allotted)
+			INSERT INTO stock_changes (home_region, sku, units, allotted) SELECT home_region, sku, 50, allotted FROM filled`)
 	}
 }
 

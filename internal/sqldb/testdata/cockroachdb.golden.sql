@@ -454,3 +454,15 @@ CREATE TABLE currencies (
 -- A few rows, of a table that no release before reads.
 -- contract: since v0.0.1: any release
 INSERT INTO currencies (code) SELECT DISTINCT currency FROM prices ON CONFLICT (code) DO NOTHING;
+-- 00082_stock_changes_by_hand.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- What changed an allotment: an import, unless it says something else. Units on hand and reserved are those after it, NULL where a former
+-- release wrote the line. What is done by hand has a key, and both lines of a transfer have the same.
+ALTER TABLE stock_changes ADD COLUMN kind TEXT NOT NULL DEFAULT 'import', ADD COLUMN on_hand BIGINT, ADD COLUMN reserved BIGINT, ADD COLUMN key TEXT,
+  ADD COLUMN reason TEXT NOT NULL DEFAULT '', ADD COLUMN other_region TEXT NOT NULL DEFAULT '', ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+-- 00083_stock_changes_by_key.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- To find what a key did before.
+CREATE INDEX stock_changes_by_key ON stock_changes (home_region, key) WHERE key IS NOT NULL;

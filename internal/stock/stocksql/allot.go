@@ -112,7 +112,7 @@ func (s *Store) have(ctx context.Context, variants []string) (map[string]allotme
 	return have, nil
 }
 
-// begin makes allotments that a region does not have.
+// begin makes allotments that a region does not have. The journal begins with their units, so that it comes to what is allotted.
 func (s *Store) begin(ctx context.Context, home regions.Name, units map[string]int64) error {
 	variants, n := slices.Collect(maps.Keys(units)), slices.Collect(maps.Values(units))
 	if len(variants) == 0 {
@@ -122,9 +122,11 @@ func (s *Store) begin(ctx context.Context, home regions.Name, units map[string]i
 		n[i] = units[variant] // maps are in another order each time
 	}
 	return s.db.InTx(ctx, func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
+		_, err := tx.Exec(ctx, `WITH changed AS (INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
 			SELECT $1, sku, units, units, 0, 0 FROM unnest($2::text[], $3::bigint[]) AS new (sku, units)
-			ON CONFLICT (home_region, sku) DO NOTHING`, home, variants, n)
+			ON CONFLICT (home_region, sku) DO NOTHING RETURNING sku, allotted)
+			INSERT INTO stock_changes (home_region, sku, at, units, allotted, on_hand, reserved)
+			SELECT $1, sku, `+nextAt+`, allotted, allotted, allotted, 0 FROM changed WHERE allotted > 0`, home, variants, n)
 		return err
 	})
 }
@@ -147,9 +149,9 @@ func (s *Store) change(ctx context.Context, home regions.Name, units map[string]
 		rows, err := tx.Query(ctx, `WITH changed AS (UPDATE stock s SET allotted = s.allotted + q.units, on_hand = s.on_hand + q.units
 			FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS q (sku, units, was)
 			WHERE s.home_region = $1 AND s.sku = q.sku AND s.allotted = q.was AND s.on_hand + q.units >= 0
-			RETURNING s.sku, q.units, s.allotted)
-			INSERT INTO stock_changes (home_region, sku, units, allotted) SELECT $1, sku, units, allotted FROM changed
-			RETURNING sku, units`, home, variants, n, were)
+			RETURNING s.sku, q.units, s.allotted, s.on_hand, s.reserved)
+			INSERT INTO stock_changes (home_region, sku, at, units, allotted, on_hand, reserved)
+			SELECT $1, sku, `+nextAt+`, units, allotted, on_hand, reserved FROM changed RETURNING sku, units`, home, variants, n, were)
 		if err != nil {
 			return err
 		}
