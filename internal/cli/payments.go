@@ -29,7 +29,7 @@ func paymentsCommand() *cobra.Command {
 	list := configured(&cobra.Command{
 		Use: "list", Short: "List open payments of all regions, the oldest of each first", Args: cobra.NoArgs,
 	}, func(cmd *cobra.Command, _ []string, c config.Config) error {
-		return withPayments(cmd.Context(), c, func(db *sqldb.DB, set *regions.Set) error {
+		return withDatabase(cmd.Context(), c, func(db *sqldb.DB, set *regions.Set) error {
 			return listPayments(cmd, paymentsql.New(db), set, stuck)
 		})
 	})
@@ -43,7 +43,7 @@ func paymentsCommand() *cobra.Command {
 			"  disputed   nobody can say: the order is canceled, and the money is settled elsewhere\n\n" +
 			"Give a hold up at the provider first, so that nothing can be taken afterwards. Repeating the command changes nothing.",
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
-		return withPayments(cmd.Context(), c, func(db *sqldb.DB, set *regions.Set) error {
+		return withDatabase(cmd.Context(), c, func(db *sqldb.DB, set *regions.Set) error {
 			r := payment.Resolver{Store: paymentsql.New(db), Orders: ordersql.New(db), Regions: set}
 			p, err := r.Resolve(cmd.Context(), args[0], payment.State(as), reason)
 			if err == nil {
@@ -58,7 +58,8 @@ func paymentsCommand() *cobra.Command {
 	return parent
 }
 
-func withPayments(ctx context.Context, c config.Config, do func(*sqldb.DB, *regions.Set) error) error {
+// withDatabase opens the configured database for as long as a command works on it.
+func withDatabase(ctx context.Context, c config.Config, do func(*sqldb.DB, *regions.Set) error) error {
 	if err := c.Require("database.url"); err != nil {
 		return err
 	}
