@@ -46,6 +46,38 @@ func only(set token.KeySet) rule {
 	}
 }
 
+// latest holds for whoever has no key that the set lacks, but what was retired by it: older ones than the one that is left,
+// or newer ones if it went back. Nobody signs with those any more.
+func latest(set token.KeySet, back bool) rule {
+	in := func(id string) bool {
+		return slices.ContainsFunc(set.Keys(), func(k token.Key) bool { return k.ID == id })
+	}
+	return func(s token.Standing) string {
+		if s.Signs != "" && !in(s.Signs) {
+			return "signs with " + Short(s.Signs)
+		}
+		left := slices.Index(s.Verifies, set.Signer())
+		for i, id := range s.Verifies {
+			if retired := len(set.Keys()) == 1 && (i < left) == back; !in(id) && !retired {
+				return "has " + Short(id)
+			}
+		}
+		return ""
+	}
+}
+
+// among holds for whoever has no other keys than those.
+func among(ours map[string]bool) rule {
+	return func(s token.Standing) string {
+		for _, id := range s.Verifies {
+			if !ours[id] {
+				return "has " + Short(id)
+			}
+		}
+		return ""
+	}
+}
+
 // lacking tells what each process lacks.
 func lacking(processes []Process, of rule) []string {
 	var out []string
@@ -75,6 +107,9 @@ func (r *Rotation) look(ctx context.Context) (all []Process, away []string) {
 			if p.Edge {
 				edges++
 			}
+			if p.Keys != nil {
+				r.longest = max(r.longest, p.Keys.Longest)
+			}
 		}
 		switch {
 		case err != nil:
@@ -94,6 +129,10 @@ func (r *Rotation) await(ctx context.Context, what string, of rule, still string
 	deadline := time.Now().Add(r.Timeout)
 	for said := ""; ; {
 		processes, missing := r.look(ctx)
+		if strange := lacking(speaking(processes), among(r.ours)); len(strange) > 0 {
+			return nil, fault.New(fault.Aborted, "KEYS_CHANGED", "another rotation is under way, because processes have keys that this one never had, so %s; "+
+				"let that end, and repeat the command with the file that it leaves: %s", still, some(strange))
+		}
 		missing = append(missing, lacking(processes, of)...)
 		if len(missing) == 0 {
 			r.Report(fmt.Sprintf("all %d processes of %d regions %s", len(processes), len(r.Regions), what))
@@ -108,9 +147,14 @@ func (r *Rotation) await(ctx context.Context, what string, of rule, still string
 				"after %s not all processes %s, so %s. Repeat the command to go on, or with --back to go back: %s", r.Timeout, what, still, strings.Join(missing, "; "))
 		}
 		if err := clock.Sleep(ctx, r.Poll); err != nil {
-			return nil, fmt.Errorf("rotation: interrupted; repeat the command to go on: %w", err)
+			return nil, interrupted(err)
 		}
 	}
+}
+
+// speaking returns those that say which keys they have.
+func speaking(processes []Process) []Process {
+	return slices.DeleteFunc(slices.Clone(processes), func(p Process) bool { return p.Keys == nil })
 }
 
 // some names a few of many.

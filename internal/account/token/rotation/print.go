@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/account/token"
-	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
 // Print says which keys the file and each process have, and what Run would do. It changes nothing. The error is that Run
@@ -50,14 +49,11 @@ func (r *Rotation) Print(ctx context.Context, out io.Writer) error {
 	for _, text := range away {
 		_, _ = fmt.Fprintln(out, text)
 	}
-	next, err := r.next(set, processes)
+	target, err := r.begin(set, processes, away)
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "\nnext: %s\n", next)
-	if len(away) > 0 {
-		return fault.New(fault.Unavailable, "REGION_AWAY", "a rotation does not begin while a region is away")
-	}
+	_, _ = fmt.Fprintf(out, "\nnext: %s\n", r.next(set, processes, target))
 	return nil
 }
 
@@ -69,19 +65,16 @@ func shorts(ids []string) string {
 	return strings.Join(out, ", ")
 }
 
-// next says what is left to be done.
-func (r *Rotation) next(set token.KeySet, processes []Process) (string, error) {
+// next says what is left to be done toward the target.
+func (r *Rotation) next(set token.KeySet, processes []Process, target string) string {
 	const end = "wait for the longest token, and retire every other key"
-	target, err := Target(set, r.Back)
 	switch {
-	case err != nil:
-		return "", err
-	case target == "" && len(lacking(processes, only(set))) > 0:
-		return "bring the file to every region: not all processes have it as it is", nil
+	case r.retires(set, processes):
+		return "bring the file to every region: not all processes have it as it is"
 	case target == "":
-		return "publish a new key, wait until everybody verifies with it, sign with it, " + end, nil
+		return "publish a new key, wait until everybody verifies with it, sign with it, " + end
 	case target == set.Signer():
-		return "wait until everybody signs with " + Short(target) + ", " + end, nil
+		return "wait until everybody signs with " + Short(target) + ", " + end
 	}
-	return "wait until everybody verifies with " + Short(target) + ", sign with it, " + end, nil
+	return "wait until everybody verifies with " + Short(target) + ", sign with it, " + end
 }

@@ -43,6 +43,7 @@ type world struct {
 	refused   []string
 	lag       func() time.Duration // of a delivery to a region
 	said      []string
+	heard     func(text string) // is told what is said
 }
 
 var names = []regions.Name{"us-east-1", "eu-west-1", "ap-southeast-1"}
@@ -56,7 +57,11 @@ func newWorld(ctx context.Context, t *testing.T, seed uint64) *world {
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := &world{file: set, delivered: map[regions.Name]token.KeySet{}, lives: map[string]time.Time{}}
-	w.lag = func() time.Duration { return time.Duration(rng.IntN(40)) * time.Second }
+	w.lag = func() time.Duration {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return time.Duration(rng.IntN(40)) * time.Second
+	}
 	for _, region := range names {
 		w.delivered[region] = set
 		for n := range 3 {
@@ -146,8 +151,13 @@ func (w *world) Processes(_ context.Context, region regions.Name) ([]rotation.Pr
 	return out, nil
 }
 
-// deliver brings the file to one region after the other, each in its time.
+// deliver brings the file to every region.
 func (w *world) deliver(ctx context.Context) error {
+	return w.bring(ctx, func() token.KeySet { return w.file })
+}
+
+// bring brings a file to one region after the other, each in its time.
+func (w *world) bring(ctx context.Context, file func() token.KeySet) error {
 	for _, region := range names {
 		select {
 		case <-time.After(w.lag()):
@@ -155,7 +165,7 @@ func (w *world) deliver(ctx context.Context) error {
 			return ctx.Err()
 		}
 		w.mu.Lock()
-		w.delivered[region] = w.file
+		w.delivered[region] = file()
 		w.mu.Unlock()
 	}
 	return nil
@@ -173,12 +183,34 @@ func (w *world) rotate(t *testing.T, back bool) *rotation.Rotation {
 	r, err := rotation.New(rotation.Config{
 		Regions: names, Fleet: w, Save: w.save, Deliver: w.deliver, Clock: time.Now, Back: back, Cached: cached, Timeout: timeout, Poll: 2 * time.Second,
 		Load:   func() (token.KeySet, error) { w.mu.Lock(); defer w.mu.Unlock(); return w.file, nil },
-		Report: func(text string) { w.mu.Lock(); defer w.mu.Unlock(); w.said = append(w.said, text) },
+		Report: w.report,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func (w *world) report(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said = append(w.said, text)
+	if w.heard != nil {
+		w.heard(text)
+	}
+}
+
+// has gives every process a set, and the operator a file.
+func (w *world) has(processes, file token.KeySet) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.file = file
+	for _, region := range names {
+		w.delivered[region] = processes
+	}
+	for _, p := range slices.Concat(w.processes, w.copies) {
+		p.keys = processes
+	}
 }
 
 // alone wants everybody to have one key, which signs, and that no token was ever refused.
@@ -205,4 +237,23 @@ func (w *world) signer() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.file.Signer()
+}
+
+// operator is a second one, with a file of its own.
+type operator struct {
+	world *world
+	file  token.KeySet // beside world.mu
+}
+
+func (o *operator) rotate(t *testing.T) *rotation.Rotation {
+	t.Helper()
+	c := o.world.rotate(t, false).Config
+	c.Load = func() (token.KeySet, error) { return o.file, nil }
+	c.Save = func(_, next token.KeySet) error { o.file = next; return nil }
+	c.Deliver = func(ctx context.Context) error { return o.world.bring(ctx, func() token.KeySet { return o.file }) }
+	r, err := rotation.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
