@@ -68,17 +68,28 @@ output "certificate_arn" {
   value       = module.global.certificate_arn
 }
 
+# Where each region's tunnel begins, and the name that its Kubernetes API has a certificate for.
+locals {
+  tunnels = { for name, r in local.regions : name => {
+    port = 6443 + r.index
+    host = trimprefix(module.region[name].cluster.endpoint, "https://")
+  } }
+}
+
 output "kubeconfig" {
-  description = "For each region, the command that adds its cluster to kubectl's configuration."
-  value       = { for name in keys(local.regions) : name => "aws eks update-kubeconfig --region ${name} --name ${module.region[name].cluster.name} --alias ${name}" }
+  description = "For each region, the command that adds its cluster to kubectl's configuration, by way of the tunnel where admin_cidrs is empty."
+  value = { for name, t in local.tunnels : name => join(" && ", concat(
+    ["aws eks update-kubeconfig --region ${name} --name ${module.region[name].cluster.name} --alias ${name}"],
+    length(var.admin_cidrs) > 0 ? [] : ["kubectl config set-cluster ${module.region[name].cluster.arn} --server=https://localhost:${t.port} --tls-server-name=${t.host}"],
+  )) }
 }
 
 output "tunnels" {
-  description = "For each region, the command that leads local port 6443 to the Kubernetes API through a Consul server, for when admin_cidrs is empty."
+  description = "For each region, the command that leads a local port of its own to the Kubernetes API through a Consul server, for when admin_cidrs is empty."
   value = { for name, r in local.regions : name => join(" ", [
     "aws ssm start-session --region ${name} --target ${module.consul.instances[name][r.zones[0]]}",
     "--document-name AWS-StartPortForwardingSessionToRemoteHost",
-    "--parameters host=${trimprefix(module.region[name].cluster.endpoint, "https://")},portNumber=443,localPortNumber=6443",
+    "--parameters host=${local.tunnels[name].host},portNumber=443,localPortNumber=${local.tunnels[name].port}",
   ]) }
 }
 

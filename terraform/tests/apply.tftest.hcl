@@ -94,3 +94,22 @@ run "everything_that_can_be_chosen" {
     error_message = "there is no way to a cluster"
   }
 }
+
+run "kubernetes_api_closed_to_the_internet" {
+  variables {
+    admin_cidrs = []
+  }
+
+  assert {
+    condition     = length(distinct([for t in output.tunnels : regex("localPortNumber=([0-9]+)$", t)[0]])) == length(output.regions)
+    error_message = "two tunnels begin at one port, so that they cannot be open together"
+  }
+
+  assert {
+    condition = alltrue([for region, t in output.tunnels : strcontains(
+      output.kubeconfig[region],
+      " && kubectl config set-cluster ${module.region[region].cluster.arn} --server=https://localhost:${regex("localPortNumber=([0-9]+)$", t)[0]} --tls-server-name=${regex("host=([^,]+),", t)[0]}",
+    )])
+    error_message = "kubectl is not told to go through a region's tunnel"
+  }
+}

@@ -24,6 +24,7 @@ var stubs = map[string]string{
 *) echo "terraform $*: unknown" >&2; exit 1;;
 esac`,
 	"aws": `file() { while [ $# -gt 1 ]; do [ "$1" = "$option" ] && echo "${2#file*://}"; shift; done; }
+case "${AWS_REGION:-} $*" in "us-east-1 "*|*" --region us-east-1 "*) ;; *) echo "aws $*: not in the first region" >&2; exit 1;; esac
 case "$1 $2" in
 "acm export-certificate")
   option=--passphrase
@@ -125,8 +126,9 @@ func TestCommands(t *testing.T) {
 		t.Error(strings.Join(wrong, "\n"))
 	}
 	for what, m := range map[string][2]string{
-		"a passphrase with a line's end": {" | tr -d '\\n' >pass", " >pass"},
-		"everything in base64":           {`"\($r) \(.key) \(.value|@base64)"`, `@base64 "\($r|@text) \(.key|@text) \(.value)"`},
+		"whichever region is the default": {"export AWS_REGION=us-east-1\n", ""},
+		"a passphrase with a line's end":  {" | tr -d '\\n' >pass", " >pass"},
+		"everything in base64":            {`"\($r) \(.key) \(.value|@base64)"`, `@base64 "\($r|@text) \(.key|@text) \(.value)"`},
 	} {
 		mistaken := strings.Replace(string(readme), m[0], m[1], 1)
 		if mistaken == string(readme) {

@@ -34,7 +34,7 @@ func mentions(root string) ([]string, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && name != "." && name != "docs" && !strings.HasPrefix(name, "docs/"), name == "docs/adr":
+		case d.IsDir() && name != "." && name != "docs" && name != "terraform" && !strings.HasPrefix(name, "docs/"), name == "docs/adr":
 			return fs.SkipDir
 		case path.Ext(name) != ".md" || name == "CHANGELOG.md":
 			return nil

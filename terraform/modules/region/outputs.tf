@@ -41,9 +41,10 @@ output "log_key_arn" {
 }
 
 output "cluster" {
-  description = "The Kubernetes cluster: name, API endpoint, zones with a node group, and the versions of control plane and nodes."
+  description = "The Kubernetes cluster: name, ARN, API endpoint, zones with a node group, and the versions of control plane and nodes."
   value = {
     name     = aws_eks_cluster.this.name
+    arn      = aws_eks_cluster.this.arn
     endpoint = aws_eks_cluster.this.endpoint
     public   = aws_eks_cluster.this.vpc_config[0].endpoint_public_access
     zones    = keys(aws_eks_node_group.this)

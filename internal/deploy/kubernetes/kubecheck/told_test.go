@@ -14,6 +14,7 @@ type told struct{ page, command, stage, why string }
 const (
 	deployPage  = "docs/how-to/deploy-to-kubernetes.md"
 	rolloutPage = "docs/how-to/roll-out-a-version.md"
+	drainPage   = "docs/how-to/drain-a-region.md"
 	awsPage     = "terraform/README.md"
 	cliPage     = "docs/reference/cli.md"
 
@@ -51,6 +52,7 @@ func toldCommands() []told {
 		{observePage, "kubectl --context eu-west-1 -n meridian port-forward svc/prometheus-operated 9090", "", unplayed},
 		{telemetryPage, "kubectl --context eu-west-1 -n meridian get podmonitors,scrapeconfigs,networkpolicies", apiStage, ""},
 		{telemetryPage, "kubectl --context eu-west-1 -n meridian logs prometheus-meridian-0 --container prometheus --tail 50", "", unplayed},
+		{drainPage, "kubectl --context eu-west-1 -n meridian port-forward svc/consul 8500", "", "nothing listens in the pods of a node that is played"},
 		{rolloutPage, "kubectl rollout status", "", "short for the command of the rollout above it, which is run"},
 		{rolloutPage, "kubectl rollout undo", "", "what the page says not to do; a planted mistake does it"},
 		{"docs/explanation/capacity-arithmetic.md", "kubectl rollout restart deployment", podStage, ""},
