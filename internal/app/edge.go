@@ -175,7 +175,7 @@ func (p *process) certificate() (*tls.Config, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.tls_cert_file and edge.tls_key_file cannot be used")
 	}
-	if err := errors.Join(p.registerExpiry(pair.Expires, "callers"), p.registerRefused("edge.tls_cert_file", pair.Refused)); err != nil {
+	if err := errors.Join(p.registerExpiry(pair.Leaf, "callers"), p.registerRefused("edge.tls_cert_file", pair.Refused)); err != nil {
 		return nil, err
 	}
 	p.background = append(p.background, func(ctx context.Context) { _ = pair.Watch(ctx) }) // it returns no error
@@ -195,6 +195,9 @@ func (p *process) issued() (*tls.Config, error) {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "edge.acme cannot be used")
 	}
 	p.closers.addFunc(m.Close)
+	if err := p.registerExpiry(m.Leaf, "callers"); err != nil {
+		return nil, err
+	}
 	p.background = append(p.background, m.Run)
 	return m.Config(), nil
 }

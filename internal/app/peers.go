@@ -2,11 +2,11 @@ package app
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -25,7 +25,7 @@ func (p *process) identity(files credentials.Files, group string) (*credentials.
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "CONFIG_INVALID", "%[1]s.cert_file, %[1]s.key_file and the authorities in %[1]s cannot be used", group)
 	}
-	if err := errors.Join(p.registerExpiry(i.Pair().Expires, "peers"), p.registerRefused(group, i.Refused)); err != nil {
+	if err := errors.Join(p.registerExpiry(i.Pair().Leaf, "peers"), p.registerRefused(group, i.Refused)); err != nil {
 		return nil, err
 	}
 	p.background = append(p.background, i.Watch)
@@ -37,9 +37,9 @@ func (p *process) registerRefused(setting string, refused func() error) error {
 	return filewatch.Register(p.telemetry.Metrics, setting, refused)
 }
 
-// registerExpiry registers the metric of when a certificate expires that the process uses toward somebody.
-func (p *process) registerExpiry(expires func() time.Time, toward string) error {
-	return credentials.RegisterExpiry(prometheus.WrapRegistererWith(prometheus.Labels{"toward": toward}, p.telemetry.Metrics), expires)
+// registerExpiry registers the metrics of when a certificate expires that the process uses toward somebody.
+func (p *process) registerExpiry(inUse func() *x509.Certificate, toward string) error {
+	return credentials.RegisterExpiry(prometheus.WrapRegistererWith(prometheus.Labels{"toward": toward}, p.telemetry.Metrics), inUse)
 }
 
 // stackTLS returns how a stack's port is secured; nil: clear text.

@@ -106,8 +106,8 @@ func (s *stack) open(ctx context.Context) error {
 	if err := sqldb.RegisterMetrics(s.db, s.telemetry.Metrics); err != nil {
 		return err
 	}
-	if !s.db.CertificateExpires().IsZero() {
-		if err := s.registerExpiry(s.db.CertificateExpires, "database"); err != nil {
+	if s.db.Certificate() != nil {
+		if err := s.registerExpiry(s.db.Certificate, "database"); err != nil {
 			return err
 		}
 	}

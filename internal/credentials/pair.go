@@ -48,14 +48,26 @@ func (p *Pair) Config() *tls.Config {
 // Certificate returns the certificate in use. It is shared: it must not be changed.
 func (p *Pair) Certificate() *tls.Certificate { return p.current.Load() }
 
-// Expires returns when the certificate in use does.
-func (p *Pair) Expires() time.Time { return p.current.Load().Leaf.NotAfter }
+// Leaf returns the certificate in use, without those that it is from.
+func (p *Pair) Leaf() *x509.Certificate { return p.current.Load().Leaf }
 
-// RegisterExpiry registers the metric of when a certificate in use expires. It fails where that is registered already.
-func RegisterExpiry(registry prometheus.Registerer, expires func() time.Time) error {
-	err := registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "meridian_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate in use expires, in seconds since 1970.",
-	}, func() float64 { return float64(expires().Unix()) }))
+// RegisterExpiry registers the metrics of when a certificate in use expires, and of how long it is valid in all; both are 0
+// while there is none. It fails where they are registered already.
+func RegisterExpiry(registry prometheus.Registerer, inUse func() *x509.Certificate) error {
+	gauge := func(name, help string, of func(*x509.Certificate) float64) error {
+		return registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+			if leaf := inUse(); leaf != nil {
+				return of(leaf)
+			}
+			return 0
+		}))
+	}
+	err := errors.Join(
+		gauge("meridian_tls_certificate_expiry_timestamp_seconds", "When the certificate in use expires, in seconds since 1970.",
+			func(leaf *x509.Certificate) float64 { return float64(leaf.NotAfter.Unix()) }),
+		gauge("meridian_tls_certificate_lifetime_seconds", "How long the certificate in use is valid in all, in seconds.",
+			func(leaf *x509.Certificate) float64 { return leaf.NotAfter.Sub(leaf.NotBefore).Seconds() }),
+	)
 	if err != nil {
 		return fmt.Errorf("credentials: register metrics: %w", err)
 	}

@@ -239,21 +239,29 @@ func TestProtocols(t *testing.T) {
 
 func TestRegister(t *testing.T) {
 	t.Parallel()
-	expires := time.Now().Add(time.Hour)
-	cert, key := files(t, makePair(t, 1, time.Now().Add(-time.Hour), expires))
+	begins := time.Now().Add(-time.Hour).Truncate(time.Second)
+	expires := begins.Add(3 * time.Hour)
+	cert, key := files(t, makePair(t, 1, begins, expires))
 	p, err := OpenPair(cert, key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewPedanticRegistry()
-	if err := RegisterExpiry(registry, p.Expires); err != nil {
+	inUse := p.Leaf
+	if err := RegisterExpiry(registry, func() *x509.Certificate { return inUse() }); err != nil {
 		t.Fatal(err)
 	}
-	families, err := registry.Gather()
-	if err != nil || len(families) != 1 || families[0].GetMetric()[0].GetGauge().GetValue() != float64(expires.Unix()) {
-		t.Errorf("%v, %v", families, err)
+	wants := func(at, lifetime float64) {
+		t.Helper()
+		families, err := registry.Gather()
+		if err != nil || len(families) != 2 || families[0].GetMetric()[0].GetGauge().GetValue() != at || families[1].GetMetric()[0].GetGauge().GetValue() != lifetime {
+			t.Errorf("%v, %v", families, err)
+		}
 	}
-	if err := RegisterExpiry(registry, p.Expires); err == nil {
+	wants(float64(expires.Unix()), 3*3600)
+	inUse = func() *x509.Certificate { return nil }
+	wants(0, 0)
+	if err := RegisterExpiry(registry, p.Leaf); err == nil {
 		t.Error("registered twice")
 	}
 }

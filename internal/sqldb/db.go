@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,8 +46,7 @@ type DB struct {
 	pool   *pgxpool.Pool
 	engine atomic.Value // Engine, once the server told
 	counts counts
-	// expires is when the client's certificate does, in seconds since 1970; 0 where there is none.
-	expires atomic.Int64
+	shows  atomic.Pointer[x509.Certificate] // the client's certificate, nil where there is none
 }
 
 // Open connects lazily: it fails on a bad configuration, not on an absent server. The engine is asked of the
@@ -69,13 +69,13 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	set["idle_in_transaction_session_timeout"] = millis(10 * time.Second)
 	set["timezone"] = "UTC"
 	d := &DB{}
-	d.noteExpiry(pc.ConnConfig)
+	d.noteCertificate(pc.ConnConfig)
 	pc.BeforeConnect = func(_ context.Context, next *pgx.ConnConfig) error {
 		// The files may have been renewed. Such as cannot be read now are being written: the ones before serve until then.
 		if fresh, err := pgx.ParseConfig(c.URL); err == nil {
 			next.TLSConfig = fresh.TLSConfig
 			next.Fallbacks = fresh.Fallbacks
-			d.noteExpiry(fresh)
+			d.noteCertificate(fresh)
 		}
 		return nil
 	}
@@ -85,17 +85,12 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return d, nil
 }
 
-// CertificateExpires returns when the client's certificate does; zero where there is none.
-func (d *DB) CertificateExpires() time.Time {
-	if at := d.expires.Load(); at != 0 {
-		return time.Unix(at, 0)
-	}
-	return time.Time{}
-}
+// Certificate returns the client's certificate, as the next connection shows it; nil where there is none.
+func (d *DB) Certificate() *x509.Certificate { return d.shows.Load() }
 
-func (d *DB) noteExpiry(c *pgx.ConnConfig) {
+func (d *DB) noteCertificate(c *pgx.ConnConfig) {
 	if c.TLSConfig != nil && len(c.TLSConfig.Certificates) > 0 && c.TLSConfig.Certificates[0].Leaf != nil {
-		d.expires.Store(c.TLSConfig.Certificates[0].Leaf.NotAfter.Unix())
+		d.shows.Store(c.TLSConfig.Certificates[0].Leaf)
 	}
 }
 

@@ -138,6 +138,26 @@ func (m *Manager) Run(ctx context.Context) {
 	m.Close()
 }
 
+// Leaf returns the certificate in use that expires first, of those of all domains; nil while one has none.
+func (m *Manager) Leaf() *x509.Certificate {
+	var first *x509.Certificate
+	for _, d := range m.domains {
+		var latest *x509.Certificate
+		for _, c := range m.cache.AllMatchingCertificates(d) {
+			if c.Leaf != nil && (latest == nil || c.Leaf.NotAfter.After(latest.NotAfter)) {
+				latest = c.Leaf
+			}
+		}
+		if latest == nil {
+			return nil
+		}
+		if first == nil || latest.NotAfter.Before(first.NotAfter) {
+			first = latest
+		}
+	}
+	return first
+}
+
 // Close ends what New began. Certificates stay where they are stored.
 func (m *Manager) Close() { m.end.Do(m.cache.Stop) }
 

@@ -143,9 +143,16 @@ func TestCertificateIsIssued(t *testing.T) {
 		t.Cleanup(m.Close)
 		return m
 	}
-	stop := serve(t, addr, open())
+	m := open()
+	if leaf := m.Leaf(); leaf != nil {
+		t.Errorf("before anything is issued: %v", leaf.Subject)
+	}
+	stop := serve(t, addr, m)
 	if got := awaitAnswer(t, addr, root, said); got != "HTTP/2.0" {
 		t.Errorf("answered by %q", got)
+	}
+	if leaf := m.Leaf(); leaf == nil || leaf.VerifyHostname(domain) != nil {
+		t.Errorf("what is in use: %v", leaf)
 	}
 	if !strings.Contains(said.String(), "certificate obtained") {
 		t.Errorf("the log says %s", said)
