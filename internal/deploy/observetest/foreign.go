@@ -35,6 +35,7 @@ func Foreign() []Metric {
 		}},
 		{"kube-state-metrics, https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload", []Metric{
 			{Name: "kube_job_status_failed", Kind: Gauge, Labels: []string{"job_name"}},
+			{Name: "kube_job_status_start_time", Kind: Gauge, Labels: []string{"job_name"}},
 			{Name: "kube_cronjob_created", Kind: Gauge, Labels: []string{"cronjob"}},
 			{Name: "kube_cronjob_status_last_successful_time", Kind: Gauge, Labels: []string{"cronjob"}},
 		}},

@@ -134,6 +134,10 @@ func TestRulesTestsFind(t *testing.T) {
 		"drained region":  {"rules/edge.yml", "unless on (region)", "and on (region)", "tests/alerts.yml", "drained"},
 		"another's job":   {"rules/targets.yml", `absent(up{job="consul"} == 1)`, `absent(up{job="consuls"} == 1)`, "tests/alerts.yml", "targets"},
 		"held elsewhere":  {"rules/global/alerts.yml", "sum by (home, lease) (meridian_lease_held)", "min by (home, lease) (meridian_lease_held)", "tests/global.yml", "all regions"},
+		"the authority":   {"rules/edge.yml", "or security_certificate_expiration_ca - time() < 30 * 86400", "", "tests/alerts.yml", "regions that they speak of"},
+		"short lives":     {"rules/edge.yml", `clamp_max(meridian_tls_certificate_lifetime_seconds{toward=~"peers|database"} / 6, 30 * 86400)`, "30 * 86400", "tests/alerts.yml", "regions that they speak of"},
+		"a later audit":   {"rules/operations.yml", `> (max(kube_cronjob_status_last_successful_time{cronjob="audit"}) or vector(0))`, "> 0", "tests/alerts.yml", "audit that fails"},
+		"node anew":       {"rules/global/alerts.yml", "max_over_time(schedules_BACKUP_last_completed_time[4h])", "schedules_BACKUP_last_completed_time", "tests/global.yml", "starts anew"},
 		"burn rate":       {"rules/slo.yml", `ratio_rate1h{slo="availability"} > 14.4 * 0.001`, `ratio_rate1h{slo="availability"} > 144 * 0.001`, "tests/slo.yml", "fast burn"},
 		"no short window": {"rules/slo.yml", `ratio_rate5m{slo="checkout-latency"} > 14.4 * 0.01`, `ratio_rate1h{slo="checkout-latency"} > 14.4 * 0.01`, "tests/slo.yml", "fast burn"},
 	} {
