@@ -11,6 +11,7 @@ locals {
       region        = name
       zones         = r.zones
       image         = local.image
+      consul        = { name = var.consul_image, version = var.consul_release.version } # agents are as old as their servers
       redis_address = module.region[name].cache.address
       kafka_brokers = var.kafka == "msk" ? module.kafka[name].brokers : "kafka-bootstrap.kafka.svc:9092"
       msk           = var.kafka == "msk"

@@ -178,6 +178,17 @@ variable "cockroach_release" {
   }
 }
 
+variable "consul_image" {
+  description = "Image of Consul for the agents of the clusters, without a tag: that is the servers' release."
+  type        = string
+  default     = "hashicorp/consul"
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._/:-]*/[a-z0-9._-]+$", var.consul_image))
+    error_message = "consul_image must be a repository without a tag, such as hashicorp/consul."
+  }
+}
+
 variable "consul_release" {
   description = "Consul release: version (1.22.7) and SHA-256 of its archive for Linux on arm64. Not older than the agents of deploy/k8s."
   type        = object({ version = string, sha256 = string })

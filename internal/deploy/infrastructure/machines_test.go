@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -204,6 +205,11 @@ func TestOverlays(t *testing.T) {
 		for _, want := range []string{"MERIDIAN_KAFKA_SASL_MECHANISM", "mountPath: /etc/meridian/kafka", "key: AmazonMSK_meridian", "url: https://aps.example.com/"} {
 			if strings.Contains(out, want) != (port == "9096") {
 				t.Errorf("%s: in the overlay: %s: %v", port, want, port != "9096")
+			}
+		}
+		for _, m := range regexp.MustCompile(`(?m)^ *image: (.*)$`).FindAllStringSubmatch(out, -1) {
+			if known := []string{image, "hashicorp/consul:1.22.7"}; !slices.Contains(known, m[1]) {
+				t.Errorf("%s: the image %s, which nobody named: %v", port, m[1], known)
 			}
 		}
 		if strings.Contains(out, "set-in-your-overlay") || strings.Contains(out, "- eu-west-1c\n") {

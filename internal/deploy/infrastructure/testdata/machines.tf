@@ -45,6 +45,7 @@ output "overlays" {
       region        = "eu-west-1"
       zones         = ["eu-west-1a", "eu-west-1b", "eu-west-1d"]
       image         = port == 9092 ? { name = "registry.example.com:5000/meridian", kind = "newTag", version = "v1.4.0" } : { name = "meridian", kind = "digest", version = "sha256:${join("", [for i in range(64) : "0"])}" }
+      consul        = { name = "hashicorp/consul", version = "1.22.7" }
       redis_address = "master.meridian.example.cache.amazonaws.com:6379"
       kafka_brokers = "b-1.example.com:${port},b-2.example.com:${port}"
       msk           = port == 9096

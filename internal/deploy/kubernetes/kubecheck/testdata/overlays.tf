@@ -13,6 +13,7 @@ output "overlays" {
       region        = region
       zones         = zones
       image         = local.image
+      consul        = { name = "hashicorp/consul", version = "1.22.7" }
       redis_address = "master.meridian.example.cache.amazonaws.com:6379"
       kafka_brokers = "b-1.example.com:9096,b-2.example.com:9096"
       msk           = true
