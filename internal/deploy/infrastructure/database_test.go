@@ -63,6 +63,30 @@ func TestGlobalReadsStayAtHome(t *testing.T) {
 	}
 }
 
+// TestSchedulesAreWatched: each schedule of backups, the bootstrap's and those that the how-to tells to make, keeps the metric
+// that the alerts look at.
+func TestSchedulesAreWatched(t *testing.T) {
+	t.Parallel()
+	schedule := regexp.MustCompile(`(?s)CREATE SCHEDULE [^;]*;`)
+	for file, schedules := range map[string]int{
+		"docs/how-to/back-up-and-restore.md": 2, "terraform/modules/database/templates/bootstrap.sql.tftpl": 1,
+	} {
+		text, err := os.ReadFile(filepath.Join(deploytest.Root(t), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := schedule.FindAllString(string(text), -1)
+		if len(found) != schedules {
+			t.Errorf("%s makes %d schedules, want %d", file, len(found), schedules)
+		}
+		for _, s := range found {
+			if !strings.Contains(s, "updates_cluster_last_backup_time_metric") {
+				t.Errorf("%s: no alert would know of %s", file, s)
+			}
+		}
+	}
+}
+
 // TestBootstrapLeavesMigrateWhatItNeeds: `meridian migrate` runs as meridian_owner, who owns the database and so may make
 // tables and declare regions. The bootstrap grants no USAGE on schema public, and migrate grants none on CockroachDB:
 // every role has it there from the start, and the schema is root's, so that the owner could not pass it on. Hence
