@@ -22,9 +22,10 @@ import (
 
 // rotateFlags are the flags of `meridian keys rotate`.
 type rotateFlags struct {
-	in, public, deliver   string
-	cached, timeout, poll time.Duration
-	back, dryRun          bool
+	in, public, deliver string
+	back, dryRun        bool
+
+	cached, leaving, timeout, poll time.Duration
 }
 
 func rotateCommand() *cobra.Command {
@@ -43,6 +44,7 @@ func rotateCommand() *cobra.Command {
 	flags.StringVar(&f.public, "public", "", "file to write the public keys to, each time, as meridian keys public does; default: none")
 	flags.StringVar(&f.deliver, "exec", "", "shell command that brings the file to every region; with {region}, once for each, with its name; default: processes read it where it is")
 	flags.DurationVar(&f.cached, "cached", token.Cached, "how long others may keep a copy of the published keys; a new key does not sign before")
+	flags.DurationVar(&f.leaving, "leaving", 90*time.Second, "longest time for which a process goes on serving once it has left Consul: shutdown.delay and shutdown.timeout together")
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "longest wait for processes to follow a change, and longest run of --exec")
 	flags.DurationVar(&f.poll, "poll", 2*time.Second, "between two looks at the processes")
 	flags.BoolVar(&f.back, "back", false, "go back to the former key, as long as it is not retired")
@@ -64,7 +66,7 @@ func (f *rotateFlags) run(cmd *cobra.Command, c config.Config) error {
 		Regions: set.Names(), Fleet: fleet, Load: f.load, Save: f.save, Clock: clock.System(),
 		Deliver: func(ctx context.Context) error { return f.bring(ctx, set.Names(), out) },
 		Report:  func(text string) { fmt.Fprintf(out, "%s %s\n", time.Now().UTC().Format(time.TimeOnly), text) },
-		Back:    f.back, Cached: f.cached, Timeout: f.timeout, Poll: f.poll,
+		Back:    f.back, Cached: f.cached, Leaving: f.leaving, Timeout: f.timeout, Poll: f.poll,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)

@@ -72,7 +72,7 @@ func newFleet(t *testing.T) (f *fleet, flags []string) {
 	t.Cleanup(server.Close)
 	return f, []string{
 		"keys", "rotate", "--consul.address", strings.TrimPrefix(server.URL, "http://"), "--in", f.file(""), "--public", filepath.Join(f.dir, "jwks.json"),
-		"--exec", "cp " + f.file("") + " " + filepath.Join(f.dir, "{region}"), "--cached=0s", "--poll=1ms", "--timeout=5m",
+		"--exec", "cp " + f.file("") + " " + filepath.Join(f.dir, "{region}"), "--cached=0s", "--leaving=0s", "--poll=1ms", "--timeout=5m",
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/meridian-commerce/meridian/internal/account/token"
+	"github.com/meridian-commerce/meridian/internal/account/token/rotation"
 	"github.com/meridian-commerce/meridian/internal/fault"
 )
 
@@ -100,8 +101,8 @@ func TestWhoStartsWithAnOlderFile(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			time.AfterFunc(lives, func() { w.mu.Lock(); defer w.mu.Unlock(); late.keys, w.deaf = older, late.ID })
-			time.AfterFunc(lives+looks/2, func() { w.mu.Lock(); defer w.mu.Unlock(); w.deaf = "" })
+			time.AfterFunc(lives+leaves, func() { w.mu.Lock(); defer w.mu.Unlock(); late.keys, w.deaf = older, late.ID })
+			time.AfterFunc(lives+leaves+looks/2, func() { w.mu.Lock(); defer w.mu.Unlock(); w.deaf = "" })
 		}
 		if err := w.rotate(t, false).Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -111,6 +112,45 @@ func TestWhoStartsWithAnOlderFile(t *testing.T) {
 			t.Errorf("nobody was told: %s", strings.Join(w.said, "\n"))
 		}
 	})
+}
+
+// TestWhoLeavesIsWaitedFor: without copies of the published keys, a process that has left Consul and looks at no file is the
+// last to know a key, and to sign with one.
+func TestWhoLeavesIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for leaving, refuses := range map[time.Duration]bool{leaves: false, 0: true} {
+		t.Run(leaving.String(), func(t *testing.T) {
+			t.Parallel()
+			noticed := 0
+			for seed := range uint64(40) {
+				synctest.Test(t, func(t *testing.T) {
+					world, end := context.WithCancel(t.Context())
+					defer end()
+					w := newWorld(world, t, seed)
+					w.mu.Lock()
+					w.copies = nil
+					w.mu.Unlock()
+					w.lag = func() time.Duration { return 0 }
+					c := w.rotate(t, false).Config
+					c.Cached, c.Leaving = 0, leaving
+					r, err := rotation.New(c)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := r.Run(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * leaves)
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					noticed += len(w.refused)
+				})
+			}
+			if refuses != (noticed > 0) {
+				t.Errorf("%d refusals", noticed)
+			}
+		})
+	}
 }
 
 // TestTwoOperators begin at once, each with a copy of the file: one of them at least stops, and nobody is refused.
@@ -132,7 +172,7 @@ func TestTwoOperators(t *testing.T) {
 				err := w.rotate(t, false).Run(t.Context())
 				other := <-ended
 				for _, err := range []error{err, other} {
-					if reason := fault.Reason(err); err != nil && reason != "KEYS_CHANGED" && reason != "KEYS_OTHER" && reason != "KEY_NOT_EVERYWHERE" {
+					if reason := fault.Reason(err); err != nil && reason != "KEYS_CHANGED" && reason != "KEYS_OTHER" {
 						t.Error(err)
 					}
 				}

@@ -53,6 +53,7 @@ type Config struct {
 
 	Back    bool          // to the former key
 	Cached  time.Duration // how long those who verify tokens by our published keys may keep them
+	Leaving time.Duration // how long a process that is no more listed goes on serving, maybe without looking at its file
 	Timeout time.Duration // longest wait for processes to follow
 	Poll    time.Duration // between two looks
 }
@@ -69,7 +70,7 @@ func New(c Config) (*Rotation, error) {
 	switch {
 	case len(c.Regions) == 0 || c.Fleet == nil || c.Load == nil || c.Save == nil || c.Deliver == nil || c.Report == nil || c.Clock == nil:
 		return nil, errors.New("rotation: the configuration lacks a part")
-	case c.Cached < 0 || c.Timeout <= 0 || c.Poll <= 0:
+	case c.Cached < 0 || c.Leaving < 0 || c.Timeout <= 0 || c.Poll <= 0:
 		return nil, errors.New("rotation: times are positive")
 	}
 	return &Rotation{Config: c, ours: map[string]bool{}}, nil
@@ -186,7 +187,7 @@ func (r *Rotation) sign(ctx context.Context, set token.KeySet, target string) (t
 			return set, err
 		}
 		if set.Keys()[0].ID == target { // a former one is in all copies
-			if err := r.pause(ctx, r.Cached, "until nobody verifies by an older copy of the published keys"); err != nil {
+			if err := r.pause(ctx, max(r.Cached, r.Leaving), "until nobody verifies by an older copy of the published keys"); err != nil {
 				return set, err
 			}
 		}
@@ -237,7 +238,7 @@ func (r *Rotation) expire(ctx context.Context, target string) error {
 		if !slices.ContainsFunc(processes, func(p Process) bool { return p.Keys.Signs != "" }) {
 			return fault.New(fault.Unavailable, "SIGNER_MISSING", "no process says that it signs access tokens; the former keys are kept until one does")
 		}
-		d := r.longest + spread
+		d := r.longest + spread + r.Leaving
 		r.Report(fmt.Sprintf("waits for %s, until the last token of a former key has expired", d))
 		held, err := r.hold(ctx, signs(target), d)
 		if held || err != nil {

@@ -82,7 +82,7 @@ func TestHastyRotationsAreNoticed(t *testing.T) {
 		"retires at once": func(t *testing.T, w *world, signing token.KeySet) {
 			t.Helper()
 			r, err := rotation.New(rotation.Config{
-				Regions: names, Fleet: w, Save: w.save, Deliver: w.deliver, Report: func(string) {}, Clock: time.Now, Cached: cached, Timeout: timeout, Poll: time.Second,
+				Regions: names, Fleet: w, Save: w.save, Deliver: w.deliver, Report: func(string) {}, Clock: time.Now, Cached: cached, Leaving: leaves, Timeout: timeout, Poll: time.Second,
 				Load: func() (token.KeySet, error) { return w.file, nil },
 			})
 			if err != nil {

@@ -21,6 +21,7 @@ const (
 	lives   = time.Minute      // a token
 	looks   = 10 * time.Second // between two looks of a process at its file
 	cached  = 5 * time.Minute  // a copy of the published keys, of somebody who verifies by it
+	leaves  = 75 * time.Second // a process that has left Consul goes on serving
 	timeout = 10 * time.Minute
 )
 
@@ -37,6 +38,7 @@ type world struct {
 	delivered map[regions.Name]token.KeySet // what processes read
 	processes []*process
 	copies    []*process
+	leaving   []leaving            // who is listed no more, and looks at no file
 	away      regions.Name         // whose Consul does not answer
 	deaf      string               // a process that never reads its file again
 	lives     map[string]time.Time // until when tokens of a key do
@@ -44,6 +46,12 @@ type world struct {
 	lag       func() time.Duration // of a delivery to a region
 	said      []string
 	heard     func(text string) // is told what is said
+}
+
+// leaving is a process that another one has taken the place of.
+type leaving struct {
+	process
+	until time.Time
 }
 
 var names = []regions.Name{"us-east-1", "eu-west-1", "ap-southeast-1"}
@@ -57,11 +65,7 @@ func newWorld(ctx context.Context, t *testing.T, seed uint64) *world {
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := &world{file: set, delivered: map[regions.Name]token.KeySet{}, lives: map[string]time.Time{}}
-	w.lag = func() time.Duration {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return time.Duration(rng.IntN(40)) * time.Second
-	}
+	w.lag = func() time.Duration { return time.Duration(w.random(rng, 40)) * time.Second }
 	for _, region := range names {
 		w.delivered[region] = set
 		for n := range 3 {
@@ -78,8 +82,15 @@ func newWorld(ctx context.Context, t *testing.T, seed uint64) *world {
 		of := w.processes[len(w.processes)-2]
 		go every(ctx, time.Duration(rng.IntN(300))*time.Second, cached, func() { w.copy(elsewhere, of) })
 	}
+	go every(ctx, time.Duration(rng.IntN(20))*time.Second, 20*time.Second, func() { w.leave(w.processes[w.random(rng, len(w.processes))]) })
 	go every(ctx, 0, time.Second, w.use)
 	return w
+}
+
+func (w *world) random(rng *rand.Rand, n int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return rng.IntN(n)
 }
 
 func every(ctx context.Context, offset, d time.Duration, do func()) {
@@ -99,6 +110,17 @@ func (w *world) read(p *process) {
 	}
 }
 
+// leave has a process replaced by one that starts with the file of its region.
+func (w *world) leave(p *process) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p.ID == w.deaf {
+		return
+	}
+	w.leaving = append(w.leaving, leaving{*p, time.Now().Add(leaves)})
+	p.keys = w.delivered[p.Region]
+}
+
 func (w *world) copy(to, of *process) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -110,13 +132,18 @@ func (w *world) use() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	for _, p := range w.processes {
+	w.leaving = slices.DeleteFunc(w.leaving, func(l leaving) bool { return !now.Before(l.until) })
+	serving := slices.Clone(w.processes)
+	for _, l := range w.leaving {
+		serving = append(serving, &l.process)
+	}
+	for _, p := range serving {
 		if !p.Edge {
 			w.lives[p.keys.Signer()] = now.Add(lives)
 		}
 	}
 	for id, until := range w.lives {
-		for _, p := range slices.Concat(w.processes, w.copies) {
+		for _, p := range slices.Concat(serving, w.copies) {
 			if now.Before(until) && !slices.ContainsFunc(p.keys.Keys(), func(k token.Key) bool { return k.ID == id }) {
 				w.refused = append(w.refused, fmt.Sprintf("%s refuses a token of %s", p.ID, rotation.Short(id)))
 			}
@@ -181,7 +208,7 @@ func (w *world) save(_, next token.KeySet) error {
 func (w *world) rotate(t *testing.T, back bool) *rotation.Rotation {
 	t.Helper()
 	r, err := rotation.New(rotation.Config{
-		Regions: names, Fleet: w, Save: w.save, Deliver: w.deliver, Clock: time.Now, Back: back, Cached: cached, Timeout: timeout, Poll: 2 * time.Second,
+		Regions: names, Fleet: w, Save: w.save, Deliver: w.deliver, Clock: time.Now, Back: back, Cached: cached, Leaving: leaves, Timeout: timeout, Poll: 2 * time.Second,
 		Load:   func() (token.KeySet, error) { w.mu.Lock(); defer w.mu.Unlock(); return w.file, nil },
 		Report: w.report,
 	})

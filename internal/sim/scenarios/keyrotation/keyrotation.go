@@ -131,7 +131,7 @@ func (d *drill) byCommand(ctx context.Context, r *scenario.Run) error {
 		running, kill := context.WithCancel(ctx)
 		out := &watcher{run: r, line: line, seen: kill}
 		// Nobody keeps copies of the published keys here, so the command need not wait for any to run out.
-		err := r.Cluster.RotateKeys(running, out, "--cached", "2s", "--timeout", "2m")
+		err := r.Cluster.RotateKeys(running, out, "--cached", "2s", "--leaving", "0s", "--timeout", "2m")
 		kill()
 		switch {
 		case line != "" && err == nil:
