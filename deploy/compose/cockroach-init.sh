@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes one cluster of the CockroachDB nodes, and the database and the role that the stacks use. It may run again.
 # The regions of the database are declared by `meridian migrate`. COCKROACH_LICENSE, if not empty, is the cluster's
-# license key: without one, CockroachDB refuses all but five transactions at a time after seven days.
+# license key, for whom COCKROACH_ORGANIZATION names: without one, CockroachDB refuses all but five transactions at a time
+# after seven days.
 set -eu
 
 sql() {
@@ -17,6 +18,7 @@ until sql "SELECT 1" >/dev/null; do
   sleep 1
 done
 if [ -n "${COCKROACH_LICENSE:-}" ]; then
+  sql "SET CLUSTER SETTING cluster.organization = '${COCKROACH_ORGANIZATION:?is the name on the license}'"
   sql "SET CLUSTER SETTING enterprise.license = '$COCKROACH_LICENSE'"
 fi
 # A node that is stopped serves on until whoever sends it connections has seen two probes fail, 5 s apart.

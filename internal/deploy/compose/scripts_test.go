@@ -127,8 +127,12 @@ func TestClusterIsMadeOnce(t *testing.T) {
 		t.Error(diff)
 	}
 	env[1] = "COCKROACH_LICENSE=crl-0-xyz"
-	calls, printed, err = script(t, file, fakes, env)
-	if err != nil || strings.Count(calls, "init ") != 1 || !strings.Contains(calls, "SET CLUSTER SETTING enterprise.license = 'crl-0-xyz'") {
+	if _, printed, err = script(t, file, fakes, env); err == nil || !strings.Contains(printed, "COCKROACH_ORGANIZATION") {
+		t.Errorf("a license of nobody's: %v: %s", err, printed)
+	}
+	calls, printed, err = script(t, file, fakes, append(env, "COCKROACH_ORGANIZATION=Example"))
+	const licensed = " --execute=SET CLUSTER SETTING cluster.organization = 'Example'\nsql " + at + " --execute=SET CLUSTER SETTING enterprise.license = 'crl-0-xyz'\n"
+	if err != nil || strings.Count(calls, "init ") != 1 || !strings.Contains(calls, licensed) {
 		t.Errorf("a second time: %v: %s%s", err, calls, printed)
 	}
 }

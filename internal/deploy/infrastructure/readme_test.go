@@ -128,6 +128,43 @@ func wrongSums(table string) []error {
 	return errs
 }
 
+// TestMachinesHaveWhatPagesRun: what pages tell to run on a machine is there, under the name that they give it.
+func TestMachinesHaveWhatPagesRun(t *testing.T) {
+	t.Parallel()
+	root := deploytest.Root(t)
+	text := func(file string) string {
+		content, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	machines := text("terraform/modules/database/templates/node.yaml.tftpl") + text("terraform/modules/consul/templates/server.yaml.tftpl")
+	pages, err := filepath.Glob(filepath.Join(root, "docs/runbooks/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, page := range append(pages, filepath.Join(root, "terraform/README.md")) {
+		name, err := filepath.Rel(root, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(\w+)\s+systemctl start\s+([a-z-]+)|(/usr/local/s?bin/[a-z-]+)`).FindAllStringSubmatch(text(name), -1) {
+			found++
+			if m[2] != "" && (m[1] != "sudo" || !strings.Contains(machines, "path: /etc/systemd/system/"+m[2]+".service")) {
+				t.Errorf("%s: %s: no such unit, or not as root", name, m[0])
+			}
+			if m[3] != "" && !strings.Contains(machines, "path: "+m[3]+"\n") && !strings.Contains(machines, " "+m[3]+"\n") && !strings.Contains(machines, m[3]+" ") {
+				t.Errorf("%s: no machine has %s", name, m[3])
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("pages run %d programs on machines, which cannot be all", found)
+	}
+}
+
 // TestOneDatabaseRelease holds every file that names a release of CockroachDB to the same one: what Compose tries is
 // what the example of AWS runs, and the readme asks for no older one.
 func TestOneDatabaseRelease(t *testing.T) {
