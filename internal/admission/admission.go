@@ -44,6 +44,7 @@ type Config struct {
 // Deps are what admission works with. Metrics and Logger may be nil.
 type Deps struct {
 	Call    func(r *http.Request) method.Call // asked for every request, concurrently
+	MaxBody int64                             // requests that say they have more bytes are refused by whoever comes next; 0: none is
 	Metrics prometheus.Registerer
 	Logger  *slog.Logger
 }
@@ -52,6 +53,7 @@ type Deps struct {
 type Gate struct {
 	cfg      Config
 	call     func(r *http.Request) method.Call
+	maxBody  int64
 	buckets  *quota.Buckets
 	policies policies
 	regions  map[regions.Name]*regionLimiter
@@ -66,7 +68,7 @@ func New(cfg Config, deps Deps) (*Gate, error) {
 	if cfg.Concurrency < 0 {
 		return nil, fmt.Errorf("admission: concurrency %d is negative", cfg.Concurrency)
 	}
-	g := &Gate{cfg: cfg, call: deps.Call, regions: map[regions.Name]*regionLimiter{}}
+	g := &Gate{cfg: cfg, call: deps.Call, maxBody: deps.MaxBody, regions: map[regions.Name]*regionLimiter{}}
 	// The edge's own region has a limiter even where it is not listed, since it stands in for unknown ones.
 	for _, n := range append([]regions.Name{cfg.Region}, cfg.Regions...) {
 		if g.regions[n] == nil {
@@ -107,7 +109,7 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 			// A slow upload is read before a place is taken, so that slow callers do not fill the region.
 			// Nor is one read that nobody will look at: it may never end.
 			if !call.Stream && !call.Method.Unknown {
-				prefetch(w, r)
+				prefetch(w, r, g.maxBody)
 			}
 			// The check is made again on entry, because others may have entered while the body was read.
 			if limiter.enter(class) {

@@ -89,10 +89,10 @@ func TestNewRejects(t *testing.T) {
 		"negative rate":        func() (*Gate, error) { return New(Config{UserRate: -1}, deps) },
 		"registered twice": func() (*Gate, error) {
 			registry := prometheus.NewRegistry()
-			if _, err := New(Config{}, Deps{deps.Call, registry, nil}); err != nil {
+			if _, err := New(Config{}, Deps{Call: deps.Call, Metrics: registry}); err != nil {
 				t.Error(err)
 			}
-			return New(Config{}, Deps{deps.Call, registry, nil})
+			return New(Config{}, Deps{Call: deps.Call, Metrics: registry})
 		},
 	} {
 		if _, err := try(); err == nil {

@@ -14,8 +14,11 @@ const (
 
 // prefetch reads a body that is not a stream before the request takes up room, so that callers who send slowly
 // take up none. Of a larger body the rest is read while it does. Errors are returned to the reader of the body.
-func prefetch(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+//
+// Of one that says it is longer than most nothing is read: a caller who waits for word to send it is refused in its place, and
+// one who was in the middle of it may lose the answer with the connection.
+func prefetch(w http.ResponseWriter, r *http.Request, most int64) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || most > 0 && r.ContentLength > most {
 		return
 	}
 	control := http.NewResponseController(w)

@@ -16,7 +16,7 @@ func (p *process) buildGate(set *regions.Set, e *edge.Edge) (*admission.Gate, er
 	limits.Regions = set.Names()
 	limits.Redis = c.Redis
 	gate, err := admission.New(limits, admission.Deps{
-		Call: e.CallOf, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
+		Call: e.CallOf, MaxBody: maxBody, Metrics: p.telemetry.Metrics, Logger: p.telemetry.Logger,
 	})
 	if err != nil {
 		return nil, unusable(err)

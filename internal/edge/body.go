@@ -23,7 +23,7 @@ type payload struct {
 
 // readPayload reads the body up to the replay limit. Longer bodies are streamed, and cannot be sent again once
 // some of it was. A body of more than limit bytes (0: any number is fine) is an *http.MaxBytesError, and one
-// that has not come by then os.ErrDeadlineExceeded; their connections end.
+// that has not come by then os.ErrDeadlineExceeded; over HTTP/1 their connections end.
 func readPayload(w http.ResponseWriter, r *http.Request, limit int64, by time.Time) (p payload, err error) {
 	// HTTP/2 takes a length that it cannot read for none, and what comes then for an error: so one that is
 	// said to be empty is looked at.
@@ -32,7 +32,7 @@ func readPayload(w http.ResponseWriter, r *http.Request, limit int64, by time.Ti
 		return payload{}, nil
 	}
 	defer func() {
-		if err != nil {
+		if err != nil && r.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close") // rather than read on to the next request
 		}
 	}()

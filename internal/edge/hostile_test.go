@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync"
@@ -308,6 +309,36 @@ func TestBodyBound(t *testing.T) {
 				t.Errorf("got %d %s", res.StatusCode, text)
 			}
 		})
+	}
+}
+
+// TestBodyBoundOfOneStream: a body over the bound ends its own stream, and no other of the connection.
+func TestBodyBoundOfOneStream(t *testing.T) {
+	t.Parallel()
+	p := newPort(t, nil)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: protocols}}
+	t.Cleanup(client.CloseIdleConnections)
+	connections := map[net.Conn]bool{}
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { connections[got.Conn] = true }})
+	for range 3 {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.addr+"/", strings.NewReader(strings.Repeat("x", 5*maxReplay)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(string(text), "BODY_TOO_LARGE") {
+			t.Errorf("got %d %s, %v", res.StatusCode, text, err)
+		}
+		_ = res.Body.Close()
+	}
+	if len(connections) != 1 {
+		t.Errorf("%d connections for three requests", len(connections))
 	}
 }
 
