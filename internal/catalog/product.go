@@ -62,7 +62,7 @@ func (p Product) Offer(variant string, c money.Currency) (checkout.Offer, bool) 
 	for _, v := range p.Variants {
 		if v.ID == variant && p.Active {
 			price, _ := v.Price(c) // none is the zero Money, as an offer wants it
-			return checkout.Offer{SKU: v.SKU, Title: OfferTitle(p.Title, v.Title), Price: price}, true
+			return checkout.Offer{SKU: v.SKU, Title: OfferTitle(p.Title, v.Title), Price: price, Tags: p.Tags}, true
 		}
 	}
 	return checkout.Offer{}, false

@@ -26,6 +26,7 @@ type Offer struct {
 	SKU   string // "": its id
 	Title string
 	Price money.Money // of a unit; zero: it has none in the currency that was asked for
+	Tags  []string    // of its product
 }
 
 // Line is one variant of a quote.
@@ -38,6 +39,7 @@ type Line struct {
 	Previous  money.Money // what a unit cost when it was put into the cart, if that was another price; else zero
 	Amount    money.Money // unit price × quantity
 	Total     money.Money // the amount and the adjustments of this line
+	Tags      []string    // of its product, which others read too: not to be changed
 }
 
 // Reason says why an item is not available.
@@ -111,7 +113,7 @@ func lineOf(variant string, item Item, offer Offer) (Line, error) {
 	if err != nil {
 		return Line{}, refused(err)
 	}
-	line := Line{Variant: variant, SKU: offer.SKU, Title: offer.Title, Quantity: item.Quantity, UnitPrice: offer.Price, Amount: amount, Total: amount}
+	line := Line{Variant: variant, SKU: offer.SKU, Title: offer.Title, Quantity: item.Quantity, UnitPrice: offer.Price, Amount: amount, Total: amount, Tags: offer.Tags}
 	// Two currencies are not compared: who changed the account's currency saw no price change.
 	if item.Seen.Currency == offer.Price.Currency && item.Seen != offer.Price {
 		line.Previous = item.Seen

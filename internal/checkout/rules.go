@@ -32,6 +32,7 @@ type Adjustment struct {
 	Kind   Kind
 	SKU    string      // of the line that it belongs to; "": it belongs to the order as a whole
 	Amount money.Money // what it adds; negative takes off
+	Code   string      `json:",omitempty"` // that the shopper gave for it; "": it asks for none
 }
 
 // Rule is one step of pricing. It is given the quote as the rules before it left it, which is its own to read and to

@@ -50,7 +50,10 @@ func TestOffers(t *testing.T) {
 			t.Errorf("%v\n%s", err, diff)
 		}
 	}
-	want := map[string]checkout.Offer{"t": {SKU: "t", Title: "Tea", Price: money.Money{Minor: 750, Currency: "EUR"}}, "u": {SKU: "u-2", Title: "Tea · Tin"}}
+	green := []string{"green"}
+	want := map[string]checkout.Offer{
+		"t": {SKU: "t", Title: "Tea", Price: money.Money{Minor: 750, Currency: "EUR"}, Tags: green}, "u": {SKU: "u-2", Title: "Tea · Tin", Tags: green},
+	}
 	ask(want)
 	ask(want)
 	// The product came from the cache the second time, and only of what nobody has the catalog was asked again.
@@ -64,7 +67,7 @@ func TestOffers(t *testing.T) {
 	if _, err := s.Put(t.Context(), []catalog.Product{tea(2, 700)}); err != nil {
 		t.Fatal(err)
 	}
-	ask(map[string]checkout.Offer{"t": {SKU: "t", Title: "Tea", Price: money.Money{Minor: 700, Currency: "EUR"}}})
+	ask(map[string]checkout.Offer{"t": {SKU: "t", Title: "Tea", Price: money.Money{Minor: 700, Currency: "EUR"}, Tags: green}})
 	withdrawn := tea(3, 700)
 	withdrawn.Active = false
 	if _, err := s.Put(t.Context(), []catalog.Product{withdrawn}); err != nil {

@@ -181,13 +181,14 @@ const handlesOf = `SELECT sku, handle FROM variants WHERE sku = ANY ($1) UNION A
 
 // QueueOffers reads the offers of variants of active products in a currency into offers, inside the caller's transaction.
 func QueueOffers(batch *sqldb.Batch, variants []string, currency money.Currency, offers map[string]checkout.Offer) {
-	batch.Queue(`SELECT v.sku, coalesce(v.current_sku, v.sku), p.title, v.title, c.minor
+	batch.Queue(`SELECT v.sku, coalesce(v.current_sku, v.sku), p.title, v.title, p.tags, c.minor
 		FROM variants v JOIN products p ON p.handle = v.handle LEFT JOIN prices c ON c.sku = v.sku AND c.currency = $2
 		WHERE v.sku = ANY ($1) AND p.active AND NOT v.withdrawn`, variants, currency).Query(func(rows pgx.Rows) error {
 		var id, sku, product, variant string
+		var tags []string
 		var minor *int64
-		_, err := pgx.ForEachRow(rows, []any{&id, &sku, &product, &variant, &minor}, func() error {
-			offer := checkout.Offer{SKU: sku, Title: catalog.OfferTitle(product, variant)}
+		_, err := pgx.ForEachRow(rows, []any{&id, &sku, &product, &variant, &tags, &minor}, func() error {
+			offer := checkout.Offer{SKU: sku, Title: catalog.OfferTitle(product, variant), Tags: tags}
 			if minor != nil {
 				offer.Price = money.Money{Minor: *minor, Currency: currency}
 			}

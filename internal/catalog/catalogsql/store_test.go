@@ -307,10 +307,11 @@ func TestOffers(t *testing.T) {
 		catalogsql.QueueOffers(batch, skus, "USD", offers)
 		return tx.Send(t.Context(), batch)
 	})
+	tags := []string{"outdoor", "beige"}
 	want := map[string]checkout.Offer{
-		"bp-l":    {SKU: "bp-l", Title: "Expedition Backpack · Large", Price: money.Money{Minor: 13999, Currency: "USD"}},
-		"bp-a":    {SKU: "bp-a", Title: "Expedition Backpack · Small"},
-		"sku-tea": {SKU: "sku-tea", Title: "tea"},
+		"bp-l":    {SKU: "bp-l", Title: "Expedition Backpack · Large", Price: money.Money{Minor: 13999, Currency: "USD"}, Tags: tags},
+		"bp-a":    {SKU: "bp-a", Title: "Expedition Backpack · Small", Tags: tags},
+		"sku-tea": {SKU: "sku-tea", Title: "tea", Tags: []string{}},
 	}
 	if diff := cmp.Diff(want, offers); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
