@@ -32,7 +32,7 @@ const (
 	OneEventPerChange   = "one-event-per-change"      // an order of version n has the events 1 to n
 	EventTakesEffect    = "event-takes-effect"        // an event is published, and taken by each consumer that is owed it, within the quiet time; a taken one had its effect
 	NoOrphans           = "no-orphans"                // credentials have a user, order lines an order, ledger entries a payment
-	TotalIsLines        = "total-is-sum-of-lines"     // an order costs what its lines and adjustments come to
+	TotalIsLines        = "total-is-sum-of-lines"     // an order costs what its lines and adjustments come to, and no line less than nothing
 	RowsAtHome          = "rows-at-home"              // the ids of a row carry the code of the row's home region
 )
 

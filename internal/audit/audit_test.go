@@ -86,6 +86,8 @@ func TestACleanDatabaseHasNoViolations(t *testing.T) {
 	}
 	db := clean(t)
 	exec(t, db, `UPDATE orders SET total_minor = 400, adjustments = '[{"Amount": {"Minor": -100, "Currency": "EUR"}}]' WHERE id = 'ord_eu1_new'`)
+	exec(t, db, `UPDATE order_lines SET ordered_sku = 'A-2' WHERE order_id = 'ord_us1_new'`) // at no cost, by its SKU of then
+	exec(t, db, `UPDATE orders SET total_minor = 0, adjustments = '[{"SKU": "A-2", "Amount": {"Minor": -500, "Currency": "EUR"}}]' WHERE id = 'ord_us1_new'`)
 	if got := run(t, db, time.Minute); len(got) != 0 {
 		t.Errorf("a clean database: %+v", got)
 	}
@@ -255,6 +257,19 @@ func TestEachViolationIsReportedAlone(t *testing.T) {
 		},
 		"an adjustment that the total leaves out": {
 			[]string{`UPDATE orders SET adjustments = '[{"Amount": {"Minor": -100, "Currency": "EUR"}}]'` + eu + `id = 'ord_eu1_new'`},
+			audit.TotalIsLines, "ord_eu1_new",
+		},
+		"a line that is given off more than it costs": {
+			[]string{`UPDATE orders SET adjustments = '[{"SKU": "A", "Amount": {"Minor": -300, "Currency": "EUR"}}, {"SKU": "A", "Amount": {"Minor": -201, "Currency": "EUR"}},
+				{"Kind": "shipping", "SKU": "", "Amount": {"Minor": 501, "Currency": "EUR"}}]'` + eu + `id = 'ord_eu1_new'`},
+			audit.TotalIsLines, "ord_eu1_new",
+		},
+		"a part of a discount on a line that is not there": {
+			[]string{`UPDATE orders SET adjustments = '[{"SKU": "B", "Amount": {"Minor": -1, "Currency": "EUR"}}, {"SKU": "A", "Amount": {"Minor": 1, "Currency": "EUR"}}]'` + eu + `id = 'ord_eu1_new'`},
+			audit.TotalIsLines, "ord_eu1_new",
+		},
+		"a part of a discount that went missing": {
+			[]string{`UPDATE orders SET total_minor = 400, adjustments = '[{"SKU": "A", "Amount": {"Minor": -99, "Currency": "EUR"}}]'` + eu + `id = 'ord_eu1_new'`},
 			audit.TotalIsLines, "ord_eu1_new",
 		},
 		"a user in another region": {
