@@ -20,7 +20,7 @@ import (
 // both; the edge knows no domain; test support is for tests; the product knows nothing of the simulator.
 const roomTable = `
 words      = regions internal/clock internal/fault internal/id internal/money internal/plaintext internal/consistency
-{domain}   = account cart catalog order payment stock
+{domain}   = account cart catalog order payment promotion stock
 product    = words geo api/gen migrations internal/version internal/plant
 product    = product internal/{domain} internal/{domain}/{domain}sql internal/{domain}/{domain}rpc internal/{domain}/{domain}cache internal/{domain}/{domain}metrics
 product    = product internal/checkout
@@ -55,6 +55,8 @@ internal/{domain}/{domain}cache    : words internal/cache internal/{domain}
 internal/{domain}/{domain}metrics  : words internal/{domain}
 internal/cart                      : internal/checkout
 internal/catalog                   : internal/checkout
+internal/promotion                 : internal/checkout
+internal/promotion/promotioncache  : internal/checkout
 internal/cart/cartrpc              : internal/checkout
 internal/catalog/catalogcache      : internal/checkout
 internal/catalog/catalogsql        : internal/checkout
@@ -73,6 +75,7 @@ internal/catalog/seed              : words internal/catalog
 internal/catalog/views             : words internal/cache internal/catalog
 internal/order/orderredis          : words internal/cache internal/order
 internal/order/ordersql            : internal/event internal/event/eventsql internal/cart internal/stock internal/cart/cartsql internal/catalog/catalogsql internal/stock/stocksql
+internal/order/ordersql            : internal/promotion internal/promotion/promotionsql
 internal/order/ordersql            : api/gen internal/rpc internal/telemetry internal/plant
 internal/payment                   : api/gen internal/sqldb internal/event internal/telemetry internal/plant
 internal/payment/paymentsql        : internal/event internal/event/eventsql

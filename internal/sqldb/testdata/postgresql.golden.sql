@@ -466,3 +466,27 @@ ALTER TABLE stock_changes ADD COLUMN kind TEXT NOT NULL DEFAULT 'import', ADD CO
 -- +goose Up
 -- To find what a key did before.
 CREATE INDEX stock_changes_by_key ON stock_changes (home_region, key) WHERE key IS NOT NULL;
+-- 00085_promotions.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- What the shop takes off. One without a code is for everybody. NULL means none. Amounts of money are lists, one in each currency.
+CREATE TABLE promotions (
+  id           TEXT NOT NULL PRIMARY KEY,
+  name         TEXT NOT NULL,
+  code         TEXT UNIQUE,
+  priority     BIGINT NOT NULL,
+  basis_points BIGINT NOT NULL,
+  amounts      JSONB,
+  variants     TEXT[],
+  tags         TEXT[],
+  minimum      JSONB,
+  starts_at    TIMESTAMPTZ,
+  ends_at      TIMESTAMPTZ,
+  enabled      BOOLEAN NOT NULL,
+  updated_at   TIMESTAMPTZ NOT NULL
+);
+-- 00086_carts_codes.sql
+-- +goose NO TRANSACTION
+-- +goose Up
+-- The promotion codes that its owner gave, or NULL.
+ALTER TABLE carts ADD COLUMN codes TEXT[];
