@@ -27,6 +27,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/order/ordermetrics"
 	"github.com/meridian-commerce/meridian/internal/order/orderrpc"
 	"github.com/meridian-commerce/meridian/internal/order/ordersql"
+	"github.com/meridian-commerce/meridian/internal/promotion/promotioncache"
+	"github.com/meridian-commerce/meridian/internal/promotion/promotionsql"
 	"github.com/meridian-commerce/meridian/internal/rpc"
 )
 
@@ -97,11 +99,12 @@ func cartModule(_ context.Context, s *stack) error {
 	if err != nil {
 		return err
 	}
-	service := cart.New(cartsql.New(s.db, s.clock), offers, pricing()...)
+	promotions := promotioncache.New(promotionsql.New(s.db), s.cache)
+	service := cart.New(cartsql.New(s.db, s.clock), offers, promotions, pricing()...)
 	return s.serve(cartv1connect.NewCartServiceHandler(cartrpc.New(service), s.handlers...))
 }
 
-// pricing is the rules that everything is priced by, in the order in which they apply. Carts show and orders take what
+// pricing is the rules that everything is priced by after promotions, in the order in which they apply. Carts show and orders take what
 // they come to, so that both rooms are given the same; a new rule is a line here.
 func pricing() checkout.Rules {
 	return checkout.Rules{}

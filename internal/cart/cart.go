@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
@@ -17,6 +18,7 @@ import (
 const (
 	MaxQuantity = 99
 	MaxItems    = 100
+	MaxCodes    = 5
 )
 
 // Cart is a user's cart. The zero Cart is empty and was never written.
@@ -24,6 +26,7 @@ type Cart struct {
 	Items    map[string]int64       // units by variant
 	Prices   map[string]money.Money // what a unit cost when it was put in, by variant; missing where that is not known
 	Currency money.Currency         // that its owner changed to; "": the one that she began with
+	Codes    []string               // of promotions, sorted; nil: none
 	Version  int64
 }
 
@@ -62,7 +65,8 @@ func (c Cart) With(variant string, quantity int64, price money.Money) (Cart, err
 	case c.Items[variant] == 0 && len(c.Items) >= MaxItems:
 		return c, fault.New(fault.Invalid, "CART_FULL", "a cart holds at most %d different items", MaxItems)
 	}
-	next := Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Currency: c.Currency, Version: c.Version + 1}
+	next := c
+	next.Items, next.Prices, next.Version = map[string]int64{}, map[string]money.Money{}, c.Version+1
 	for other, units := range c.Items {
 		if other != variant {
 			next.put(other, units, c.Prices[other])
@@ -72,6 +76,36 @@ func (c Cart) With(variant string, quantity int64, price money.Money) (Cart, err
 		next.put(variant, quantity, price)
 	}
 	return next, nil
+}
+
+// WithCode returns the cart with a promotion code, which is in its one form. With one that it has already it is the same
+// version. The error is fault.Invalid.
+func (c Cart) WithCode(code string) (Cart, error) {
+	switch {
+	case slices.Contains(c.Codes, code):
+		return c, nil
+	case len(c.Codes) >= MaxCodes:
+		return c, fault.New(fault.Invalid, "PROMOTION_CODES_TOO_MANY", "a cart holds at most %d promotion codes; remove one first", MaxCodes)
+	}
+	c.Codes = slices.Sorted(slices.Values(append([]string{code}, c.Codes...)))
+	c.Version++
+	return c, nil
+}
+
+// WithoutCode returns the cart without a promotion code, however it is written. Without one that it does not have it is the
+// same version.
+func (c Cart) WithoutCode(code string) Cart {
+	var left []string
+	for _, other := range c.Codes {
+		if !strings.EqualFold(other, strings.TrimSpace(code)) {
+			left = append(left, other)
+		}
+	}
+	if len(left) < len(c.Codes) {
+		c.Codes = left
+		c.Version++
+	}
+	return c
 }
 
 // put is for a cart that nobody else has yet.

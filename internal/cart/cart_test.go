@@ -3,6 +3,7 @@ package cart_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,39 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
 )
+
+func TestWithCode(t *testing.T) {
+	t.Parallel()
+	c, err := cart.Cart{Currency: "EUR"}.With("A", 1, money.Money{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range cart.MaxCodes {
+		before := c
+		if c, err = c.WithCode(fmt.Sprint("CODE", cart.MaxCodes-i)); err != nil || c.Version != before.Version+1 || len(c.Codes) != i+1 || len(before.Codes) != i {
+			t.Fatalf("%+v from %+v, %v", c, before, err)
+		}
+	}
+	if !slices.IsSorted(c.Codes) {
+		t.Errorf("codes are %v", c.Codes)
+	}
+	if again, err := c.WithCode("CODE1"); err != nil || again.Version != c.Version {
+		t.Errorf("one that it has: %+v, %v", again, err)
+	}
+	if _, err := c.WithCode("MORE"); fault.Reason(err) != "PROMOTION_CODES_TOO_MANY" || !fault.Is(err, fault.Invalid) {
+		t.Errorf("one too many: %v", err)
+	}
+	next, err := c.With("A", 2, money.Money{})
+	if diff := cmp.Diff(c.Codes, next.Codes); err != nil || diff != "" || next.Currency != "EUR" {
+		t.Errorf("after a change: %+v, %v\n%s", next, err, diff)
+	}
+	if less := next.WithoutCode("code1 "); slices.Contains(less.Codes, "CODE1") || len(less.Codes) != cart.MaxCodes-1 || len(next.Codes) != cart.MaxCodes || less.Version != next.Version+1 {
+		t.Errorf("%+v from %+v", less, next)
+	}
+	if same := next.WithoutCode("MORE"); same.Version != next.Version {
+		t.Errorf("without one that it has not: %+v", same)
+	}
+}
 
 // A cart is a pure map: it agrees with a model after any changes, no cart changes that was handed out, and its
 // version counts the changes.

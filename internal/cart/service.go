@@ -3,6 +3,7 @@ package cart
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
@@ -28,6 +29,15 @@ type Offers interface {
 	Offer(ctx context.Context, sku string, currency money.Currency) (variant string, offer *checkout.Offer, err error)
 }
 
+// Promotions knows what the shop takes off. It reads GLOBAL data only, and is safe for concurrent use.
+type Promotions interface {
+	// Rules returns the rules of the promotions that run: of the automatic ones, and of those that have one of the codes.
+	Rules(ctx context.Context, codes []string) (checkout.Rules, error)
+	// Admit returns a code in its one form, if a promotion that runs has it. Errors: fault.NotFound (PROMOTION_CODE_UNKNOWN),
+	// fault.FailedPrecondition (PROMOTION_CODE_EXPIRED).
+	Admit(ctx context.Context, given string) (code string, err error)
+}
+
 // Owner is whose cart it is.
 type Owner struct {
 	UserID   string
@@ -43,14 +53,17 @@ type Priced struct {
 
 // Service is the cart room's behavior. It is safe for concurrent use.
 type Service struct {
-	store  Store
-	offers Offers
-	rules  checkout.Rules
+	store      Store
+	offers     Offers
+	promotions Promotions
+	rules      checkout.Rules
 }
 
-// New returns a Service that prices carts by these rules, in their order. For carts to show what orders cost, they
-// must be those of the order room.
-func New(s Store, o Offers, rules ...checkout.Rule) *Service { return &Service{s, o, rules} }
+// New returns a Service that prices carts by promotions and then by these rules, in their order. For carts to show what
+// orders cost, they must be those of the order room.
+func New(s Store, o Offers, p Promotions, rules ...checkout.Rule) *Service {
+	return &Service{s, o, p, rules}
+}
 
 // Cart returns a user's cart and its quote. Errors: fault.Unavailable, and those of checkout.Rules.Quote.
 func (s *Service) Cart(ctx context.Context, of Owner) (Priced, error) {
@@ -97,16 +110,48 @@ func (s *Service) set(ctx context.Context, of Owner, variant string, quantity in
 	if offer != nil {
 		price = offer.Price
 	}
-	c, err := s.put(ctx, of, variant, quantity, etag, price)
+	return s.shown(ctx, of)(s.put(ctx, of, variant, quantity, etag, price))
+}
+
+// AddCode puts a promotion code into a user's cart, if the cart still has that etag (empty: whatever it has). That a minimum is
+// not reached yet is no reason to refuse it. Errors: fault.NotFound (PROMOTION_CODE_UNKNOWN), fault.FailedPrecondition
+// (PROMOTION_CODE_EXPIRED), fault.Invalid (PROMOTION_CODES_TOO_MANY), fault.Aborted (CART_CHANGED).
+func (s *Service) AddCode(ctx context.Context, of Owner, given, etag string) (Priced, error) {
+	code, err := s.promotions.Admit(ctx, given)
 	if err != nil {
 		return Priced{}, err
 	}
-	priced := Priced{Cart: c}
-	// The change is committed. An error would say that nothing was done; the caller can read the cart instead.
-	if q, err := s.quote(ctx, c, of.Currency); err == nil {
-		priced.Quote = &q
+	return s.shown(ctx, of)(s.change(ctx, of, etag, func(c Cart) (Cart, error) { return c.WithCode(code) }))
+}
+
+// RemoveCode takes a promotion code out of a user's cart, whatever became of the promotion. Errors: fault.Aborted (CART_CHANGED).
+func (s *Service) RemoveCode(ctx context.Context, of Owner, code, etag string) (Priced, error) {
+	return s.shown(ctx, of)(s.change(ctx, of, etag, func(c Cart) (Cart, error) { return c.WithoutCode(code), nil }))
+}
+
+// change changes a cart that has an etag.
+func (s *Service) change(ctx context.Context, of Owner, etag string, how func(Cart) (Cart, error)) (Cart, error) {
+	return s.store.Change(ctx, of.Home, of.UserID, func(c Cart) (Cart, error) {
+		if err := c.Matches(etag); err != nil {
+			return c, err
+		}
+		return how(c)
+	})
+}
+
+// shown prices a cart that was changed, unless changing it failed.
+func (s *Service) shown(ctx context.Context, of Owner) func(Cart, error) (Priced, error) {
+	return func(c Cart, err error) (Priced, error) {
+		if err != nil {
+			return Priced{}, err
+		}
+		priced := Priced{Cart: c}
+		// The change is committed. An error would say that nothing was done; the caller can read the cart instead.
+		if q, err := s.quote(ctx, c, of.Currency); err == nil {
+			priced.Quote = &q
+		}
+		return priced, nil
 	}
-	return priced, nil
 }
 
 // put writes units of a variant that costs price in the token's currency. Only the cart itself, once it is read, says if its
@@ -114,10 +159,7 @@ func (s *Service) set(ctx context.Context, of Owner, variant string, quantity in
 func (s *Service) put(ctx context.Context, of Owner, variant string, quantity int64, etag string, price money.Money) (Cart, error) {
 	for priced := of.Currency; ; {
 		in := priced
-		c, err := s.store.Change(ctx, of.Home, of.UserID, func(c Cart) (Cart, error) {
-			if err := c.Matches(etag); err != nil {
-				return c, err
-			}
+		c, err := s.change(ctx, of, etag, func(c Cart) (Cart, error) {
 			if in = cmp.Or(c.Currency, of.Currency); in != priced && quantity > 0 {
 				return c, nil
 			}
@@ -143,5 +185,9 @@ func (s *Service) quote(ctx context.Context, c Cart, token money.Currency) (chec
 	if err != nil {
 		return checkout.Quote{}, err
 	}
-	return s.rules.Quote(of, offers)
+	promotions, err := s.promotions.Rules(ctx, c.Codes)
+	if err != nil {
+		return checkout.Quote{}, err
+	}
+	return slices.Concat(promotions, s.rules).Quote(of, offers)
 }

@@ -3,6 +3,7 @@ package cart_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,25 @@ func (o *offers) Offer(ctx context.Context, sku string, currency money.Currency)
 	return variant, nil, err
 }
 
+// promotions is a cart.Promotions of one, with the code HALF.
+type promotions struct{ down error }
+
+func (p *promotions) Rules(_ context.Context, codes []string) (checkout.Rules, error) {
+	if !slices.Contains(codes, "HALF") {
+		return nil, p.down
+	}
+	return checkout.Rules{func(q checkout.Quote) ([]checkout.Adjustment, error) {
+		return []checkout.Adjustment{{Source: "promotion/half", Kind: checkout.Discount, Amount: eur(-q.Total.Minor / 2), Code: "HALF"}}, nil
+	}}, p.down
+}
+
+func (p *promotions) Admit(_ context.Context, given string) (string, error) {
+	if code := strings.ToUpper(given); code != "GONE" {
+		return code, p.down
+	}
+	return "", fault.New(fault.NotFound, "PROMOTION_CODE_UNKNOWN", "there is no promotion with the code %s", given)
+}
+
 func eur(minor int64) money.Money { return money.Money{Minor: minor, Currency: "EUR"} }
 
 var ada = cart.Owner{UserID: "u", Home: "eu-west-1", Currency: "EUR"}
@@ -82,7 +102,7 @@ var ada = cart.Owner{UserID: "u", Home: "eu-west-1", Currency: "EUR"}
 func open(rules ...checkout.Rule) (*cart.Service, *store, *offers) {
 	s := &store{carts: map[string]cart.Cart{}}
 	o := &offers{sold: map[string]checkout.Offer{"A": {Title: "Pot", Price: eur(1000)}, "B": {Title: "Tea", Price: eur(250)}}}
-	return cart.New(s, o, rules...), s, o
+	return cart.New(s, o, &promotions{}, rules...), s, o
 }
 
 func TestSetItem(t *testing.T) {
@@ -219,6 +239,51 @@ func TestCartIsQuotedByTheRules(t *testing.T) {
 	c, err := s.SetItem(t.Context(), ada, "A", 2, "")
 	if err != nil || c.Quote.Total != eur(1800) || len(c.Quote.Adjustments) != 1 {
 		t.Errorf("%+v, %v", c.Quote, err)
+	}
+}
+
+// A code is one of the cart's, in its one form, until it is taken out; and promotions come before the shop's other rules.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	s, _, _ := open(func(q checkout.Quote) ([]checkout.Adjustment, error) {
+		return []checkout.Adjustment{{Source: "tax/tenth", Kind: checkout.Tax, Amount: eur(q.Total.Minor / 10)}}, nil
+	})
+	if _, err := s.SetItem(t.Context(), ada, "A", 1, ""); err != nil {
+		t.Fatal(err)
+	}
+	add, remove := s.AddCode, s.RemoveCode
+	for _, step := range []struct {
+		name    string
+		how     func(context.Context, cart.Owner, string, string) (cart.Priced, error)
+		code    string
+		etag    string
+		reason  string
+		want    []string
+		version int64
+		total   int64
+	}{
+		{"none yet", remove, "HALF", "v1", "", nil, 1, 1100},
+		{"a code", add, "half", "v1", "", []string{"HALF"}, 2, 550},
+		{"the same again", add, "Half", "", "", []string{"HALF"}, 2, 550},
+		{"another", add, "A-1", "", "", []string{"A-1", "HALF"}, 3, 550},
+		{"one that is gone", add, "gone", "", "PROMOTION_CODE_UNKNOWN", []string{"A-1", "HALF"}, 3, 550},
+		{"with an old etag", add, "B-1", "v2", "CART_CHANGED", []string{"A-1", "HALF"}, 3, 550},
+		{"away with an old etag", remove, "HALF", "v2", "CART_CHANGED", []string{"A-1", "HALF"}, 3, 550},
+		{"away", remove, " half", "v3", "", []string{"A-1"}, 4, 1100},
+		{"away again", remove, "HALF", "", "", []string{"A-1"}, 4, 1100},
+		{"all away", remove, "a-1", "", "", nil, 5, 1100},
+	} {
+		c, err := step.how(t.Context(), ada, step.code, step.etag)
+		if fault.Reason(err) != step.reason || (err != nil) != (step.reason != "") {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		now, findErr := s.Cart(t.Context(), ada)
+		if diff := cmp.Diff(step.want, now.Codes); findErr != nil || diff != "" || now.Version != step.version || now.Quote.Total != eur(step.total) {
+			t.Errorf("%s: version %d, %s, %v\n%s", step.name, now.Version, now.Quote.Total, findErr, diff)
+		}
+		if diff := cmp.Diff(now, c); err == nil && diff != "" {
+			t.Errorf("%s is answered otherwise:\n%s", step.name, diff)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ func ReadMoney(m *moneyv1.Money) (money.Money, error) {
 func Adjustments(all []checkout.Adjustment) []*checkoutv1.Adjustment {
 	var out []*checkoutv1.Adjustment
 	for _, a := range all {
-		out = append(out, &checkoutv1.Adjustment{Source: a.Source, Kind: string(a.Kind), Sku: a.SKU, Amount: Money(a.Amount)})
+		out = append(out, &checkoutv1.Adjustment{Source: a.Source, Kind: string(a.Kind), Sku: a.SKU, Amount: Money(a.Amount), Code: a.Code})
 	}
 	return out
 }

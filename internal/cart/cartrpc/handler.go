@@ -51,6 +51,32 @@ func (h *Handler) SetItem(ctx context.Context, r *cartv1.SetItemRequest) (*cartv
 	return &cartv1.SetItemResponse{Cart: message(c)}, nil
 }
 
+// AddPromotionCode implements the method.
+func (h *Handler) AddPromotionCode(ctx context.Context, r *cartv1.AddPromotionCodeRequest) (*cartv1.AddPromotionCodeResponse, error) {
+	caller, err := rpc.CallerOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := h.service.AddCode(ctx, owner(caller), r.GetCode(), r.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	return &cartv1.AddPromotionCodeResponse{Cart: message(c)}, nil
+}
+
+// RemovePromotionCode implements the method.
+func (h *Handler) RemovePromotionCode(ctx context.Context, r *cartv1.RemovePromotionCodeRequest) (*cartv1.RemovePromotionCodeResponse, error) {
+	caller, err := rpc.CallerOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := h.service.RemoveCode(ctx, owner(caller), r.GetCode(), r.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	return &cartv1.RemovePromotionCodeResponse{Cart: message(c)}, nil
+}
+
 func owner(c rpc.Caller) cart.Owner {
 	return cart.Owner{UserID: c.UserID, Home: c.Home, Currency: c.Currency}
 }
@@ -63,6 +89,15 @@ func message(c cart.Priced) *cartv1.Cart {
 		item := &cartv1.Item{VariantId: variant, Sku: variant, Quantity: int32(c.Items[variant])}
 		items[variant] = item
 		out.Items = append(out.Items, item)
+	}
+	applied := map[string]bool{}
+	if c.Quote != nil {
+		for _, a := range c.Quote.Adjustments {
+			applied[a.Code] = true
+		}
+	}
+	for _, code := range c.Codes {
+		out.PromotionCodes = append(out.PromotionCodes, &cartv1.PromotionCode{Code: code, Applied: applied[code]})
 	}
 	if c.Quote == nil {
 		return out

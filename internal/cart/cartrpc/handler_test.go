@@ -30,6 +30,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/clock"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/promotion/promotioncache"
+	"github.com/meridian-commerce/meridian/internal/promotion/promotionsql"
 	"github.com/meridian-commerce/meridian/internal/rpc/rpctest"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/sqldb/sqltest"
@@ -64,7 +66,7 @@ func serve(t *testing.T) shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service := cart.New(cartsql.New(db, clock.System()), offers, fourthFree)
+	service := cart.New(cartsql.New(db, clock.System()), offers, promotioncache.New(promotionsql.New(db), none), fourthFree)
 	callers := rpctest.Tokens{
 		"ada": {UserID: "usr_eu1_ada", Home: "eu-west-1", Currency: "EUR"}, "eve": {UserID: "usr_us1_eve", Home: "us-east-1", Currency: "USD"},
 	}
@@ -322,6 +324,10 @@ func TestNobodyHasACart(t *testing.T) {
 	rpctest.Refused(t, "GetCart", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
 	_, err = client.SetItem(t.Context(), &cartv1.SetItemRequest{Sku: "A", Quantity: proto.Int32(1)})
 	rpctest.Refused(t, "SetItem", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
+	_, err = client.AddPromotionCode(t.Context(), &cartv1.AddPromotionCodeRequest{Code: "WELCOME"})
+	rpctest.Refused(t, "AddPromotionCode", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
+	_, err = client.RemovePromotionCode(t.Context(), &cartv1.RemovePromotionCodeRequest{Code: "WELCOME"})
+	rpctest.Refused(t, "RemovePromotionCode", err, connect.CodeUnauthenticated, "TOKEN_MISSING")
 	_, err = client.SetItem(rpctest.As(t.Context(), "forged"), &cartv1.SetItemRequest{Sku: "A", Quantity: proto.Int32(1)})
 	rpctest.Refused(t, "SetItem", err, connect.CodeUnauthenticated, "TOKEN_INVALID")
 }

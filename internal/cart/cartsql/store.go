@@ -24,7 +24,7 @@ type Store struct {
 // New returns a Store.
 func New(db *sqldb.DB, c clock.Clock) *Store { return &Store{db, c} }
 
-const find = `SELECT items, prices, currency, version FROM carts WHERE home_region = $1 AND user_id = $2`
+const find = `SELECT items, prices, currency, codes, version FROM carts WHERE home_region = $1 AND user_id = $2`
 
 // Find implements cart.Store.
 func (s *Store) Find(ctx context.Context, home regions.Name, userID string) (cart.Cart, error) {
@@ -46,9 +46,9 @@ func (s *Store) Change(ctx context.Context, home regions.Name, userID string, ch
 		if after, err = change(before); err != nil || after.Version == before.Version {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO carts (home_region, user_id, version, items, prices, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
+		_, err = tx.Exec(ctx, `INSERT INTO carts (home_region, user_id, version, items, prices, codes, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (home_region, user_id) DO UPDATE SET version = excluded.version, items = excluded.items, prices = excluded.prices,
-				updated_at = excluded.updated_at`, home, userID, after.Version, after.Items, after.Prices, s.clock())
+				codes = excluded.codes, updated_at = excluded.updated_at`, home, userID, after.Version, orEmpty(after.Items), orEmpty(after.Prices), after.Codes, s.clock())
 		return err
 	})
 	return after, err
@@ -64,7 +64,7 @@ func QueueLock(batch *sqldb.Batch, home regions.Name, userID string, c *cart.Car
 
 // QueueClear empties a cart that QueueLock locked.
 func QueueClear(batch *sqldb.Batch, home regions.Name, userID string) {
-	batch.Queue(`UPDATE carts SET version = version + 1, items = '{}', prices = '{}' WHERE home_region = $1 AND user_id = $2`, home, userID)
+	batch.Queue(`UPDATE carts SET version = version + 1, items = '{}', prices = '{}', codes = NULL WHERE home_region = $1 AND user_id = $2`, home, userID)
 }
 
 // QueueCurrency has a cart priced in a currency from now on, and makes one that says so where there is none. It is another
@@ -75,8 +75,16 @@ func QueueCurrency(batch *sqldb.Batch, home regions.Name, userID string, c money
 		home, userID, c)
 }
 
+// orEmpty is for a cart that was never written, which has no maps.
+func orEmpty[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
+}
+
 func scan(row pgx.Row) (c cart.Cart, err error) {
-	err = row.Scan(&c.Items, &c.Prices, &c.Currency, &c.Version)
+	err = row.Scan(&c.Items, &c.Prices, &c.Currency, &c.Codes, &c.Version)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return cart.Cart{}, nil
 	}

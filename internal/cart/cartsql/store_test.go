@@ -117,6 +117,54 @@ func TestChange(t *testing.T) {
 	}
 }
 
+// Codes stay with a cart whatever else of it changes, until an order is placed.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	change := func(user string, how func(cart.Cart) (cart.Cart, error)) {
+		t.Helper()
+		if _, err := s.Change(t.Context(), home, user, how); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add := func(code string) func(cart.Cart) (cart.Cart, error) {
+		return func(c cart.Cart) (cart.Cart, error) { return c.WithCode(code) }
+	}
+	change("empty", add("A-1"))
+	s.holds("empty", cart.Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Codes: []string{"A-1"}, Version: 1})
+	s.set("u", "A", 2)
+	change("u", add("B-1"))
+	change("u", add("A-1"))
+	s.set("u", "A", 3)
+	want := holding(4, map[string]int64{"A": 3})
+	want.Codes = []string{"A-1", "B-1"}
+	s.holds("u", want)
+	change("u", func(c cart.Cart) (cart.Cart, error) { return c.WithoutCode("B-1"), nil })
+	change("u", func(c cart.Cart) (cart.Cart, error) { return c.WithoutCode("A-1"), nil })
+	s.holds("u", holding(6, map[string]int64{"A": 3}))
+	change("u", add("C-1"))
+	err := s.db.InTx(t.Context(), func(tx sqldb.Tx) error {
+		batch := &sqldb.Batch{}
+		cartsql.QueueCurrency(batch, home, "u", "USD")
+		return tx.Send(t.Context(), batch)
+	})
+	want = holding(8, map[string]int64{"A": 3})
+	want.Codes, want.Currency = []string{"C-1"}, "USD"
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.holds("u", want)
+	err = s.db.InTx(t.Context(), func(tx sqldb.Tx) error {
+		batch := &sqldb.Batch{}
+		cartsql.QueueClear(batch, home, "u")
+		return tx.Send(t.Context(), batch)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.holds("u", cart.Cart{Items: map[string]int64{}, Prices: map[string]money.Money{}, Currency: "USD", Version: 9})
+}
+
 func TestChangeThatIsRefused(t *testing.T) {
 	t.Parallel()
 	s := open(t)

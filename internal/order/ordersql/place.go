@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +21,8 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/order"
 	"github.com/meridian-commerce/meridian/internal/plant"
+	"github.com/meridian-commerce/meridian/internal/promotion"
+	"github.com/meridian-commerce/meridian/internal/promotion/promotionsql"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
@@ -32,7 +35,7 @@ type Store struct {
 	rules checkout.Rules
 }
 
-// New returns a Store that prices what it places by these rules, in their order.
+// New returns a Store that prices what it places by the promotions that run and then by these rules, in their order.
 func New(db *sqldb.DB, rules ...checkout.Rule) *Store { return &Store{db, rules} }
 
 // claim makes the key this order's own, together with the answer, unless a live one is there. It is the last
@@ -127,8 +130,8 @@ func queueNow(batch *sqldb.Batch, at *time.Time) {
 	})
 }
 
-// compose reads what the cart's items cost and locks their stock in one round trip. What they come to, and whether
-// that can be ordered, is the checkout and the order room's to say.
+// compose reads what the cart's items cost, and what promotions take off, and locks their stock in one round trip. What they
+// come to, and whether that can be ordered, is the checkout, the promotion and the order room's to say.
 func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c cart.Cart, at time.Time) (order.Order, error) {
 	// Compared under the lock, so that the cart that was agreed to is the one that is ordered.
 	if err := c.Matches(p.CartEtag); err != nil {
@@ -136,6 +139,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 	}
 	of := c.Checkout(p.Currency)
 	offers := map[string]checkout.Offer{}
+	var promotions []promotion.Promotion
 	if len(c.Items) > 0 {
 		batch := &sqldb.Batch{}
 		wanted := quantities(c.Items)
@@ -145,6 +149,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 		}
 		// Read here and not out of a cache: an order is never placed at a price of yesterday.
 		catalogsql.QueueOffers(batch, variants, of.Currency, offers)
+		promotionsql.QueueCandidates(batch, c.Codes, &promotions)
 		stocksql.QueueLock(batch, p.Home, wanted, func(variant string) string { return cmp.Or(offers[variant].SKU, variant) })
 		if err := tx.Send(ctx, batch); err != nil {
 			return order.Order{}, err
@@ -156,7 +161,7 @@ func (s *Store) compose(ctx context.Context, tx sqldb.Tx, p order.Placement, c c
 			offers[variant] = offer
 		}
 	}
-	q, err := s.rules.Quote(of, offers)
+	q, err := slices.Concat(promotion.Rules(promotions, c.Codes, at), s.rules).Quote(of, offers)
 	if err != nil {
 		return order.Order{}, err
 	}

@@ -166,7 +166,7 @@ func (s *Shop) handler() http.Handler {
 	plain := connect.WithCompressMinBytes(1 << 20)
 	mux.Handle(accountv1connect.NewAccountServiceHandler(accounts{shop: s}, plain))
 	mux.Handle(catalogv1connect.NewCatalogServiceHandler(products{}, plain))
-	mux.Handle(cartv1connect.NewCartServiceHandler(carts{s}, plain))
+	mux.Handle(cartv1connect.NewCartServiceHandler(carts{shop: s}, plain))
 	mux.Handle(orderv1connect.NewOrderServiceHandler(orders{shop: s}, plain))
 	return mux
 }
@@ -296,7 +296,10 @@ func product(i int) *catalogv1.Product {
 	}
 }
 
-type carts struct{ shop *Shop }
+type carts struct {
+	cartv1connect.UnimplementedCartServiceHandler
+	shop *Shop
+}
 
 func (c carts) GetCart(ctx context.Context, _ *cartv1.GetCartRequest) (*cartv1.GetCartResponse, error) {
 	c.shop.mu.Lock()

@@ -92,9 +92,11 @@ type Cart struct {
 	Subtotal *v11.Money `protobuf:"bytes,4,opt,name=subtotal,proto3" json:"subtotal,omitempty"`
 	// The subtotal and all adjustments. Absent in the answer to a SetItem that is done, but whose prices could not be
 	// read: GetCart has them.
-	Total         *v11.Money `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Total *v11.Money `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
+	// The promotion codes that were put in. An order that is placed takes them out, used or not.
+	PromotionCodes []*PromotionCode `protobuf:"bytes,6,rep,name=promotion_codes,json=promotionCodes,proto3" json:"promotion_codes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Cart) Reset() {
@@ -162,6 +164,67 @@ func (x *Cart) GetTotal() *v11.Money {
 	return nil
 }
 
+func (x *Cart) GetPromotionCodes() []*PromotionCode {
+	if x != nil {
+		return x.PromotionCodes
+	}
+	return nil
+}
+
+// PromotionCode is a code in a cart.
+type PromotionCode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Code  string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Whether it takes anything off the cart as it is: a minimum may not be reached, or the promotion be over.
+	Applied       bool `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromotionCode) Reset() {
+	*x = PromotionCode{}
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromotionCode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromotionCode) ProtoMessage() {}
+
+func (x *PromotionCode) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromotionCode.ProtoReflect.Descriptor instead.
+func (*PromotionCode) Descriptor() ([]byte, []int) {
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PromotionCode) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *PromotionCode) GetApplied() bool {
+	if x != nil {
+		return x.Applied
+	}
+	return false
+}
+
 // Item is one variant of a cart. One that is unavailable costs nothing and has no prices.
 type Item struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -186,7 +249,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[1]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -198,7 +261,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[1]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -211,7 +274,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{1}
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Item) GetSku() string {
@@ -285,7 +348,7 @@ type GetCartRequest struct {
 
 func (x *GetCartRequest) Reset() {
 	*x = GetCartRequest{}
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[2]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -297,7 +360,7 @@ func (x *GetCartRequest) String() string {
 func (*GetCartRequest) ProtoMessage() {}
 
 func (x *GetCartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[2]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -310,7 +373,7 @@ func (x *GetCartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCartRequest.ProtoReflect.Descriptor instead.
 func (*GetCartRequest) Descriptor() ([]byte, []int) {
-	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{2}
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{3}
 }
 
 type GetCartResponse struct {
@@ -322,7 +385,7 @@ type GetCartResponse struct {
 
 func (x *GetCartResponse) Reset() {
 	*x = GetCartResponse{}
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[3]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +397,7 @@ func (x *GetCartResponse) String() string {
 func (*GetCartResponse) ProtoMessage() {}
 
 func (x *GetCartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[3]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +410,7 @@ func (x *GetCartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCartResponse.ProtoReflect.Descriptor instead.
 func (*GetCartResponse) Descriptor() ([]byte, []int) {
-	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{3}
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetCartResponse) GetCart() *Cart {
@@ -373,7 +436,7 @@ type SetItemRequest struct {
 
 func (x *SetItemRequest) Reset() {
 	*x = SetItemRequest{}
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[4]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +448,7 @@ func (x *SetItemRequest) String() string {
 func (*SetItemRequest) ProtoMessage() {}
 
 func (x *SetItemRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[4]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +461,7 @@ func (x *SetItemRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetItemRequest.ProtoReflect.Descriptor instead.
 func (*SetItemRequest) Descriptor() ([]byte, []int) {
-	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{4}
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetItemRequest) GetSku() string {
@@ -438,7 +501,7 @@ type SetItemResponse struct {
 
 func (x *SetItemResponse) Reset() {
 	*x = SetItemResponse{}
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[5]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -450,7 +513,7 @@ func (x *SetItemResponse) String() string {
 func (*SetItemResponse) ProtoMessage() {}
 
 func (x *SetItemResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_meridian_cart_v1_cart_proto_msgTypes[5]
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -463,10 +526,204 @@ func (x *SetItemResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetItemResponse.ProtoReflect.Descriptor instead.
 func (*SetItemResponse) Descriptor() ([]byte, []int) {
-	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{5}
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SetItemResponse) GetCart() *Cart {
+	if x != nil {
+		return x.Cart
+	}
+	return nil
+}
+
+type AddPromotionCodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Code  string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Optional: only if the cart still has this etag.
+	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddPromotionCodeRequest) Reset() {
+	*x = AddPromotionCodeRequest{}
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddPromotionCodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddPromotionCodeRequest) ProtoMessage() {}
+
+func (x *AddPromotionCodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddPromotionCodeRequest.ProtoReflect.Descriptor instead.
+func (*AddPromotionCodeRequest) Descriptor() ([]byte, []int) {
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AddPromotionCodeRequest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *AddPromotionCodeRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+type AddPromotionCodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cart          *Cart                  `protobuf:"bytes,1,opt,name=cart,proto3" json:"cart,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddPromotionCodeResponse) Reset() {
+	*x = AddPromotionCodeResponse{}
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddPromotionCodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddPromotionCodeResponse) ProtoMessage() {}
+
+func (x *AddPromotionCodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddPromotionCodeResponse.ProtoReflect.Descriptor instead.
+func (*AddPromotionCodeResponse) Descriptor() ([]byte, []int) {
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AddPromotionCodeResponse) GetCart() *Cart {
+	if x != nil {
+		return x.Cart
+	}
+	return nil
+}
+
+type RemovePromotionCodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Code  string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// Optional: only if the cart still has this etag.
+	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemovePromotionCodeRequest) Reset() {
+	*x = RemovePromotionCodeRequest{}
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemovePromotionCodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemovePromotionCodeRequest) ProtoMessage() {}
+
+func (x *RemovePromotionCodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemovePromotionCodeRequest.ProtoReflect.Descriptor instead.
+func (*RemovePromotionCodeRequest) Descriptor() ([]byte, []int) {
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RemovePromotionCodeRequest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *RemovePromotionCodeRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+type RemovePromotionCodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cart          *Cart                  `protobuf:"bytes,1,opt,name=cart,proto3" json:"cart,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemovePromotionCodeResponse) Reset() {
+	*x = RemovePromotionCodeResponse{}
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemovePromotionCodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemovePromotionCodeResponse) ProtoMessage() {}
+
+func (x *RemovePromotionCodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_cart_v1_cart_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemovePromotionCodeResponse.ProtoReflect.Descriptor instead.
+func (*RemovePromotionCodeResponse) Descriptor() ([]byte, []int) {
+	return file_meridian_cart_v1_cart_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RemovePromotionCodeResponse) GetCart() *Cart {
 	if x != nil {
 		return x.Cart
 	}
@@ -477,13 +734,17 @@ var File_meridian_cart_v1_cart_proto protoreflect.FileDescriptor
 
 const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"\n" +
-	"\x1bmeridian/cart/v1/cart.proto\x12\x10meridian.cart.v1\x1a#meridian/checkout/v1/checkout.proto\x1a\x1fmeridian/method/v1/method.proto\x1a\x1dmeridian/money/v1/money.proto\"\xf2\x01\n" +
+	"\x1bmeridian/cart/v1/cart.proto\x12\x10meridian.cart.v1\x1a#meridian/checkout/v1/checkout.proto\x1a\x1fmeridian/method/v1/method.proto\x1a\x1dmeridian/money/v1/money.proto\"\xbc\x02\n" +
 	"\x04Cart\x12,\n" +
 	"\x05items\x18\x01 \x03(\v2\x16.meridian.cart.v1.ItemR\x05items\x12\x12\n" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\x12B\n" +
 	"\vadjustments\x18\x03 \x03(\v2 .meridian.checkout.v1.AdjustmentR\vadjustments\x124\n" +
 	"\bsubtotal\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\bsubtotal\x12.\n" +
-	"\x05total\x18\x05 \x01(\v2\x18.meridian.money.v1.MoneyR\x05total\"\x8f\x03\n" +
+	"\x05total\x18\x05 \x01(\v2\x18.meridian.money.v1.MoneyR\x05total\x12H\n" +
+	"\x0fpromotion_codes\x18\x06 \x03(\v2\x1f.meridian.cart.v1.PromotionCodeR\x0epromotionCodes\"=\n" +
+	"\rPromotionCode\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
+	"\aapplied\x18\x02 \x01(\bR\aapplied\"\x8f\x03\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x05R\bquantity\x12\x14\n" +
@@ -507,14 +768,26 @@ const file_meridian_cart_v1_cart_proto_rawDesc = "" +
 	"variant_id\x18\x04 \x01(\tR\tvariantIdB\v\n" +
 	"\t_quantity\"=\n" +
 	"\x0fSetItemResponse\x12*\n" +
+	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart\"A\n" +
+	"\x17AddPromotionCodeRequest\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\"F\n" +
+	"\x18AddPromotionCodeResponse\x12*\n" +
+	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart\"D\n" +
+	"\x1aRemovePromotionCodeRequest\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\"I\n" +
+	"\x1bRemovePromotionCodeResponse\x12*\n" +
 	"\x04cart\x18\x01 \x01(\v2\x16.meridian.cart.v1.CartR\x04cart*^\n" +
 	"\vUnavailable\x12\x1b\n" +
 	"\x17UNAVAILABLE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14UNAVAILABLE_NOT_SOLD\x10\x01\x12\x18\n" +
-	"\x14UNAVAILABLE_NO_PRICE\x10\x022\xcf\x01\n" +
+	"\x14UNAVAILABLE_NO_PRICE\x10\x022\xd1\x03\n" +
 	"\vCartService\x12_\n" +
 	"\aGetCart\x12 .meridian.cart.v1.GetCartRequest\x1a!.meridian.cart.v1.GetCartResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x01\x12_\n" +
-	"\aSetItem\x12 .meridian.cart.v1.SetItemRequest\x1a!.meridian.cart.v1.SetItemResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02B\xca\x01\n" +
+	"\aSetItem\x12 .meridian.cart.v1.SetItemRequest\x1a!.meridian.cart.v1.SetItemResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02\x12z\n" +
+	"\x10AddPromotionCode\x12).meridian.cart.v1.AddPromotionCodeRequest\x1a*.meridian.cart.v1.AddPromotionCodeResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02\x12\x83\x01\n" +
+	"\x13RemovePromotionCode\x12,.meridian.cart.v1.RemovePromotionCodeRequest\x1a-.meridian.cart.v1.RemovePromotionCodeResponse\"\x0f\x88\xb5\x18\x02\x90\xb5\x18\x02\xa0\xb5\x18\x02\x90\x02\x02B\xca\x01\n" +
 	"\x14com.meridian.cart.v1B\tCartProtoP\x01ZEgithub.com/meridian-commerce/meridian/api/gen/meridian/cart/v1;cartv1\xa2\x02\x03MCX\xaa\x02\x10Meridian.Cart.V1\xca\x02\x10Meridian\\Cart\\V1\xe2\x02\x1cMeridian\\Cart\\V1\\GPBMetadata\xea\x02\x12Meridian::Cart::V1b\x06proto3"
 
 var (
@@ -530,39 +803,51 @@ func file_meridian_cart_v1_cart_proto_rawDescGZIP() []byte {
 }
 
 var file_meridian_cart_v1_cart_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_meridian_cart_v1_cart_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_meridian_cart_v1_cart_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_meridian_cart_v1_cart_proto_goTypes = []any{
-	(Unavailable)(0),        // 0: meridian.cart.v1.Unavailable
-	(*Cart)(nil),            // 1: meridian.cart.v1.Cart
-	(*Item)(nil),            // 2: meridian.cart.v1.Item
-	(*GetCartRequest)(nil),  // 3: meridian.cart.v1.GetCartRequest
-	(*GetCartResponse)(nil), // 4: meridian.cart.v1.GetCartResponse
-	(*SetItemRequest)(nil),  // 5: meridian.cart.v1.SetItemRequest
-	(*SetItemResponse)(nil), // 6: meridian.cart.v1.SetItemResponse
-	(*v1.Adjustment)(nil),   // 7: meridian.checkout.v1.Adjustment
-	(*v11.Money)(nil),       // 8: meridian.money.v1.Money
+	(Unavailable)(0),                    // 0: meridian.cart.v1.Unavailable
+	(*Cart)(nil),                        // 1: meridian.cart.v1.Cart
+	(*PromotionCode)(nil),               // 2: meridian.cart.v1.PromotionCode
+	(*Item)(nil),                        // 3: meridian.cart.v1.Item
+	(*GetCartRequest)(nil),              // 4: meridian.cart.v1.GetCartRequest
+	(*GetCartResponse)(nil),             // 5: meridian.cart.v1.GetCartResponse
+	(*SetItemRequest)(nil),              // 6: meridian.cart.v1.SetItemRequest
+	(*SetItemResponse)(nil),             // 7: meridian.cart.v1.SetItemResponse
+	(*AddPromotionCodeRequest)(nil),     // 8: meridian.cart.v1.AddPromotionCodeRequest
+	(*AddPromotionCodeResponse)(nil),    // 9: meridian.cart.v1.AddPromotionCodeResponse
+	(*RemovePromotionCodeRequest)(nil),  // 10: meridian.cart.v1.RemovePromotionCodeRequest
+	(*RemovePromotionCodeResponse)(nil), // 11: meridian.cart.v1.RemovePromotionCodeResponse
+	(*v1.Adjustment)(nil),               // 12: meridian.checkout.v1.Adjustment
+	(*v11.Money)(nil),                   // 13: meridian.money.v1.Money
 }
 var file_meridian_cart_v1_cart_proto_depIdxs = []int32{
-	2,  // 0: meridian.cart.v1.Cart.items:type_name -> meridian.cart.v1.Item
-	7,  // 1: meridian.cart.v1.Cart.adjustments:type_name -> meridian.checkout.v1.Adjustment
-	8,  // 2: meridian.cart.v1.Cart.subtotal:type_name -> meridian.money.v1.Money
-	8,  // 3: meridian.cart.v1.Cart.total:type_name -> meridian.money.v1.Money
-	8,  // 4: meridian.cart.v1.Item.unit_price:type_name -> meridian.money.v1.Money
-	8,  // 5: meridian.cart.v1.Item.previous_unit_price:type_name -> meridian.money.v1.Money
-	8,  // 6: meridian.cart.v1.Item.amount:type_name -> meridian.money.v1.Money
-	8,  // 7: meridian.cart.v1.Item.total:type_name -> meridian.money.v1.Money
-	0,  // 8: meridian.cart.v1.Item.unavailable:type_name -> meridian.cart.v1.Unavailable
-	1,  // 9: meridian.cart.v1.GetCartResponse.cart:type_name -> meridian.cart.v1.Cart
-	1,  // 10: meridian.cart.v1.SetItemResponse.cart:type_name -> meridian.cart.v1.Cart
-	3,  // 11: meridian.cart.v1.CartService.GetCart:input_type -> meridian.cart.v1.GetCartRequest
-	5,  // 12: meridian.cart.v1.CartService.SetItem:input_type -> meridian.cart.v1.SetItemRequest
-	4,  // 13: meridian.cart.v1.CartService.GetCart:output_type -> meridian.cart.v1.GetCartResponse
-	6,  // 14: meridian.cart.v1.CartService.SetItem:output_type -> meridian.cart.v1.SetItemResponse
-	13, // [13:15] is the sub-list for method output_type
-	11, // [11:13] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	3,  // 0: meridian.cart.v1.Cart.items:type_name -> meridian.cart.v1.Item
+	12, // 1: meridian.cart.v1.Cart.adjustments:type_name -> meridian.checkout.v1.Adjustment
+	13, // 2: meridian.cart.v1.Cart.subtotal:type_name -> meridian.money.v1.Money
+	13, // 3: meridian.cart.v1.Cart.total:type_name -> meridian.money.v1.Money
+	2,  // 4: meridian.cart.v1.Cart.promotion_codes:type_name -> meridian.cart.v1.PromotionCode
+	13, // 5: meridian.cart.v1.Item.unit_price:type_name -> meridian.money.v1.Money
+	13, // 6: meridian.cart.v1.Item.previous_unit_price:type_name -> meridian.money.v1.Money
+	13, // 7: meridian.cart.v1.Item.amount:type_name -> meridian.money.v1.Money
+	13, // 8: meridian.cart.v1.Item.total:type_name -> meridian.money.v1.Money
+	0,  // 9: meridian.cart.v1.Item.unavailable:type_name -> meridian.cart.v1.Unavailable
+	1,  // 10: meridian.cart.v1.GetCartResponse.cart:type_name -> meridian.cart.v1.Cart
+	1,  // 11: meridian.cart.v1.SetItemResponse.cart:type_name -> meridian.cart.v1.Cart
+	1,  // 12: meridian.cart.v1.AddPromotionCodeResponse.cart:type_name -> meridian.cart.v1.Cart
+	1,  // 13: meridian.cart.v1.RemovePromotionCodeResponse.cart:type_name -> meridian.cart.v1.Cart
+	4,  // 14: meridian.cart.v1.CartService.GetCart:input_type -> meridian.cart.v1.GetCartRequest
+	6,  // 15: meridian.cart.v1.CartService.SetItem:input_type -> meridian.cart.v1.SetItemRequest
+	8,  // 16: meridian.cart.v1.CartService.AddPromotionCode:input_type -> meridian.cart.v1.AddPromotionCodeRequest
+	10, // 17: meridian.cart.v1.CartService.RemovePromotionCode:input_type -> meridian.cart.v1.RemovePromotionCodeRequest
+	5,  // 18: meridian.cart.v1.CartService.GetCart:output_type -> meridian.cart.v1.GetCartResponse
+	7,  // 19: meridian.cart.v1.CartService.SetItem:output_type -> meridian.cart.v1.SetItemResponse
+	9,  // 20: meridian.cart.v1.CartService.AddPromotionCode:output_type -> meridian.cart.v1.AddPromotionCodeResponse
+	11, // 21: meridian.cart.v1.CartService.RemovePromotionCode:output_type -> meridian.cart.v1.RemovePromotionCodeResponse
+	18, // [18:22] is the sub-list for method output_type
+	14, // [14:18] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_meridian_cart_v1_cart_proto_init() }
@@ -570,14 +855,14 @@ func file_meridian_cart_v1_cart_proto_init() {
 	if File_meridian_cart_v1_cart_proto != nil {
 		return
 	}
-	file_meridian_cart_v1_cart_proto_msgTypes[4].OneofWrappers = []any{}
+	file_meridian_cart_v1_cart_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_cart_v1_cart_proto_rawDesc), len(file_meridian_cart_v1_cart_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

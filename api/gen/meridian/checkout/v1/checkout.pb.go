@@ -34,7 +34,9 @@ type Adjustment struct {
 	// Of the item that it belongs to; empty: it belongs to the whole.
 	Sku string `protobuf:"bytes,3,opt,name=sku,proto3" json:"sku,omitempty"`
 	// Negative takes off.
-	Amount        *v1.Money `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	Amount *v1.Money `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// The promotion code that it is due to; empty: to none.
+	Code          string `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -97,17 +99,25 @@ func (x *Adjustment) GetAmount() *v1.Money {
 	return nil
 }
 
+func (x *Adjustment) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
 var File_meridian_checkout_v1_checkout_proto protoreflect.FileDescriptor
 
 const file_meridian_checkout_v1_checkout_proto_rawDesc = "" +
 	"\n" +
-	"#meridian/checkout/v1/checkout.proto\x12\x14meridian.checkout.v1\x1a\x1dmeridian/money/v1/money.proto\"|\n" +
+	"#meridian/checkout/v1/checkout.proto\x12\x14meridian.checkout.v1\x1a\x1dmeridian/money/v1/money.proto\"\x90\x01\n" +
 	"\n" +
 	"Adjustment\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03sku\x18\x03 \x01(\tR\x03sku\x120\n" +
-	"\x06amount\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\x06amountB\xea\x01\n" +
+	"\x06amount\x18\x04 \x01(\v2\x18.meridian.money.v1.MoneyR\x06amount\x12\x12\n" +
+	"\x04code\x18\x05 \x01(\tR\x04codeB\xea\x01\n" +
 	"\x18com.meridian.checkout.v1B\rCheckoutProtoP\x01ZMgithub.com/meridian-commerce/meridian/api/gen/meridian/checkout/v1;checkoutv1\xa2\x02\x03MCX\xaa\x02\x14Meridian.Checkout.V1\xca\x02\x14Meridian\\Checkout\\V1\xe2\x02 Meridian\\Checkout\\V1\\GPBMetadata\xea\x02\x16Meridian::Checkout::V1b\x06proto3"
 
 var (

@@ -38,6 +38,12 @@ const (
 	CartServiceGetCartProcedure = "/meridian.cart.v1.CartService/GetCart"
 	// CartServiceSetItemProcedure is the fully-qualified name of the CartService's SetItem RPC.
 	CartServiceSetItemProcedure = "/meridian.cart.v1.CartService/SetItem"
+	// CartServiceAddPromotionCodeProcedure is the fully-qualified name of the CartService's
+	// AddPromotionCode RPC.
+	CartServiceAddPromotionCodeProcedure = "/meridian.cart.v1.CartService/AddPromotionCode"
+	// CartServiceRemovePromotionCodeProcedure is the fully-qualified name of the CartService's
+	// RemovePromotionCode RPC.
+	CartServiceRemovePromotionCodeProcedure = "/meridian.cart.v1.CartService/RemovePromotionCode"
 )
 
 // CartServiceClient is a client for the meridian.cart.v1.CartService service.
@@ -46,6 +52,12 @@ type CartServiceClient interface {
 	GetCart(context.Context, *v1.GetCartRequest) (*v1.GetCartResponse, error)
 	// SetItem sets how many of a variant are in the cart. Repeating it changes nothing.
 	SetItem(context.Context, *v1.SetItemRequest) (*v1.SetItemResponse, error)
+	// AddPromotionCode puts a promotion code into the cart, in upper or lower case. Repeating it changes nothing. One that no
+	// promotion has (NOT_FOUND, PROMOTION_CODE_UNKNOWN) or whose promotion is over (FAILED_PRECONDITION, PROMOTION_CODE_EXPIRED)
+	// is refused; that a minimum is not reached yet is no reason.
+	AddPromotionCode(context.Context, *v1.AddPromotionCodeRequest) (*v1.AddPromotionCodeResponse, error)
+	// RemovePromotionCode takes a promotion code out of the cart. Repeating it changes nothing.
+	RemovePromotionCode(context.Context, *v1.RemovePromotionCodeRequest) (*v1.RemovePromotionCodeResponse, error)
 }
 
 // NewCartServiceClient constructs a client for the meridian.cart.v1.CartService service. By
@@ -73,13 +85,29 @@ func NewCartServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		addPromotionCode: connect.NewClient[v1.AddPromotionCodeRequest, v1.AddPromotionCodeResponse](
+			httpClient,
+			baseURL+CartServiceAddPromotionCodeProcedure,
+			connect.WithSchema(cartServiceMethods.ByName("AddPromotionCode")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		removePromotionCode: connect.NewClient[v1.RemovePromotionCodeRequest, v1.RemovePromotionCodeResponse](
+			httpClient,
+			baseURL+CartServiceRemovePromotionCodeProcedure,
+			connect.WithSchema(cartServiceMethods.ByName("RemovePromotionCode")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // cartServiceClient implements CartServiceClient.
 type cartServiceClient struct {
-	getCart *connect.Client[v1.GetCartRequest, v1.GetCartResponse]
-	setItem *connect.Client[v1.SetItemRequest, v1.SetItemResponse]
+	getCart             *connect.Client[v1.GetCartRequest, v1.GetCartResponse]
+	setItem             *connect.Client[v1.SetItemRequest, v1.SetItemResponse]
+	addPromotionCode    *connect.Client[v1.AddPromotionCodeRequest, v1.AddPromotionCodeResponse]
+	removePromotionCode *connect.Client[v1.RemovePromotionCodeRequest, v1.RemovePromotionCodeResponse]
 }
 
 // GetCart calls meridian.cart.v1.CartService.GetCart.
@@ -100,12 +128,36 @@ func (c *cartServiceClient) SetItem(ctx context.Context, req *v1.SetItemRequest)
 	return nil, err
 }
 
+// AddPromotionCode calls meridian.cart.v1.CartService.AddPromotionCode.
+func (c *cartServiceClient) AddPromotionCode(ctx context.Context, req *v1.AddPromotionCodeRequest) (*v1.AddPromotionCodeResponse, error) {
+	response, err := c.addPromotionCode.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemovePromotionCode calls meridian.cart.v1.CartService.RemovePromotionCode.
+func (c *cartServiceClient) RemovePromotionCode(ctx context.Context, req *v1.RemovePromotionCodeRequest) (*v1.RemovePromotionCodeResponse, error) {
+	response, err := c.removePromotionCode.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // CartServiceHandler is an implementation of the meridian.cart.v1.CartService service.
 type CartServiceHandler interface {
 	// GetCart returns the caller's cart and what it costs now; an empty one if there is none.
 	GetCart(context.Context, *v1.GetCartRequest) (*v1.GetCartResponse, error)
 	// SetItem sets how many of a variant are in the cart. Repeating it changes nothing.
 	SetItem(context.Context, *v1.SetItemRequest) (*v1.SetItemResponse, error)
+	// AddPromotionCode puts a promotion code into the cart, in upper or lower case. Repeating it changes nothing. One that no
+	// promotion has (NOT_FOUND, PROMOTION_CODE_UNKNOWN) or whose promotion is over (FAILED_PRECONDITION, PROMOTION_CODE_EXPIRED)
+	// is refused; that a minimum is not reached yet is no reason.
+	AddPromotionCode(context.Context, *v1.AddPromotionCodeRequest) (*v1.AddPromotionCodeResponse, error)
+	// RemovePromotionCode takes a promotion code out of the cart. Repeating it changes nothing.
+	RemovePromotionCode(context.Context, *v1.RemovePromotionCodeRequest) (*v1.RemovePromotionCodeResponse, error)
 }
 
 // NewCartServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -129,12 +181,30 @@ func NewCartServiceHandler(svc CartServiceHandler, opts ...connect.HandlerOption
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	cartServiceAddPromotionCodeHandler := connect.NewUnaryHandlerSimple(
+		CartServiceAddPromotionCodeProcedure,
+		svc.AddPromotionCode,
+		connect.WithSchema(cartServiceMethods.ByName("AddPromotionCode")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	cartServiceRemovePromotionCodeHandler := connect.NewUnaryHandlerSimple(
+		CartServiceRemovePromotionCodeProcedure,
+		svc.RemovePromotionCode,
+		connect.WithSchema(cartServiceMethods.ByName("RemovePromotionCode")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/meridian.cart.v1.CartService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case CartServiceGetCartProcedure:
 			cartServiceGetCartHandler.ServeHTTP(w, r)
 		case CartServiceSetItemProcedure:
 			cartServiceSetItemHandler.ServeHTTP(w, r)
+		case CartServiceAddPromotionCodeProcedure:
+			cartServiceAddPromotionCodeHandler.ServeHTTP(w, r)
+		case CartServiceRemovePromotionCodeProcedure:
+			cartServiceRemovePromotionCodeHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -150,4 +220,12 @@ func (UnimplementedCartServiceHandler) GetCart(context.Context, *v1.GetCartReque
 
 func (UnimplementedCartServiceHandler) SetItem(context.Context, *v1.SetItemRequest) (*v1.SetItemResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.cart.v1.CartService.SetItem is not implemented"))
+}
+
+func (UnimplementedCartServiceHandler) AddPromotionCode(context.Context, *v1.AddPromotionCodeRequest) (*v1.AddPromotionCodeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.cart.v1.CartService.AddPromotionCode is not implemented"))
+}
+
+func (UnimplementedCartServiceHandler) RemovePromotionCode(context.Context, *v1.RemovePromotionCodeRequest) (*v1.RemovePromotionCodeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("meridian.cart.v1.CartService.RemovePromotionCode is not implemented"))
 }
