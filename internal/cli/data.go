@@ -91,15 +91,11 @@ func importCommand() *cobra.Command {
 		Use: "import [FILE]", Short: "Load a product file of Shopify, WooCommerce or Google Merchant", Args: cobra.MaximumNArgs(1),
 		Long: "Load a product file: what meridian catalog export wrote, the product export of Shopify or of WooCommerce (CSV), or a product feed of Google Merchant (text, RSS or Atom); without FILE, standard input. Products are matched by handle, and the variants of each by their options, else by SKU, so it may be run again. Quantities are all units there are, with those sold here: what a file has more or fewer than the one before is added or taken off.\nA bad row is reported with its line number and the good ones load; the exit code is then 1. What is assumed where a file leaves something open is said once.",
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
-		in := cmd.InOrStdin()
-		if len(args) > 0 {
-			f, err := os.Open(args[0])
-			if err != nil {
-				return fault.Wrap(err, fault.Invalid, "FILE_UNREADABLE", "cannot read %s", args[0])
-			}
-			defer func() { _ = f.Close() }() // only read
-			in = f
+		in, closing, err := input(cmd, args)
+		if err != nil {
+			return err
 		}
+		defer closing()
 		options, err := importOptions(currency, rates, markets)
 		if err != nil {
 			return err
@@ -118,6 +114,18 @@ func importCommand() *cobra.Command {
 	cmd.Flags().StringToStringVar(&rates, "rate", nil, "also price in these currencies, at so many units to one of the file's: EUR=0.92")
 	cmd.Flags().StringToStringVar(&markets, "market", nil, "currency of a market of the file, where its name is no country's: International=EUR")
 	return cmd
+}
+
+// input is the file that a command is given, or else standard input.
+func input(cmd *cobra.Command, args []string) (in io.Reader, closing func(), err error) {
+	if len(args) == 0 {
+		return cmd.InOrStdin(), func() {}, nil
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return nil, nil, fault.Wrap(err, fault.Invalid, "FILE_UNREADABLE", "cannot read %s", args[0])
+	}
+	return f, func() { _ = f.Close() }, nil // only read
 }
 
 // openCatalog opens the database for work on the whole catalog, and returns the regions that share it.

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 		Version:       version.String(),
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), routeCommand(),
+	root.AddCommand(serveCommand(), edgeCommand(), migrateCommand(), seedCommand(), catalogCommand(), promotionsCommand(), routeCommand(),
 		regionCommand(), rolloutCommand(), planCommand(), auditCommand(), paymentsCommand(), stockCommand(), healthCommand(), keysCommand(), sandboxCommand(), versionCommand())
 	for _, below := range root.Commands() { // an unknown one is none that Find finds
 		strict(below)
