@@ -123,6 +123,7 @@ func paymentModule(_ context.Context, s *stack) error {
 	_, err = s.elect("payment",
 		lease.Work{Name: "backlog", Every: backlogEvery, Step: backlog.Measure, Stopped: backlog.Forget},
 		lease.Work{Name: "payment", Every: paymentEvery, Step: worker.Step},
+		lease.Work{Name: "refund", Every: paymentEvery, Step: worker.StepRefunds},
 		lease.Work{Name: "overdue", Every: overdueEvery, Step: orders.Expire(s.config.Order.PaymentDeadline)})
 	return err
 }

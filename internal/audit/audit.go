@@ -26,6 +26,7 @@ const (
 	PaymentHasOrder     = "payment-has-order"         // a payment belongs to an order, and is for its total
 	OrderAgreesPayment  = "order-agrees-with-payment" // an order is fulfilled where its payment is captured, and nowhere else; and so on
 	OnePostingPerTaking = "one-posting-per-capture"   // a captured payment has one posting, of its amount; others have none
+	RefundsWithin       = "refunds-within-capture"    // refunds, pending and made, are not above what was captured, and those made are in the ledger
 	LedgerBalances      = "ledger-balances"           // each posting sums to zero in each currency, and so does the ledger
 	StockConserved      = "stock-conserved"           // no count is negative; on hand, reserved and sold are what was allotted, and that is what came in; transfers come to nothing
 	StockMatchesOrders  = "stock-matches-orders"      // reserved is what open orders want, sold what fulfilled ones got

@@ -28,7 +28,7 @@ func clean(t *testing.T) *sqldb.DB {
 // fill replaces every row by those of a clean database.
 func fill(t *testing.T, db *sqldb.DB) {
 	t.Helper()
-	for _, table := range []string{"ledger_entries", "payments", "order_lines", "orders", "outbox", "inbox", "pending_deliveries", "stock", "stock_changes", "leases", "idempotency_keys", "carts", "credentials", "users"} {
+	for _, table := range []string{"refunds", "ledger_entries", "payments", "order_lines", "orders", "outbox", "inbox", "pending_deliveries", "stock", "stock_changes", "leases", "idempotency_keys", "carts", "credentials", "users"} {
 		exec(t, db, `DELETE FROM `+table)
 	}
 	for _, sql := range []string{
@@ -133,6 +133,21 @@ func TestEachViolationIsReportedAlone(t *testing.T) {
 		"canceled and capturing": {
 			[]string{`UPDATE payments SET state = 'capturing'` + eu + `id = 'pay_eu1_declined'`},
 			audit.OrderAgreesPayment, "ord_eu1_declined",
+		},
+		"refunds above the capture": {
+			[]string{`INSERT INTO refunds (home_region, id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since)
+				SELECT 'eu-west-1', 'rfd_eu1_' || k, 'pay_eu1_done', 'ord_eu1_done', k, 'pending', 'EUR', m, '', '', 0, now() FROM (VALUES ('a', 499), ('b', 2)) v (k, m)`},
+			audit.RefundsWithin, "pay_eu1_done",
+		},
+		"a refund of what was not captured": {
+			[]string{`INSERT INTO refunds (home_region, id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since)
+				VALUES ('eu-west-1', 'rfd_eu1_a', 'pay_eu1_paid', 'ord_eu1_paid', 'a', 'pending', 'EUR', 1, '', '', 0, now())`},
+			audit.RefundsWithin, "pay_eu1_paid",
+		},
+		"a refund that the ledger does not have": {
+			[]string{`INSERT INTO refunds (home_region, id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since)
+				VALUES ('eu-west-1', 'rfd_eu1_a', 'pay_eu1_done', 'ord_eu1_done', 'a', 'refunded', 'EUR', 500, '', '', 0, now())`},
+			audit.RefundsWithin, "rfd_eu1_a",
 		},
 		"captured without a posting": {
 			[]string{`DELETE FROM ledger_entries` + eu + `payment_id = 'pay_eu1_done'`},
@@ -323,7 +338,9 @@ func TestEveryInvariantIsPlanted(t *testing.T) {
 	exec(t, db, `ALTER TABLE stock DROP CONSTRAINT stock_check`)
 	for _, sql := range []string{
 		`UPDATE orders SET idempotency_key = 'k', total_minor = 1, version = 9`, `UPDATE payments SET state = 'captured'`,
-		`UPDATE ledger_entries SET amount_minor = 7`, `UPDATE stock SET reserved = 50`, `UPDATE outbox SET created_at = now() - interval '2 days', due_at = now()`,
+		`UPDATE ledger_entries SET amount_minor = 7`,
+		`INSERT INTO refunds (home_region, id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since)
+			VALUES ('eu-west-1', 'rfd_eu1_a', 'pay_eu1_done', 'ord_eu1_done', 'a', 'pending', 'EUR', 501, '', '', 0, now())`, `UPDATE stock SET reserved = 50`, `UPDATE outbox SET created_at = now() - interval '2 days', due_at = now()`,
 		`UPDATE inbox SET event_id = 'evt_xx1_' || event_id`, `UPDATE credentials SET user_id = user_id || 'x'`,
 	} {
 		exec(t, db, sql)

@@ -47,4 +47,24 @@ func TestPayments(t *testing.T) {
 	if got, out, _ := run(t, "payments", "list", "--database.url", url); got != 0 || strings.Contains(out, paymentID) {
 		t.Errorf("it is still listed: %s", out)
 	}
+
+	// What was captured goes back in parts, once for each key, and never more than was captured.
+	step(1, "PAYMENT_NOT_CAPTURED", "refund", orderID)
+	if _, err := db.Exec(t.Context(), `UPDATE payments SET state = 'captured' WHERE home_region = 'eu-west-1'`); err != nil {
+		t.Fatal(err)
+	}
+	step(2, "REFUND_AMOUNT", "refund", orderID, "--amount", "1.234")
+	step(1, "PAYMENT_NOT_FOUND", "refund", "ord_1", "--amount", "1")
+	step(0, "of 12.49 EUR of order "+orderID+" is pending (key k)", "refund", orderID, "--amount", "12.49", "--key", "k")
+	step(0, "of 12.49 EUR of order "+orderID+" is pending (key k)", "refund", orderID, "--amount", "12.49", "--key", "k")
+	step(1, "REFUND_KEY_REUSED", "refund", orderID, "--amount", "12.48", "--key", "k")
+	step(1, "REFUND_EXCEEDS_CAPTURE", "refund", orderID, "--amount", "0.02")
+	step(0, "of 0.01 EUR", "refund", orderID, "--reason", "broken")
+	step(1, "REFUND_EXCEEDS_CAPTURE", "refund", orderID)
+	step(0, "broken", "list")
+	var refundID string
+	if err := db.QueryRow(t.Context(), `SELECT id FROM refunds WHERE home_region = 'eu-west-1' AND key = 'k'`).Scan(&refundID); err != nil {
+		t.Fatal(err)
+	}
+	step(1, "REFUND_NOT_STUCK", "resolve", refundID, "--as", "refunded", "--reason", "r")
 }

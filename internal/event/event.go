@@ -27,6 +27,8 @@ const (
 	OrderCanceled  Type = "meridian.order.canceled.v1"
 
 	PaymentResolved Type = "meridian.payment.resolved.v1"
+
+	RefundSettled Type = "meridian.refund.settled.v1"
 )
 
 // Aggregate returns the kind of thing that the type is about, or "" where the name does not follow the rule. It has

@@ -24,6 +24,7 @@ const (
 	Payment Kind = "pay"
 	Event   Kind = "evt"
 	Entry   Kind = "led"
+	Refund  Kind = "rfd"
 )
 
 // Variant is the kind of ids that New makes with the code Global.

@@ -192,6 +192,7 @@ type script struct {
 	mu       sync.Mutex
 	standing map[string]payment.Standing
 	captures map[string]map[string]bool // by payment, the keys that were executed
+	refunds  map[string]int64           // by key, what was given back
 	calls    []string
 	lose     map[string]int // by operation: how many answers to lose after the work
 	refuse   map[string]int // by operation: how many calls to fail before the work
@@ -200,7 +201,7 @@ type script struct {
 }
 
 func newScript() *script {
-	return &script{standing: map[string]payment.Standing{}, captures: map[string]map[string]bool{}, lose: map[string]int{}, refuse: map[string]int{}}
+	return &script{standing: map[string]payment.Standing{}, captures: map[string]map[string]bool{}, refunds: map[string]int64{}, lose: map[string]int{}, refuse: map[string]int{}}
 }
 
 var errNoAnswer = errors.New("no answer")
@@ -220,6 +221,9 @@ func (s *script) act(operation, key string, work func()) payment.Outcome {
 	}
 	if operation == "authorize" && s.decline {
 		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: "NO_MONEY"}
+	}
+	if operation == "refund" && s.decline {
+		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: "CARD_CLOSED"}
 	}
 	if operation == "capture" && s.expired {
 		return payment.Outcome{Decision: payment.DeclinedByProvider, Reason: "EXPIRED"}
@@ -248,6 +252,14 @@ func (s *script) Capture(_ context.Context, c payment.Charge, key string) paymen
 
 func (s *script) Void(_ context.Context, c payment.Charge, key string) payment.Outcome {
 	return s.act("void", key, func() { s.standing[c.PaymentID] = payment.StandingVoided })
+}
+
+func (s *script) Refund(_ context.Context, c payment.Charge, key string) payment.Outcome {
+	return s.act("refund", key, func() {
+		if !s.decline {
+			s.refunds[key] = c.Amount.Minor
+		}
+	})
 }
 
 func (s *script) Find(_ context.Context, paymentID string) (payment.Finding, error) {

@@ -59,6 +59,8 @@ type Provider interface {
 	Capture(ctx context.Context, c Charge, key string) Outcome
 	// Void gives the reservation up.
 	Void(ctx context.Context, c Charge, key string) Outcome
+	// Refund gives the charge's amount of a captured payment back. It is repeated with its key until it was answered.
+	Refund(ctx context.Context, c Charge, key string) Outcome
 	// Find asks what the provider knows; an error means that it could not be asked.
 	Find(ctx context.Context, paymentID string) (Finding, error)
 }

@@ -28,6 +28,20 @@ type Store interface {
 	Lock(ctx context.Context, tx sqldb.Tx, home regions.Name, id string) (Listed, error)
 	// List returns up to limit open payments of a region, or only those that are stuck, the oldest first.
 	List(ctx context.Context, home regions.Name, stuck bool, limit int) ([]Listed, error)
+	// RefundsOf returns all refunds of a payment.
+	RefundsOf(ctx context.Context, tx sqldb.Tx, home regions.Name, paymentID string) ([]Refund, error)
+	// InsertRefund adds a refund that is due now.
+	InsertRefund(ctx context.Context, tx sqldb.Tx, r Refund) error
+	// ClaimRefunds takes up to limit due refunds of a region, as Claim does payments.
+	ClaimRefunds(ctx context.Context, home regions.Name, limit int, visibility time.Duration) ([]Refund, error)
+	// PostponeRefund makes a refund due after a while if it is still pending.
+	PostponeRefund(ctx context.Context, r Refund, after time.Duration) error
+	// SettleRefund writes how a refund ended, if it is still pending, and reports when, and whether it was.
+	SettleRefund(ctx context.Context, tx sqldb.Tx, r Refund) (at time.Time, mine bool, err error)
+	// LockRefund reads a refund for this transaction alone; the error is fault.NotFound if there is none.
+	LockRefund(ctx context.Context, tx sqldb.Tx, home regions.Name, id string) (Refund, error)
+	// ListRefunds returns up to limit refunds of a region, or only those that are stuck: pending ones first, then the newest.
+	ListRefunds(ctx context.Context, home regions.Name, stuck bool, limit int) ([]Refund, error)
 	// Announce writes an event.
 	Announce(ctx context.Context, tx sqldb.Tx, e event.Event) error
 	// Post appends entries to the ledger.

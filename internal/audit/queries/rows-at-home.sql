@@ -10,6 +10,8 @@ SELECT x.id, 'is in a row of ' || x.found || ' at home in ' || x.home FROM (
   UNION ALL SELECT home_region::text, 'payments', order_id FROM payments
   UNION ALL SELECT home_region::text, 'ledger_entries', posting_id FROM ledger_entries
   UNION ALL SELECT home_region::text, 'ledger_entries', payment_id FROM ledger_entries
+  UNION ALL SELECT home_region::text, 'refunds', id FROM refunds
+  UNION ALL SELECT home_region::text, 'refunds', payment_id FROM refunds
   UNION ALL SELECT home_region::text, 'idempotency_keys', user_id FROM idempotency_keys
   UNION ALL SELECT home_region::text, 'outbox', id FROM outbox
   UNION ALL SELECT home_region::text, 'outbox', order_id FROM outbox

@@ -22,7 +22,7 @@ func NewBacklog(o payment.Opens, reg prometheus.Registerer) *Backlog {
 	return &Backlog{
 		opens: o,
 		open: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
-			Name: "meridian_payment_open", Help: "Payments of which something is owed, by state; authorized ones wait for their order's fulfillment. Told by the holder of the payment lease.",
+			Name: "meridian_payment_open", Help: "Payments of which something is owed, by state; authorized ones wait for their order's fulfillment, and refunding ones are pending refunds. Told by the holder of the payment lease.",
 		}, []string{"home", "state"}),
 		oldest: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
 			Name: "meridian_payment_oldest_open_seconds", Help: "For how long the payment that came first into a state has been in it, of those of which something is owed; 0 without one. Told by the holder of the payment lease.",
@@ -31,7 +31,7 @@ func NewBacklog(o payment.Opens, reg prometheus.Registerer) *Backlog {
 }
 
 // owed is the states in which something is owed.
-var owed = []payment.State{payment.Created, payment.Authorizing, payment.Authorized, payment.Capturing, payment.Voiding}
+var owed = []payment.State{payment.Created, payment.Authorizing, payment.Authorized, payment.Capturing, payment.Voiding, payment.Refunding}
 
 // Measure is one step: it reads the backlog of a region. It does no work, and so returns 0.
 func (b *Backlog) Measure(ctx context.Context, home regions.Name) (int, error) {

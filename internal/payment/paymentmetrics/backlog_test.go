@@ -52,6 +52,7 @@ func TestBacklog(t *testing.T) {
 	want := map[string]float64{}
 	for state, n := range map[payment.State][2]float64{
 		payment.Created: {2, 60}, payment.Authorizing: {1, 90}, payment.Authorized: {7, 3600}, payment.Capturing: {0, 0}, payment.Voiding: {0, 0},
+		payment.Refunding: {1, 5},
 	} {
 		want["meridian_payment_open eu-west-1 "+string(state)] = n[0]
 		want["meridian_payment_oldest_open_seconds eu-west-1 "+string(state)] = n[1]
@@ -60,6 +61,7 @@ func TestBacklog(t *testing.T) {
 		{State: payment.Created, Count: 2, Oldest: time.Minute},
 		{State: payment.Authorizing, Count: 1, Oldest: 90 * time.Second},
 		{State: payment.Authorized, Count: 7, Oldest: time.Hour},
+		{State: payment.Refunding, Count: 1, Oldest: 5 * time.Second},
 	}
 	if n, err := b.Measure(t.Context(), home); n != 0 || err != nil {
 		t.Fatalf("Measure: %d, %v", n, err)

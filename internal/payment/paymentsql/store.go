@@ -20,8 +20,9 @@ import (
 
 // Store implements payment.Store.
 type Store struct {
-	db    *sqldb.DB
-	floor sqldb.Floor
+	db          *sqldb.DB
+	floor       sqldb.Floor
+	refundFloor sqldb.Floor
 }
 
 // New returns a Store.
@@ -74,7 +75,9 @@ func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibil
 // Open implements payment.Opens.
 func (s *Store) Open(ctx context.Context, home regions.Name) ([]payment.Open, error) {
 	rows, err := s.db.Query(ctx, `SELECT state, count(*), EXTRACT(epoch FROM now() - min(since))::FLOAT8 FROM payments
-		WHERE home_region = $1 AND due_at IS NOT NULL GROUP BY state ORDER BY state`, string(home))
+		WHERE home_region = $1 AND due_at IS NOT NULL GROUP BY state
+		UNION ALL SELECT $2, count(*), EXTRACT(epoch FROM now() - min(since))::FLOAT8 FROM refunds
+		WHERE home_region = $1 AND due_at IS NOT NULL HAVING count(*) > 0 ORDER BY 1`, string(home), payment.Refunding)
 	if err != nil {
 		return nil, sqldb.Fault(err)
 	}

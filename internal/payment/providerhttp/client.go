@@ -77,6 +77,15 @@ func (c *Client) Void(ctx context.Context, charge payment.Charge, key string) pa
 	return c.change(ctx, charge.PaymentID, "void", key, nil)
 }
 
+// Refund implements payment.Provider.
+func (c *Client) Refund(ctx context.Context, charge payment.Charge, key string) payment.Outcome {
+	request, err := json.Marshal(map[string]any{"amount_minor": charge.Amount.Minor, "currency": charge.Amount.Currency})
+	if err != nil {
+		return payment.Outcome{Err: err}
+	}
+	return c.change(ctx, charge.PaymentID, "refund", key, request)
+}
+
 // Find implements payment.Provider.
 func (c *Client) Find(ctx context.Context, paymentID string) (payment.Finding, error) {
 	status, b, err := c.call(ctx, http.MethodGet, c.base.JoinPath("v1", "payments", paymentID), "", nil)
@@ -99,7 +108,7 @@ func (c *Client) Find(ctx context.Context, paymentID string) (payment.Finding, e
 
 func (c *Client) change(ctx context.Context, paymentID, operation, key string, request []byte) payment.Outcome {
 	status, b, err := c.call(ctx, http.MethodPost, c.base.JoinPath("v1", "payments", paymentID, operation), key, request)
-	done := map[string]string{"authorize": "authorized", "capture": "captured", "void": "voided"}[operation]
+	done := map[string]string{"authorize": "authorized", "capture": "captured", "void": "voided", "refund": "captured"}[operation]
 	switch {
 	case err != nil:
 		return payment.Outcome{Err: err}

@@ -75,6 +75,15 @@ func TestLifeOfAPayment(t *testing.T) {
 	if got := s.Payments(); len(got) != 1 || len(got[0].Captures) != 1 || got[0].Captures[0].AmountMinor != 1250 {
 		t.Errorf("%+v", got)
 	}
+	part := charge("pay_1")
+	part.Amount.Minor = 1249
+	is("refund", c.Refund(ctx, part, "r"), approved)
+	is("refund again", c.Refund(ctx, part, "r"), approved)
+	part.Amount.Minor = 2
+	is("refund of more than is left", c.Refund(ctx, part, "s"), payment.Outcome{Decision: payment.DeclinedByProvider, Reason: "EXCEEDS_CAPTURE"})
+	if got := s.Payments(); len(got[0].Refunds) != 1 || got[0].Refunds[0].AmountMinor != 1249 {
+		t.Errorf("%+v", got)
+	}
 	is("authorize another", c.Authorize(ctx, charge("pay_2"), "a"), payment.Outcome{Decision: payment.Approved, Ref: "sbx_2"})
 	is("void", c.Void(ctx, charge("pay_2"), "v"), payment.Outcome{Decision: payment.Approved, Ref: "sbx_2"})
 }

@@ -15,7 +15,7 @@ const maxBody = 64 << 10
 // Handler serves the provider's API.
 func (s *Sandbox) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, operation := range []string{"authorize", "capture", "void"} {
+	for _, operation := range []string{"authorize", "capture", "void", "refund"} {
 		mux.HandleFunc("POST /v1/payments/{id}/"+operation, func(w http.ResponseWriter, r *http.Request) { s.change(w, r, operation) })
 	}
 	mux.HandleFunc("GET /v1/payments/{id}", s.find)
@@ -45,9 +45,23 @@ func (s *Sandbox) change(w http.ResponseWriter, r *http.Request, operation strin
 		want.AmountMinor = body.AmountMinor
 		want.Currency = body.Currency
 	}
+	if operation == "refund" {
+		var body struct {
+			AmountMinor int64  `json:"amount_minor"`
+			Currency    string `json:"currency"`
+		}
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil || body.AmountMinor <= 0 || len(body.Currency) != 3 {
+			refuse(w, http.StatusBadRequest, "the body is a JSON object with amount_minor and currency")
+			return
+		}
+		want.AmountMinor, want.Currency = body.AmountMinor, body.Currency
+	}
 	p, first, err := s.do(want)
 	s.dawdle(r.Context(), want.ID, operation)
 	switch {
+	case errors.Is(err, errDeclined):
+		p.Reason = "EXCEEDS_CAPTURE"
+		answer(w, http.StatusPaymentRequired, p)
 	case errors.Is(err, errConflict):
 		refuse(w, http.StatusConflict, err.Error())
 	case err != nil:

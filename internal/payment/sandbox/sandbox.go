@@ -2,11 +2,13 @@
 // is told to, by a seed and the payment's id, so that a run can be repeated. What it was asked it keeps in a
 // journal file, so a restart forgets nothing.
 //
-//	POST /v1/payments/{id}/authorize|capture|void   with Idempotency-Key; authorize has a body {order_id, amount_minor, currency}
+//	POST /v1/payments/{id}/authorize|capture|void|refund   with Idempotency-Key; authorize has a body {order_id, amount_minor, currency},
+//	                                                       and refund {amount_minor, currency}
 //	GET  /v1/payments/{id}
 //	GET  /sandbox/payments                          everything, for checkers
 //
-// It answers 402 with the payment when it declines: to authorize or, as of a hold that has run out, to capture.
+// It answers 402 with the payment when it declines: to authorize or, as of a hold that has run out, to capture,
+// and to refund more than is left of what it took.
 // A request that repeats its key gets the first answer and has no further effect. A capture with a new key on a
 // captured payment takes the money again, as a naive provider might: that is what makes a double capture visible.
 package sandbox
@@ -48,6 +50,7 @@ type Payment struct {
 	AmountMinor int64     `json:"amount_minor"`
 	Currency    string    `json:"currency"`
 	Captures    []Capture `json:"captures"`
+	Refunds     []Refund  `json:"refunds,omitempty"`
 }
 
 // Capture is one time that money was taken.
@@ -56,6 +59,28 @@ type Capture struct {
 	AmountMinor int64     `json:"amount_minor"`
 	At          time.Time `json:"at"`
 }
+
+// Refund is one time that money was given back.
+type Refund struct {
+	Key         string    `json:"key"` // the idempotency key of the request
+	AmountMinor int64     `json:"amount_minor"`
+	At          time.Time `json:"at"`
+}
+
+// left returns what can be refunded.
+func (p Payment) left() int64 {
+	var left int64
+	for _, c := range p.Captures {
+		left += c.AmountMinor
+	}
+	for _, r := range p.Refunds {
+		left -= r.AmountMinor
+	}
+	return left
+}
+
+// errDeclined is a refund that is not made; nothing is kept of the request.
+var errDeclined = errors.New("the refund is declined")
 
 // Sandbox is a provider. It is safe for concurrent use.
 type Sandbox struct {
@@ -140,6 +165,11 @@ func (s *Sandbox) do(r record) (p Payment, first bool, err error) {
 		r.CaptureID = fmt.Sprintf("cap_%s_%d", strings.TrimPrefix(r.ID, "pay_"), len(known.Captures)+1)
 	case r.Operation == "void" && known.State == "authorized":
 		r.State = "voided"
+	case r.Operation == "refund" && known.State == "captured":
+		if r.Currency != known.Currency || r.AmountMinor > known.left() {
+			return known, false, errDeclined
+		}
+		r.State = known.State
 	default:
 		return known, false, fmt.Errorf("%w: %s of a payment that is %q", errConflict, r.Operation, known.State)
 	}
@@ -167,6 +197,9 @@ func (s *Sandbox) apply(r record) {
 	p.State = r.State
 	if r.CaptureID != "" {
 		p.Captures = append(slices.Clone(p.Captures), Capture{ID: r.CaptureID, AmountMinor: p.AmountMinor, At: r.At})
+	}
+	if r.Operation == "refund" {
+		p.Refunds = append(slices.Clone(p.Refunds), Refund{Key: r.Key, AmountMinor: r.AmountMinor, At: r.At})
 	}
 	s.payments[r.ID] = p
 	s.answers[r.ID+"/"+r.Key] = p

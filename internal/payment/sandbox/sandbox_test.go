@@ -77,7 +77,7 @@ func TestAPI(t *testing.T) {
 		{"POST", "/v1/payments/pay_1/capture", "fresh", "", 200, view("captured", captured+","+second)},
 		{"GET", "/v1/payments/pay_1", "", "", 200, view("captured", captured+","+second)},
 		{"GET", "/sandbox/payments", "", "", 200, "[" + view("captured", captured+","+second) + "]"},
-		{"POST", "/v1/payments/pay_1/refund", "r", "", 404, "404 page not found"},
+		{"POST", "/v1/payments/pay_1/give", "r", "", 404, "404 page not found"},
 	} {
 		status, answer := call(t, s, step.method, step.path, step.key, step.body)
 		if diff := cmp.Diff(step.want, answer); diff != "" || status != step.status {
@@ -166,5 +166,36 @@ func TestOptions(t *testing.T) {
 	}
 	if _, err := sandbox.New(sandbox.Options{Journal: filepath.Join(t.TempDir(), "no", "such", "folder")}); err == nil {
 		t.Error("a journal in no folder was accepted")
+	}
+}
+
+// Refunds are never above what was taken, one for each key, and a restart forgets none.
+func TestRefunds(t *testing.T) {
+	t.Parallel()
+	journal := filepath.Join(t.TempDir(), "journal")
+	s := open(t, sandbox.Options{Journal: journal})
+	post := func(operation, key, body string, want int) {
+		t.Helper()
+		if status, answer := call(t, s, http.MethodPost, "/v1/payments/pay_1/"+operation, key, body); status != want {
+			t.Errorf("%s %s %s: %d %s, want %d", operation, key, body, status, answer, want)
+		}
+	}
+	refund := func(minor int) string { return fmt.Sprintf(`{"amount_minor":%d,"currency":"USD"}`, minor) }
+	post("authorize", "a", order, http.StatusOK)
+	post("refund", "r", refund(1), http.StatusConflict)
+	post("capture", "c", "", http.StatusOK)
+	post("refund", "r", refund(0), http.StatusBadRequest)
+	post("refund", "r", refund(501), http.StatusPaymentRequired)
+	post("refund", "r", refund(499), http.StatusOK)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, sandbox.Options{Journal: journal})
+	post("refund", "r", refund(499), http.StatusOK)
+	post("refund", "s", refund(2), http.StatusPaymentRequired)
+	post("refund", "s", `{"amount_minor":1,"currency":"EUR"}`, http.StatusPaymentRequired)
+	want := []sandbox.Refund{{Key: "r", AmountMinor: 499, At: at()}}
+	if diff := cmp.Diff(want, s.Payments()[0].Refunds); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -57,6 +57,10 @@ func table() []mutant {
 			`ALTER TABLE stock DROP CONSTRAINT stock_check`, `UPDATE stock SET on_hand = on_hand - 1 WHERE on_hand > 0`,
 		}},
 		{name: "rows-event-due", breaks: []string{audit.EventTakesEffect}, rows: []string{`UPDATE outbox SET published_at = NULL, due_at = now() + interval '1 hour'`}},
+		{name: "rows-refunded-above", breaks: []string{audit.RefundsWithin}, rows: []string{
+			`INSERT INTO refunds (home_region, id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since)
+				SELECT home_region, 'rfd' || substr(id, 4), id, order_id, 'k', 'pending', currency, amount_minor + 1, '', '', 0, now() FROM payments WHERE state = 'captured'`,
+		}},
 		{name: "rows-user-gone", breaks: []string{audit.NoOrphans}, rows: []string{`DELETE FROM users`}},
 		{name: "rows-astray", breaks: []string{audit.RowsAtHome}, rows: []string{
 			`INSERT INTO carts (home_region, user_id, version, items, updated_at) SELECT home_region, 'usr_xx9_1', 1, '{}', now() FROM users LIMIT 1`,

@@ -354,6 +354,107 @@ func (x *PaymentResolved) GetReason() string {
 	return ""
 }
 
+// RefundSettled: CloudEvents type meridian.refund.settled.v1. Money of an order went back, or its refund was declined.
+type RefundSettled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RefundId      string                 `protobuf:"bytes,1,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	PaymentId     string                 `protobuf:"bytes,2,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
+	OrderId       string                 `protobuf:"bytes,3,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	HomeRegion    string                 `protobuf:"bytes,4,opt,name=home_region,json=homeRegion,proto3" json:"home_region,omitempty"`
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"` // refunded or declined
+	Amount        *v1.Money              `protobuf:"bytes,6,opt,name=amount,proto3" json:"amount,omitempty"`
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`                                    // as the merchant gave it
+	DeclineReason string                 `protobuf:"bytes,8,opt,name=decline_reason,json=declineReason,proto3" json:"decline_reason,omitempty"` // as the provider, or who resolved it, gave it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefundSettled) Reset() {
+	*x = RefundSettled{}
+	mi := &file_meridian_event_v1_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundSettled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundSettled) ProtoMessage() {}
+
+func (x *RefundSettled) ProtoReflect() protoreflect.Message {
+	mi := &file_meridian_event_v1_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundSettled.ProtoReflect.Descriptor instead.
+func (*RefundSettled) Descriptor() ([]byte, []int) {
+	return file_meridian_event_v1_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RefundSettled) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+func (x *RefundSettled) GetPaymentId() string {
+	if x != nil {
+		return x.PaymentId
+	}
+	return ""
+}
+
+func (x *RefundSettled) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *RefundSettled) GetHomeRegion() string {
+	if x != nil {
+		return x.HomeRegion
+	}
+	return ""
+}
+
+func (x *RefundSettled) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *RefundSettled) GetAmount() *v1.Money {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *RefundSettled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RefundSettled) GetDeclineReason() string {
+	if x != nil {
+		return x.DeclineReason
+	}
+	return ""
+}
+
 var File_meridian_event_v1_event_proto protoreflect.FileDescriptor
 
 const file_meridian_event_v1_event_proto_rawDesc = "" +
@@ -389,7 +490,18 @@ const file_meridian_event_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"from_state\x18\x04 \x01(\tR\tfromState\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\tR\x05state\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reasonB\xd2\x01\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\x8e\x02\n" +
+	"\rRefundSettled\x12\x1b\n" +
+	"\trefund_id\x18\x01 \x01(\tR\brefundId\x12\x1d\n" +
+	"\n" +
+	"payment_id\x18\x02 \x01(\tR\tpaymentId\x12\x19\n" +
+	"\border_id\x18\x03 \x01(\tR\aorderId\x12\x1f\n" +
+	"\vhome_region\x18\x04 \x01(\tR\n" +
+	"homeRegion\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x120\n" +
+	"\x06amount\x18\x06 \x01(\v2\x18.meridian.money.v1.MoneyR\x06amount\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12%\n" +
+	"\x0edecline_reason\x18\b \x01(\tR\rdeclineReasonB\xd2\x01\n" +
 	"\x15com.meridian.event.v1B\n" +
 	"EventProtoP\x01ZGgithub.com/meridian-commerce/meridian/api/gen/meridian/event/v1;eventv1\xa2\x02\x03MEX\xaa\x02\x11Meridian.Event.V1\xca\x02\x11Meridian\\Event\\V1\xe2\x02\x1dMeridian\\Event\\V1\\GPBMetadata\xea\x02\x13Meridian::Event::V1b\x06proto3"
 
@@ -405,22 +517,24 @@ func file_meridian_event_v1_event_proto_rawDescGZIP() []byte {
 	return file_meridian_event_v1_event_proto_rawDescData
 }
 
-var file_meridian_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_meridian_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_meridian_event_v1_event_proto_goTypes = []any{
 	(*OrderPlaced)(nil),     // 0: meridian.event.v1.OrderPlaced
 	(*OrderConfirmed)(nil),  // 1: meridian.event.v1.OrderConfirmed
 	(*OrderFulfilled)(nil),  // 2: meridian.event.v1.OrderFulfilled
 	(*OrderCanceled)(nil),   // 3: meridian.event.v1.OrderCanceled
 	(*PaymentResolved)(nil), // 4: meridian.event.v1.PaymentResolved
-	(*v1.Money)(nil),        // 5: meridian.money.v1.Money
+	(*RefundSettled)(nil),   // 5: meridian.event.v1.RefundSettled
+	(*v1.Money)(nil),        // 6: meridian.money.v1.Money
 }
 var file_meridian_event_v1_event_proto_depIdxs = []int32{
-	5, // 0: meridian.event.v1.OrderPlaced.total:type_name -> meridian.money.v1.Money
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	6, // 0: meridian.event.v1.OrderPlaced.total:type_name -> meridian.money.v1.Money
+	6, // 1: meridian.event.v1.RefundSettled.amount:type_name -> meridian.money.v1.Money
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_meridian_event_v1_event_proto_init() }
@@ -434,7 +548,7 @@ func file_meridian_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_meridian_event_v1_event_proto_rawDesc), len(file_meridian_event_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
