@@ -245,7 +245,7 @@ func (m *Model) publish(ctx context.Context, w *world) error {
 	return m.reload(ctx)
 }
 
-// reload has the server read its configuration, and returns when this session sees the new one.
+// reload has the server read its configuration, and returns when every session will see the new one with its next statement.
 func (m *Model) reload(ctx context.Context) error {
 	if _, err := m.conn.Exec(ctx, `SELECT pg_reload_conf()`); err != nil {
 		return fmt.Errorf("locality: reload: %w", err)
@@ -257,7 +257,7 @@ func (m *Model) reload(ctx context.Context) error {
 		err := m.conn.QueryRow(ctx, `SELECT coalesce(current_setting($1, true), '')`, versionSetting).Scan(&seen)
 		switch {
 		case err == nil && seen == fmt.Sprint(m.version):
-			return nil
+			return m.reloaded(ctx)
 		case err != nil && ctx.Err() == nil:
 			return fmt.Errorf("locality: reload: %w", err)
 		}
@@ -267,6 +267,16 @@ func (m *Model) reload(ctx context.Context) error {
 			return fmt.Errorf("locality: the server did not take up its new settings: %w", ctx.Err())
 		}
 	}
+}
+
+// reloaded returns once every session has been told of a reload of which this one knows. The server's first process tells them
+// one by one, and takes no new session before it has told all.
+func (m *Model) reloaded(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, m.conn.Config())
+	if err != nil {
+		return fmt.Errorf("locality: reload: %w", err)
+	}
+	return conn.Close(ctx)
 }
 
 // write has the server write its own file: the simulator may run as another user. COPY takes no parameters,
