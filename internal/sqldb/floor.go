@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -21,6 +22,21 @@ type Floor struct {
 }
 
 type sight struct{ floor, full time.Time }
+
+// Look asks whether anything of a region is due, and from when on who takes it has to read. The query of the region and the least due
+// time returns the database's time and the answer: it is a plain read, as an idle region should not pay for a write and its quorum.
+// Errors are *fault.Error.
+func (f *Floor) Look(ctx context.Context, db *DB, query string, home regions.Name) (from time.Time, due bool, err error) {
+	from = f.From(home)
+	var at time.Time
+	if err := db.QueryRow(ctx, query, string(home), from).Scan(&at, &due); err != nil {
+		return from, false, Fault(err)
+	}
+	if !due {
+		f.Empty(home, at)
+	}
+	return from, due, nil
+}
 
 // From returns the least due time that the next look at a region has to find.
 func (f *Floor) From(home regions.Name) time.Time {

@@ -87,18 +87,9 @@ func names(consumers []event.Consumer) []string {
 // read. Before they are published, events are pushed into the future, so no lock is held while the bus works; a crash
 // in between publishes them again.
 func (r *Relay) Publish(ctx context.Context, home regions.Name) (int, error) {
-	from := r.floor.From(home)
-	var at time.Time
-	var due bool
-	// A plain read comes first, because an idle region should not pay for a write and its quorum.
-	err := r.db.QueryRow(ctx, `SELECT now(), EXISTS (SELECT 1 FROM outbox WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`,
-		string(home), from).Scan(&at, &due)
-	if err != nil {
-		return 0, sqldb.Fault(err)
-	}
-	if !due {
-		r.floor.Empty(home, at)
-		return 0, nil
+	from, due, err := r.floor.Look(ctx, r.db, `SELECT now(), EXISTS (SELECT 1 FROM outbox WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`, home)
+	if err != nil || !due {
+		return 0, err
 	}
 	events, err := r.claim(ctx, home, claimNew, r.wants[0], r.wants[1], from)
 	if err != nil || len(events) == 0 {

@@ -83,17 +83,9 @@ func (s *Store) InsertRefund(ctx context.Context, tx sqldb.Tx, r payment.Refund)
 
 // ClaimRefunds implements payment.Store. Nothing due costs one read, as for payments.
 func (s *Store) ClaimRefunds(ctx context.Context, home regions.Name, limit int, visibility time.Duration) ([]payment.Refund, error) {
-	from := s.refundFloor.From(home)
-	var at time.Time
-	var due bool
-	err := s.db.QueryRow(ctx, `SELECT now(), EXISTS (SELECT 1 FROM refunds WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`,
-		string(home), from).Scan(&at, &due)
-	if err != nil {
-		return nil, sqldb.Fault(err)
-	}
-	if !due {
-		s.refundFloor.Empty(home, at)
-		return nil, nil
+	from, due, err := s.refundFloor.Look(ctx, s.db, `SELECT now(), EXISTS (SELECT 1 FROM refunds WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`, home)
+	if err != nil || !due {
+		return nil, err
 	}
 	rows, err := s.db.Query(ctx, claimRefundsSQL, string(home), payment.StuckAfter, visibility, limit, from)
 	if err != nil {

@@ -43,17 +43,9 @@ const claimSQL = `WITH due AS MATERIALIZED (
 
 // Claim implements payment.Store. It is one statement, so no lock outlives it; nothing due costs one read.
 func (s *Store) Claim(ctx context.Context, home regions.Name, limit int, visibility time.Duration) ([]payment.Claim, error) {
-	from := s.floor.From(home)
-	var at time.Time
-	var due bool
-	err := s.db.QueryRow(ctx, `SELECT now(), EXISTS (SELECT 1 FROM payments WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`,
-		string(home), from).Scan(&at, &due)
-	if err != nil {
-		return nil, sqldb.Fault(err)
-	}
-	if !due {
-		s.floor.Empty(home, at)
-		return nil, nil
+	from, due, err := s.floor.Look(ctx, s.db, `SELECT now(), EXISTS (SELECT 1 FROM payments WHERE home_region = $1 AND due_at BETWEEN $2 AND now())`, home)
+	if err != nil || !due {
+		return nil, err
 	}
 	rows, err := s.db.Query(ctx, claimSQL, string(home), limit, visibility,
 		payment.Created, payment.Created.Working(), payment.Authorized, payment.Authorized.Working(), from)
