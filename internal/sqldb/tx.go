@@ -35,6 +35,15 @@ var _ Querier = Tx{}
 // Batch is statements that are sent in one round trip.
 type Batch = pgx.Batch
 
+// QueueNow has a batch read the database's time, in UTC: in a transaction that of its beginning.
+func QueueNow(batch *Batch, at *time.Time) {
+	batch.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(at)
+		*at = at.UTC() // the server's zone is nobody's business
+		return err
+	})
+}
+
 // Exec runs one statement and returns how many rows it affected. Errors are the database's own, so that InTx can
 // tell which of them to run again.
 func (t Tx) Exec(ctx context.Context, sql string, args ...any) (int64, error) {

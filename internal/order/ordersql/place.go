@@ -108,7 +108,7 @@ func (s *Store) SweepKeys(ctx context.Context, home regions.Name) (int, error) {
 func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart, at time.Time, err error) {
 	batch := &sqldb.Batch{}
 	cartsql.QueueLock(batch, p.Home, p.UserID, &c)
-	queueNow(batch, &at)
+	sqldb.QueueNow(batch, &at)
 	if err := tx.Send(ctx, batch); err != nil {
 		var pg *pgconn.PgError
 		// lock_not_available: the wait is bounded, so that a stuck request does not hold up all that follow it.
@@ -119,15 +119,6 @@ func lockCart(ctx context.Context, tx sqldb.Tx, p order.Placement) (c cart.Cart,
 		return c, at, err
 	}
 	return c, at, nil
-}
-
-// queueNow has a batch read the time of its transaction.
-func queueNow(batch *sqldb.Batch, at *time.Time) {
-	batch.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(at)
-		*at = at.UTC() // the server's zone is nobody's business
-		return err
-	})
 }
 
 // compose reads what the cart's items cost, and what promotions take off, and locks their stock in one round trip. What they

@@ -41,7 +41,7 @@ func find(ctx context.Context, on sqldb.Querier, home regions.Name, orderID stri
 	// Asked for before it is known that there is an order: that saves a round trip wherever there is one.
 	batch.Queue(linesOf, home, []string{orderID}).Query(func(rows pgx.Rows) error { return attach(rows, orders) })
 	if locked != nil {
-		queueNow(batch, locked)
+		sqldb.QueueNow(batch, locked)
 	}
 	if err := on.Send(ctx, batch); err != nil {
 		return order.Order{}, err

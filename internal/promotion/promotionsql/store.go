@@ -30,7 +30,7 @@ const candidates = `SELECT ` + columns + ` FROM promotions
 func (s *Store) Candidates(ctx context.Context, codes []string) (all []promotion.Promotion, at time.Time, err error) {
 	batch := &sqldb.Batch{}
 	QueueCandidates(batch, codes, &all)
-	queueNow(batch, &at)
+	sqldb.QueueNow(batch, &at)
 	err = s.db.Send(ctx, batch)
 	return all, at, fail(err)
 }
@@ -55,7 +55,7 @@ func (s *Store) Coded(ctx context.Context, code string) (promotion.Promotion, ti
 		all, err = pgx.CollectRows(rows, scan)
 		return err
 	})
-	queueNow(batch, &at)
+	sqldb.QueueNow(batch, &at)
 	if err := s.db.Send(ctx, batch); err != nil {
 		return promotion.Promotion{}, at, fail(err)
 	}
@@ -72,7 +72,7 @@ func (s *Store) List(ctx context.Context) (all []promotion.Promotion, at time.Ti
 		all, err = pgx.CollectRows(rows, scan)
 		return err
 	})
-	queueNow(batch, &at)
+	sqldb.QueueNow(batch, &at)
 	err = s.db.Send(ctx, batch)
 	return all, at, fail(err)
 }
@@ -153,15 +153,6 @@ func scan(row pgx.CollectableRow) (p promotion.Promotion, err error) {
 		p.Until = until.UTC()
 	}
 	return p, err
-}
-
-// queueNow has a batch read the database's time.
-func queueNow(batch *sqldb.Batch, at *time.Time) {
-	batch.Queue(`SELECT now()`).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(at)
-		*at = at.UTC()
-		return err
-	})
 }
 
 func orNull[T comparable](v T) *T {
