@@ -2,7 +2,6 @@ package payment
 
 import (
 	"context"
-	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,16 +21,7 @@ func (w *Worker) StepRefunds(ctx context.Context, home regions.Name) (int, error
 	if err != nil {
 		return 0, err
 	}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, w.Concurrency)
-	for _, r := range claims {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			w.refund(ctx, r)
-		})
-	}
-	wg.Wait()
+	together(w.Concurrency, claims, func(r Refund) { w.refund(ctx, r) })
 	return len(claims), nil
 }
 

@@ -15,22 +15,17 @@ import (
 
 // A refund is read with whether it is stuck: it has been pending for longer than $2.
 const (
-	refundsOfSQL = `SELECT id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since,
-			state = 'pending' AND since < now() - $2::interval
-		FROM refunds WHERE home_region = $1 AND payment_id = $3 ORDER BY since, id`
-	lockRefundSQL = `SELECT id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since,
-			state = 'pending' AND since < now() - $2::interval
-		FROM refunds WHERE home_region = $1 AND id = $3 FOR UPDATE`
-	listRefundsSQL = `SELECT id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since,
-			state = 'pending' AND since < now() - $2::interval
-		FROM refunds WHERE home_region = $1 AND (NOT $3 OR state = 'pending' AND since < now() - $2::interval)
+	refundColumns = `id, payment_id, order_id, key, state, currency, amount_minor, reason, decline_reason, attempts, since,
+		state = 'pending' AND since < now() - $2::interval`
+	refundsOfSQL   = `SELECT ` + refundColumns + ` FROM refunds WHERE home_region = $1 AND payment_id = $3 ORDER BY since, id`
+	lockRefundSQL  = `SELECT ` + refundColumns + ` FROM refunds WHERE home_region = $1 AND id = $3 FOR UPDATE`
+	listRefundsSQL = `SELECT ` + refundColumns + ` FROM refunds WHERE home_region = $1 AND (NOT $3 OR state = 'pending' AND since < now() - $2::interval)
 		ORDER BY state = 'pending' DESC, since DESC, id LIMIT $4`
 	claimRefundsSQL = `WITH due AS MATERIALIZED (
-			SELECT id FROM refunds WHERE home_region = $1 AND due_at BETWEEN $5 AND now() ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+			SELECT id AS due_id FROM refunds WHERE home_region = $1 AND due_at BETWEEN $5 AND now() ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
 		UPDATE refunds r SET due_at = now() + $3::interval, attempts = r.attempts + 1
-		FROM due WHERE r.home_region = $1 AND r.id = due.id
-		RETURNING r.id, r.payment_id, r.order_id, r.key, r.state, r.currency, r.amount_minor, r.reason, r.decline_reason, r.attempts, r.since,
-			r.since < now() - $2::interval`
+		FROM due WHERE r.home_region = $1 AND r.id = due_id
+		RETURNING ` + refundColumns
 )
 
 func scanRefund(home regions.Name) func(row pgx.CollectableRow) (payment.Refund, error) {
