@@ -125,8 +125,8 @@ func (s *Store) begin(ctx context.Context, home regions.Name, units map[string]i
 		_, err := tx.Exec(ctx, `WITH changed AS (INSERT INTO stock (home_region, sku, allotted, on_hand, reserved, sold)
 			SELECT $1, sku, units, units, 0, 0 FROM unnest($2::text[], $3::bigint[]) AS new (sku, units)
 			ON CONFLICT (home_region, sku) DO NOTHING RETURNING sku, allotted)
-			INSERT INTO stock_changes (home_region, sku, at, units, allotted, on_hand, reserved)
-			SELECT $1, sku, `+nextAt+`, allotted, allotted, allotted, 0 FROM changed WHERE allotted > 0`, home, variants, n)
+			INSERT INTO stock_changes (home_region, sku, units, allotted, on_hand, reserved)
+			SELECT $1, sku, allotted, allotted, allotted, 0 FROM changed WHERE allotted > 0`, home, variants, n)
 		return err
 	})
 }
