@@ -10,7 +10,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/audit"
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/fault"
-	"github.com/meridian-commerce/meridian/internal/sqldb"
 )
 
 func auditCommand() *cobra.Command {
@@ -20,14 +19,7 @@ func auditCommand() *cobra.Command {
 		Use: "audit", Short: "Check the invariants of orders, stock, money and events", Args: cobra.NoArgs,
 		Long: "Check that orders, stock, money and events agree with each other, over all regions. It reads only, and may run\nbeside live traffic; run it nightly. The exit code is 1 when an invariant does not hold.",
 	}, func(cmd *cobra.Command, _ []string, c config.Config) error {
-		if err := c.Require("database.url"); err != nil {
-			return err
-		}
-		set, err := c.RegionSet()
-		if err != nil {
-			return err
-		}
-		db, err := sqldb.Open(cmd.Context(), sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: 2 * time.Minute})
+		db, set, err := openDatabase(cmd.Context(), c, 2*time.Minute)
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,6 @@ import (
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
 	"github.com/meridian-commerce/meridian/internal/stock/stocksql"
-	"github.com/meridian-commerce/meridian/regions"
 )
 
 func migrateCommand() *cobra.Command {
@@ -126,19 +125,6 @@ func input(cmd *cobra.Command, args []string) (in io.Reader, closing func(), err
 		return nil, nil, fault.Wrap(err, fault.Invalid, "FILE_UNREADABLE", "cannot read %s", args[0])
 	}
 	return f, func() { _ = f.Close() }, nil // only read
-}
-
-// openCatalog opens the database for work on the whole catalog, and returns the regions that share it.
-func openCatalog(ctx context.Context, c config.Config) (*sqldb.DB, *regions.Set, error) {
-	if err := c.Require("database.url"); err != nil {
-		return nil, nil, err
-	}
-	set, err := c.RegionSet()
-	if err != nil {
-		return nil, nil, err
-	}
-	db, err := sqldb.Open(ctx, sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: c.Database.StatementTimeout * 10})
-	return db, set, err
 }
 
 // load imports a source and prints how it goes.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -70,23 +69,6 @@ func paymentsCommand() *cobra.Command {
 	resolve.Flags().StringVar(&reason, "reason", "", "how that is known; kept with the payment")
 	parent.AddCommand(list, resolve, refundCommand())
 	return parent
-}
-
-// withDatabase opens the configured database for as long as a command works on it.
-func withDatabase(ctx context.Context, c config.Config, do func(*sqldb.DB, *regions.Set) error) error {
-	if err := c.Require("database.url"); err != nil {
-		return err
-	}
-	set, err := c.RegionSet()
-	if err != nil {
-		return err
-	}
-	db, err := sqldb.Open(ctx, sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: time.Minute})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return do(db, set)
 }
 
 func listPayments(cmd *cobra.Command, s payment.Store, set *regions.Set, stuck bool) error {

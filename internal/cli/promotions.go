@@ -16,6 +16,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/promotion"
 	"github.com/meridian-commerce/meridian/internal/promotion/promotionsql"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
 )
 
 func promotionsCommand() *cobra.Command {
@@ -55,15 +56,7 @@ func promotionsCommand() *cobra.Command {
 }
 
 func withPromotions(ctx context.Context, c config.Config, do func(*promotionsql.Store) error) error {
-	if err := c.Require("database.url"); err != nil {
-		return err
-	}
-	db, err := sqldb.Open(ctx, sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: time.Minute})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return do(promotionsql.New(db))
+	return withDatabase(ctx, c, func(db *sqldb.DB, _ *regions.Set) error { return do(promotionsql.New(db)) })
 }
 
 func putPromotions(cmd *cobra.Command, args []string, c config.Config) error {

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/meridian-commerce/meridian/internal/config"
+	"github.com/meridian-commerce/meridian/internal/sqldb"
+	"github.com/meridian-commerce/meridian/regions"
+)
+
+// openDatabase opens the configured database, and returns the regions that share it. No statement may take longer than slowest.
+func openDatabase(ctx context.Context, c config.Config, slowest time.Duration) (*sqldb.DB, *regions.Set, error) {
+	if err := c.Require("database.url"); err != nil {
+		return nil, nil, err
+	}
+	set, err := c.RegionSet()
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := sqldb.Open(ctx, sqldb.Config{URL: c.Database.URL, MaxConns: 2, StatementTimeout: slowest})
+	return db, set, err
+}
+
+// openCatalog opens the database for work on the whole catalog.
+func openCatalog(ctx context.Context, c config.Config) (*sqldb.DB, *regions.Set, error) {
+	return openDatabase(ctx, c, c.Database.StatementTimeout*10)
+}
+
+// withDatabase opens the configured database for as long as a command works on a few rows of it.
+func withDatabase(ctx context.Context, c config.Config, do func(*sqldb.DB, *regions.Set) error) error {
+	db, set, err := openDatabase(ctx, c, time.Minute)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return do(db, set)
+}
