@@ -2,7 +2,11 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/meridian-commerce/meridian/internal/config"
 	"github.com/meridian-commerce/meridian/internal/sqldb"
@@ -35,4 +39,15 @@ func withDatabase(ctx context.Context, c config.Config, do func(*sqldb.DB, *regi
 	}
 	defer db.Close()
 	return do(db, set)
+}
+
+// keyOr returns the key that a command was given, or a new one. That is said before anything is done, for whoever cannot
+// know afterwards whether it was.
+func keyOr(cmd *cobra.Command, given string) string {
+	if given != "" {
+		return given
+	}
+	key := rand.Text()
+	fmt.Fprintf(cmd.ErrOrStderr(), "the key is %s; with it the command can be repeated safely\n", key)
+	return key
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -27,9 +26,7 @@ func refundCommand() *cobra.Command {
 			"refund, and shows what became of it. Refunds are never more than what was captured; a declined one can be asked for again,\n" +
 			"with another key.",
 	}, func(cmd *cobra.Command, args []string, c config.Config) error {
-		if key == "" {
-			key = rand.Text()
-		}
+		key := keyOr(cmd, key)
 		return withDatabase(cmd.Context(), c, func(db *sqldb.DB, set *regions.Set) error {
 			s := paymentsql.New(db)
 			q := payment.RefundRequest{OrderID: args[0], Key: key, Reason: reason}

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"os"
 	"os/user"
@@ -88,11 +87,7 @@ func changeCommand(c *cobra.Command, kind stock.Kind, units string) *cobra.Comma
 				return misused(cmd, "--"+name+" is missing")
 			}
 		}
-		if key == "" {
-			// Said before anything is done, for whoever cannot know afterwards whether it was.
-			key = rand.Text()
-			fmt.Fprintf(cmd.ErrOrStderr(), "the key is %s; with it the command can be repeated safely\n", key)
-		}
+		key := keyOr(cmd, key)
 		return withDatabase(cmd.Context(), c, func(db *sqldb.DB, set *regions.Set) error {
 			v, err := f.variant(cmd.Context(), db, set, args[0])
 			if err != nil {
