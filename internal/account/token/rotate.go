@@ -24,6 +24,12 @@ func (s KeySet) Keys() []Key {
 	return out
 }
 
+// Has reports whether the set has a key of that id.
+func (s KeySet) Has(id string) bool {
+	_, ok := s.find(id)
+	return ok
+}
+
 // Signer returns the id of the key that signs; "" in a set that only verifies.
 func (s KeySet) Signer() string { return s.active }
 

@@ -49,16 +49,13 @@ func only(set token.KeySet) rule {
 // latest holds for whoever has no key that the set lacks, but what was retired by it: older ones than the one that is left,
 // or newer ones if it went back. Nobody signs with those any more.
 func latest(set token.KeySet, back bool) rule {
-	in := func(id string) bool {
-		return slices.ContainsFunc(set.Keys(), func(k token.Key) bool { return k.ID == id })
-	}
 	return func(s token.Standing) string {
-		if s.Signs != "" && !in(s.Signs) {
+		if s.Signs != "" && !set.Has(s.Signs) {
 			return "signs with " + Short(s.Signs)
 		}
 		left := slices.Index(s.Verifies, set.Signer())
 		for i, id := range s.Verifies {
-			if retired := len(set.Keys()) == 1 && (i < left) == back; !in(id) && !retired {
+			if retired := len(set.Keys()) == 1 && (i < left) == back; !set.Has(id) && !retired {
 				return "has " + Short(id)
 			}
 		}

@@ -144,7 +144,7 @@ func (w *world) use() {
 	}
 	for id, until := range w.lives {
 		for _, p := range slices.Concat(serving, w.copies) {
-			if now.Before(until) && !slices.ContainsFunc(p.keys.Keys(), func(k token.Key) bool { return k.ID == id }) {
+			if now.Before(until) && !p.keys.Has(id) {
 				w.refused = append(w.refused, fmt.Sprintf("%s refuses a token of %s", p.ID, rotation.Short(id)))
 			}
 		}
