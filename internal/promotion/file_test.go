@@ -72,6 +72,7 @@ func TestParseRefuses(t *testing.T) {
 		"no id":                         "[{name: a" + off + "]",
 		"an id in capitals":             "[{id: A, name: a" + off + "]",
 		"no name":                       "[{id: a" + off + "]",
+		"a name that turns around":      "[{id: a, name: \"a\\u202eb\"" + off + "]",
 		"two lines of name":             "[{id: a, name: \"a\\nb\"" + off + "]",
 		"a short code":                  "[{id: a, name: a, code: AB" + off + "]",
 		"a code with a blank":           "[{id: a, name: a, code: A BC" + off + "]",

@@ -10,6 +10,7 @@ import (
 	"github.com/meridian-commerce/meridian/internal/checkout"
 	"github.com/meridian-commerce/meridian/internal/fault"
 	"github.com/meridian-commerce/meridian/internal/money"
+	"github.com/meridian-commerce/meridian/internal/plaintext"
 )
 
 // MaxAutomatic is how many automatic promotions a shop may have that are enabled and not over: each cart is held to each.
@@ -59,7 +60,7 @@ func (p Promotion) Validate() error {
 	switch {
 	case !validID.MatchString(p.ID):
 		return invalid("an id is up to 64 lower-case letters, digits and hyphens")
-	case p.Name == "" || len(p.Name) > maxName || strings.ContainsFunc(p.Name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case p.Name == "" || len(p.Name) > maxName || strings.ContainsFunc(p.Name, plaintext.Deceives):
 		return invalid("a name is one line of up to %d bytes", maxName)
 	case p.Code != "" && Code(p.Code) != p.Code:
 		return invalid("the code %.80q is not 3 to 40 letters and digits of ASCII, hyphens and underscores", p.Code)
