@@ -7,10 +7,15 @@ import (
 )
 
 // writePlain writes a file of so many rows, four to a product, in which nothing is special.
-func writePlain(to io.Writer, rows int) error {
+func writePlain(to io.Writer, rows int) error { return writeNamed(to, rows, "product", "P") }
+
+// writeOlder writes a file of other products, in which nothing is special either.
+func writeOlder(to io.Writer, rows int) error { return writeNamed(to, rows, "older", "O") }
+
+func writeNamed(to io.Writer, rows int, handle, sku string) error {
 	return writeFile(to, rows, "", func(product, variant int) kind {
 		return kind{
-			handle: fmt.Sprintf("product-%06d", product), sku: fmt.Sprintf("P%06d-%d", product, variant), published: "TRUE", status: "active",
+			handle: fmt.Sprintf("%s-%06d", handle, product), sku: fmt.Sprintf("%s%06d-%d", sku, product, variant), published: "TRUE", status: "active",
 			tracker: "shopify", quantity: "12", policy: "deny", position: "1",
 		}
 	})
