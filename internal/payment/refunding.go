@@ -21,7 +21,7 @@ func (w *Worker) StepRefunds(ctx context.Context, home regions.Name) (int, error
 	if err != nil {
 		return 0, err
 	}
-	together(w.Concurrency, claims, func(r Refund) { w.refund(ctx, r) })
+	together(w, claims, func(r Refund) { w.refund(ctx, r) })
 	return len(claims), nil
 }
 

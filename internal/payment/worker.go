@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/meridian-commerce/meridian/internal/telemetry"
 	"github.com/meridian-commerce/meridian/regions"
@@ -75,21 +75,22 @@ func (w *Worker) Step(ctx context.Context, home regions.Name) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	together(w.Concurrency, claims, func(c Claim) { w.work(ctx, c) })
+	together(w, claims, func(c Claim) { w.work(ctx, c) })
 	return len(claims), nil
 }
 
-// together does all, at most so many at a time.
-func together[T any](most int, all []T, do func(T)) {
-	var group errgroup.Group
-	group.SetLimit(most)
-	for _, one := range all {
-		group.Go(func() error {
-			do(one)
-			return nil
+// together does all that a worker has claimed, as much of it at a time as it may.
+func together[T any](w *Worker, claims []T, do func(T)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, w.Concurrency)
+	for _, c := range claims {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			do(c)
 		})
 	}
-	_ = group.Wait() // none fails
+	wg.Wait()
 }
 
 // work moves one payment on, or makes it due again.
